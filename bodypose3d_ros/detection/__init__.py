@@ -1,0 +1,1 @@
+"""Who is where in the image: regions for the pose networks to look at."""

@@ -1,0 +1,32 @@
+"""The errors of this package: one small family, each message says what to do."""
+
+
+class Bodypose3dError(Exception):
+    """What every error raised on purpose by this package is.
+
+    ``exit_code`` is the command line's answer to it.
+    """
+
+    exit_code = 1
+
+
+class InputError(Bodypose3dError):
+    """A picture, recording, message or parameter that cannot be used."""
+
+    exit_code = 3
+
+
+class CameraError(InputError):
+    """A camera calibration that cannot be used, or that does not belong to the image."""
+
+
+class ModelError(Bodypose3dError):
+    """A model file that is missing, damaged, or not what it should be."""
+
+    exit_code = 4
+
+
+class EngineError(Bodypose3dError):
+    """A runtime (ONNX Runtime, TensorRT) that is missing or has failed."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""From what a network saw to joints in metres."""

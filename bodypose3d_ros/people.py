@@ -1,0 +1,147 @@
+"""The dataclasses that travel from stage to stage, arrays inside them batched over N people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .camera import Camera
+
+Array = NDArray[np.float64]
+BatchT = TypeVar("BatchT", "Regions", "Keypoints", "Bodies")
+
+# Pose3D.msg's SCALE_* and STATE_* constants.
+SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH, SCALE_NETWORK = range(4)
+SCALE_NAMES = ("limbs", "ground", "depth", "network")
+STATE_NEW, STATE_TRACKED, STATE_COASTING = range(3)
+STATE_NAMES = ("new", "tracked", "coasting")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image, the camera that took it, and when."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3) BGR."""
+    camera: Camera
+    stamp: int
+    """Nanoseconds, the image's own time."""
+    frame_id: str = "camera"
+    """The camera's optical frame: x right, y down, z forward (REP 103)."""
+    source: str = ""
+    """Where the image came from: a file name or a topic."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Where in the image people are: N rotated rectangles that just hold each person."""
+
+    center: Array
+    """(N, 2) pixels."""
+    size: Array
+    """(N, 2) width and height in pixels, before any margin a network asks for."""
+    rotation: Array
+    """(N,) radians, clockwise in the image; 0 when the person is upright."""
+    score: Array
+    """(N,) 0 to 1."""
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def none(cls) -> Regions:
+        """No region at all."""
+        return cls(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0))
+
+    @classmethod
+    def from_boxes(cls, boxes: Array, score: Array | None = None) -> Regions:
+        """Upright regions from (N, 4) boxes x0, y0, x1, y1 in pixels."""
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        low, high = boxes[:, :2], boxes[:, 2:]
+        count = len(boxes)
+        return cls(
+            (low + high) / 2,
+            high - low,
+            np.zeros(count),
+            np.ones(count) if score is None else np.asarray(score, np.float64),
+        )
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """What a pose network saw: N people in pixels, and their shape as the network gives it.
+
+    Exactly one of ``world``, ``depth`` and ``xyz`` is set; it decides how the lift finds metres.
+    """
+
+    pixels: Array
+    """(N, 34, 2) in the raw image, NaN where unknown."""
+    confidence: Array
+    """(N, 34) 0 to 1, 0 where unknown."""
+    score: Array
+    """(N,) how sure the network is that there is a person, 0 to 1."""
+    regions: Regions
+    """(N) the regions the network looked at."""
+    following: Regions
+    """(N) where to look for the same people in the next frame."""
+    world: Array | None = None
+    """(N, 34, 3) metres about the pelvis, as if the camera looked straight at the person."""
+    depth: Array | None = None
+    """(N, 34) relative to the pelvis, in units of the pelvis-neck distance (2.5D)."""
+    xyz: Array | None = None
+    """(N, 34, 3) metres in the camera's optical frame, from the network itself."""
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """N people as 34 joints in metres, in the camera's optical frame unless transformed."""
+
+    joints: Array
+    """(N, 34, 3) metres, NaN where unknown."""
+    pixels: Array
+    """(N, 34, 2) in the raw image, NaN where unknown."""
+    confidence: Array
+    """(N, 34) 0 to 1, 0 where unknown."""
+    score: Array
+    """(N,) confidence in the person, 0 to 1."""
+    scale_source: NDArray[np.uint8]
+    """(N,) what the metres rest on: SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH or SCALE_NETWORK."""
+    track_id: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    """(N,) identity over time, from 1; empty before tracking."""
+    state: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """(N,) STATE_NEW, STATE_TRACKED or STATE_COASTING; empty before tracking."""
+    velocity: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    """(N, 34, 3) metres a second, zero until a track has two frames; empty before tracking."""
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever numpy indexes with
+    """Take some of the people of a batch: ``index`` is anything numpy indexes N with."""
+    taken: dict[str, Any] = {}
+    for each in fields(batch):
+        value = getattr(batch, each.name)
+        if isinstance(value, Regions):
+            taken[each.name] = select(value, index)
+        elif value is None or (len(value) == 0 and len(batch)):
+            taken[each.name] = value
+        else:
+            taken[each.name] = value[index]
+    return type(batch)(**taken)
+
+
+def concatenate(batches: list[Regions]) -> Regions:
+    """Several batches of regions as one."""
+    if not batches:
+        return Regions.none()
+    return Regions(
+        *(np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(Regions))
+    )

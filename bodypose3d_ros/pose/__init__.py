@@ -1,0 +1,1 @@
+"""What each pose network needs and gives."""

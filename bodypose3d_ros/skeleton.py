@@ -1,0 +1,187 @@
+"""The 34 joints of BodyPose3DNet, their tree, and how BlazePose's landmarks map onto them.
+
+Joint order, limb slots and mean lengths: NVIDIA's BodyPose3DNet model card and the DeepStream
+reference application for it. Left and right are the person's own.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+JOINTS = (
+    "pelvis",
+    "left_hip",
+    "right_hip",
+    "torso",
+    "left_knee",
+    "right_knee",
+    "neck",
+    "left_ankle",
+    "right_ankle",
+    "left_big_toe",
+    "right_big_toe",
+    "left_small_toe",
+    "right_small_toe",
+    "left_heel",
+    "right_heel",
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_pinky_knuckle",
+    "right_pinky_knuckle",
+    "left_middle_tip",
+    "right_middle_tip",
+    "left_index_knuckle",
+    "right_index_knuckle",
+    "left_thumb_tip",
+    "right_thumb_tip",
+)
+JOINT_COUNT = len(JOINTS)
+INDEX = {name: i for i, name in enumerate(JOINTS)}
+
+_PARENT_NAMES = {
+    "left_hip": "pelvis",
+    "right_hip": "pelvis",
+    "torso": "pelvis",
+    "left_knee": "left_hip",
+    "right_knee": "right_hip",
+    "neck": "torso",
+    "left_ankle": "left_knee",
+    "right_ankle": "right_knee",
+    "left_big_toe": "left_ankle",
+    "right_big_toe": "right_ankle",
+    "left_small_toe": "left_ankle",
+    "right_small_toe": "right_ankle",
+    "left_heel": "left_ankle",
+    "right_heel": "right_ankle",
+    "nose": "neck",
+    "left_eye": "nose",
+    "right_eye": "nose",
+    "left_ear": "left_eye",
+    "right_ear": "right_eye",
+    "left_shoulder": "neck",
+    "right_shoulder": "neck",
+    "left_elbow": "left_shoulder",
+    "right_elbow": "right_shoulder",
+    "left_wrist": "left_elbow",
+    "right_wrist": "right_elbow",
+    "left_pinky_knuckle": "left_wrist",
+    "right_pinky_knuckle": "right_wrist",
+    "left_middle_tip": "left_wrist",
+    "right_middle_tip": "right_wrist",
+    "left_index_knuckle": "left_wrist",
+    "right_index_knuckle": "right_wrist",
+    "left_thumb_tip": "left_wrist",
+    "right_thumb_tip": "right_wrist",
+}
+PARENTS: NDArray[np.intp] = np.array(
+    [INDEX[_PARENT_NAMES[name]] if name in _PARENT_NAMES else -1 for name in JOINTS]
+)
+"""(34,) index of each joint's parent in the tree; -1 for the pelvis."""
+
+LIMBS: NDArray[np.intp] = np.array([(PARENTS[i], i) for i in range(1, JOINT_COUNT)])
+"""(33, 2) parent and child of every limb, for drawing."""
+
+MAIN_CHILD: dict[int, int] = {
+    INDEX[parent]: INDEX[child]
+    for side in ("left", "right")
+    for parent, child in (
+        (f"{side}_hip", f"{side}_knee"),
+        (f"{side}_knee", f"{side}_ankle"),
+        (f"{side}_ankle", f"{side}_big_toe"),
+        (f"{side}_shoulder", f"{side}_elbow"),
+        (f"{side}_elbow", f"{side}_wrist"),
+        (f"{side}_wrist", f"{side}_index_knuckle"),
+    )
+}
+"""The child along whose bone a limb joint's x axis points. Joints not listed are end joints."""
+
+SIDES: NDArray[np.int8] = np.array(
+    [1 if n.startswith("left") else -1 if n.startswith("right") else 0 for n in JOINTS], np.int8
+)
+"""(34,) 1 for the person's left, -1 for the right, 0 in the middle."""
+
+# slot, joint, joint, scale-normalised length, mean length in millimetres
+_LIMB_LENGTHS = (
+    (0, 0, 3, 0.5000, 246.3427),
+    (1, 3, 6, 0.5000, 246.3427),
+    (2, 6, 0, 1.0000, 492.6854),
+    (3, 8, 5, 0.8175, 402.4380),
+    (4, 5, 2, 0.9889, 487.0321),
+    (5, 2, 0, 0.2610, 128.6856),
+    (6, 2, 21, 0.7942, 391.6295),
+    (7, 21, 23, 0.5724, 281.9928),
+    (8, 23, 25, 0.5078, 249.9478),
+    (16, 21, 6, 0.3433, 169.1832),
+    (17, 7, 4, 0.8171, 402.2611),
+    (18, 4, 1, 0.9912, 488.1824),
+    (19, 1, 0, 0.2610, 128.6848),
+    (20, 1, 20, 0.8259, 407.5836),
+    (21, 20, 22, 0.5724, 281.9897),
+    (22, 22, 24, 0.5078, 249.9489),
+    (30, 20, 6, 0.3422, 168.6137),
+)
+LENGTH_SLOTS: NDArray[np.intp] = np.array([row[0] for row in _LIMB_LENGTHS])
+"""(17,) the slots in use of BodyPose3DNet's 36 limb lengths."""
+LENGTH_SLOT_COUNT = 36
+LENGTH_LIMBS: NDArray[np.intp] = np.array([row[1:3] for row in _LIMB_LENGTHS])
+"""(17, 2) the two joints of each limb whose length the network knows."""
+NORMALISED_LENGTHS: NDArray[np.float64] = np.array([row[3] for row in _LIMB_LENGTHS])
+"""(17,) lengths in units of the pelvis-neck distance."""
+MEAN_LENGTHS: NDArray[np.float64] = np.array([row[4] for row in _LIMB_LENGTHS]) / 1000
+"""(17,) mean lengths in metres."""
+
+_BLAZEPOSE = {
+    "nose": 0,
+    "left_eye": 2,
+    "right_eye": 5,
+    "left_ear": 7,
+    "right_ear": 8,
+    "left_shoulder": 11,
+    "right_shoulder": 12,
+    "left_elbow": 13,
+    "right_elbow": 14,
+    "left_wrist": 15,
+    "right_wrist": 16,
+    "left_pinky_knuckle": 17,
+    "right_pinky_knuckle": 18,
+    "left_index_knuckle": 19,
+    "right_index_knuckle": 20,
+    "left_thumb_tip": 21,
+    "right_thumb_tip": 22,
+    "left_hip": 23,
+    "right_hip": 24,
+    "left_knee": 25,
+    "right_knee": 26,
+    "left_ankle": 27,
+    "right_ankle": 28,
+    "left_heel": 29,
+    "right_heel": 30,
+    "left_big_toe": 31,
+    "right_big_toe": 32,
+}
+BLAZEPOSE_LANDMARKS = 33
+
+
+def _blazepose_weights() -> NDArray[np.float64]:
+    weights = np.zeros((JOINT_COUNT, BLAZEPOSE_LANDMARKS))
+    for name, landmark in _BLAZEPOSE.items():
+        weights[INDEX[name], landmark] = 1
+    hips, shoulders = [23, 24], [11, 12]
+    weights[INDEX["pelvis"], hips] = 1 / 2
+    weights[INDEX["neck"], shoulders] = 1 / 2
+    weights[INDEX["torso"], hips + shoulders] = 1 / 4
+    return weights
+
+
+BLAZEPOSE_WEIGHTS: NDArray[np.float64] = _blazepose_weights()
+"""(34, 33) each joint as a mean of BlazePose's landmarks; rows of zeros are not given by it."""
+BLAZEPOSE_GIVEN: NDArray[np.bool_] = BLAZEPOSE_WEIGHTS.sum(axis=1) > 0
+"""(34,) False for the small toes and the middle fingertips, which BlazePose does not know."""
