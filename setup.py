@@ -1,5 +1,14 @@
-"""pip's entry on machines without ROS 2; everything is in pyproject.toml. colcon uses CMakeLists.txt."""
+"""pip's entry on machines without ROS 2. colcon uses CMakeLists.txt.
 
-from setuptools import setup
+Everything is in pyproject.toml but this: the message definitions, which ROS wants in ``msg/``,
+are also data of the Python package, which has to know them without ROS.
+"""
 
-setup()
+from setuptools import find_packages, setup
+
+MESSAGES = "bodypose3d_ros.share.msg"
+
+setup(
+    packages=[*find_packages(include=["bodypose3d_ros*"]), MESSAGES],
+    package_dir={MESSAGES: "msg"},
+)

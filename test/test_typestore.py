@@ -1,0 +1,74 @@
+"""Our message types without ROS 2: defined by msg/, described to DDS as ROS 2 describes them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.typesys import Stores, get_typestore
+
+from bodypose3d_ros import typestore
+from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.skeleton import JOINTS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("distro", typestore.DISTROS)
+def test_every_distro_knows_our_messages(distro):
+    types = typestore.ros_types(distro)
+    names = {f"bodypose3d_ros/msg/{path.stem}" for path in (ROOT / "msg").glob("*.msg")}
+    assert names == {name for name in types.types if name.startswith("bodypose3d_ros/")}
+    assert names
+
+
+def test_constants_of_the_message_are_the_joints_of_the_skeleton():
+    pose = typestore.ros_types().types["bodypose3d_ros/msg/Pose3D"]
+    assert [getattr(pose, name.upper()) for name in JOINTS] == list(range(34))
+
+
+def test_distros_differ_where_ros_does():
+    """rmw_dds_common's gid had 24 bytes up to Humble and has 16 since Iron."""
+    gid = "rmw_dds_common/msg/Gid"
+    sizes = {d: typestore.ros_types(d).fielddefs[gid][1][0][1][1][1] for d in typestore.DISTROS}
+    assert sizes == {"humble": 24, "iron": 16, "jazzy": 16, "kilted": 16}
+
+
+def test_char_is_uint8_as_in_ros_2():
+    """Else the type hash of whatever holds a char is not ROS 2's own."""
+    types = typestore.ros_types("jazzy")
+    assert "'char'" not in repr([fields for _, fields in types.fielddefs.values()])
+    stock = get_typestore(Stores.ROS2_JAZZY)
+    header = "std_msgs/msg/Header"
+    assert types.hash_rihs01(header) == stock.hash_rihs01(header)
+    info = "rmw_dds_common/msg/ParticipantEntitiesInfo"
+    assert types.hash_rihs01(info) != stock.hash_rihs01(info)
+
+
+def test_an_unknown_distro_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="'foxy' is not one of humble, iron, jazzy, kilted"):
+        typestore.ros_types("foxy")
+
+
+def test_a_detection_array_round_trips():
+    types = typestore.ros_types()
+    t = {name.rsplit("/")[-1]: cls for name, cls in types.types.items() if "vision_msgs" in name}
+    header = types.types["std_msgs/msg/Header"](
+        types.types["builtin_interfaces/msg/Time"](1, 2), "camera"
+    )
+    box = t["BoundingBox2D"](t["Pose2D"](t["Point2D"](3.0, 4.0), 0.5), 6.0, 7.0)
+    array = t["Detection2DArray"](header, [t["Detection2D"](header, [], box, "one")])
+    cdr = types.serialize_cdr(array, array.__msgtype__)
+    again = types.deserialize_cdr(cdr, array.__msgtype__)
+    assert again.detections[0].bbox == box
+    assert np.frombuffer(cdr[-4:], np.uint8).tolist() == [111, 110, 101, 0]  # "one", the last field
+
+
+def test_pip_installs_the_definitions_as_data_of_the_package(tmp_path):
+    build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "lib"]
+    subprocess.run([*build, "egg_info", "--egg-base", tmp_path], cwd=ROOT, check=True)
+    installed = tmp_path / "lib" / "bodypose3d_ros"
+    for source in (ROOT / "msg").glob("*.msg"):
+        assert (installed / "share" / "msg" / source.name).read_text() == source.read_text()
+    assert (installed / "typestore.py").exists()
