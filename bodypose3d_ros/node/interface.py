@@ -1,0 +1,78 @@
+"""The node's topics: names, types and quality of service, the same on every host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .qos import DEFAULT, LATCHED, SENSOR_DATA, QosProfile
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic the node subscribes to or publishes."""
+
+    name: str
+    """As written, before expansion and remapping."""
+    type: str
+    qos: QosProfile
+    description: str
+
+
+IMAGE = Topic("image", "sensor_msgs/msg/Image", SENSOR_DATA, "What the camera sees.")
+IMAGE_COMPRESSED = Topic(
+    "image/compressed",
+    "sensor_msgs/msg/CompressedImage",
+    SENSOR_DATA,
+    "The same as JPEG or PNG, read instead when `image_transport` is `compressed`.",
+)
+CAMERA_INFO = Topic(
+    "camera_info",
+    "sensor_msgs/msg/CameraInfo",
+    SENSOR_DATA,
+    "The camera's calibration; the last one of the image's frame counts.",
+)
+CAMERA_INFO_LATCHED = Topic(
+    CAMERA_INFO.name,
+    CAMERA_INFO.type,
+    LATCHED,
+    "A second subscription, for a calibration that was published once, before this node came.",
+)
+DETECTIONS = Topic(
+    "detections",
+    "vision_msgs/msg/Detection2DArray",
+    SENSOR_DATA,
+    "Where people are, from any detector, read when `detections` is set.",
+)
+TF = Topic("/tf", "tf2_msgs/msg/TFMessage", QosProfile(depth=100), "A frame per joint.")
+TF_STATIC = Topic(
+    "/tf_static",
+    "tf2_msgs/msg/TFMessage",
+    QosProfile(depth=100, latched=True),
+    "Where the camera is, read when `target_frame` is set.",
+)
+
+POSES = Topic(
+    "~/poses",
+    "bodypose3d_ros/msg/Pose3DArray",
+    DEFAULT,
+    "Everybody, for every image, also when nobody is there.",
+)
+POSE = Topic("~/pose", "bodypose3d_ros/msg/Pose3D", DEFAULT, "The nearest person.")
+MARKERS = Topic(
+    "~/markers", "visualization_msgs/msg/MarkerArray", DEFAULT, "Skeletons and labels for RViz."
+)
+OVERLAY = Topic(
+    "~/overlay",
+    "sensor_msgs/msg/Image",
+    SENSOR_DATA,
+    "The image with people drawn in; drawn only while somebody subscribes.",
+)
+OVERLAY_COMPRESSED = Topic(
+    "~/overlay/compressed", "sensor_msgs/msg/CompressedImage", SENSOR_DATA, "The same as JPEG."
+)
+DIAGNOSTICS = Topic(
+    "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", DEFAULT, "How the node is, each second."
+)
+
+INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO, CAMERA_INFO_LATCHED, DETECTIONS, TF_STATIC)
+OUTPUTS = (POSES, POSE, MARKERS, TF, OVERLAY, OVERLAY_COMPRESSED, DIAGNOSTICS)

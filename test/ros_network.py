@@ -1,0 +1,112 @@
+"""Test processes on the loopback interface: each test has a ROS domain of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PEERS = Path(__file__).parent / "peers"
+
+# Up to 101, a domain's ports lie below those the kernel gives away.
+_domains = itertools.cycle(random.sample(range(1, 101), 100))
+
+
+def new_domain() -> int:
+    return next(_domains)
+
+
+def environment(domain: int) -> dict[str, str]:
+    """For a process that must meet only its own test, on 127.0.0.1."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ROS_", "CYCLONEDDS_"))}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "test"), kept.get("PYTHONPATH", "")]).rstrip(
+        os.pathsep
+    )
+    return {
+        **kept,
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_LOCALHOST_ONLY": "1",
+        "CYCLONEDDS_URI": (
+            '<CycloneDDS><Domain><General><Interfaces><NetworkInterface name="lo"/></Interfaces>'
+            "</General></Domain></CycloneDDS>"
+        ),
+    }
+
+
+class Process:
+    """A program of a test: its output in lines, its end in time."""
+
+    def __init__(self, domain: int, *command: object) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            env=environment(domain),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self.output: list[str] = []
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def line(self, start: str = "", timeout: float = 20) -> str:
+        """The next line that begins so."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                line = None
+            assert line is not None, f"no line {start!r} came: {self.output}"
+            if line.startswith(start):
+                return line
+
+    def stop(self, number: int = signal.SIGINT, timeout: float = 10) -> float:
+        """Signal it and wait; returns how many seconds it took to end."""
+        begin = time.monotonic()
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        return time.monotonic() - begin
+
+    def wait(self, timeout: float = 30) -> list[str]:
+        """Let it end by itself; returns the lines it printed."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._reader.join()
+        assert self._process.returncode == 0, self.output
+        return self.output
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self.output.append(line.rstrip("\n"))
+            self._lines.put(self.output[-1])
+        self._lines.put(None)

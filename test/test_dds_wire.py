@@ -1,0 +1,133 @@
+"""The small DDS runtime, between processes, on the loopback interface."""
+
+import time
+
+import numpy as np
+import pytest
+import ros_network
+from message_content import random_message
+from ros_network import PEERS
+
+pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
+
+from bodypose3d_ros.dds.names import Names
+from bodypose3d_ros.dds.network import Network
+from bodypose3d_ros.dds.node import Node
+from bodypose3d_ros.dds.types import Types
+from bodypose3d_ros.node import interface
+from bodypose3d_ros.node.qos import DEFAULT, LATCHED, SENSOR_DATA, QosProfile
+
+TYPES = sorted(
+    {topic.type for topic in (*interface.INPUTS, *interface.OUTPUTS)}
+    | {"rosgraph_msgs/msg/Clock", "rmw_dds_common/msg/ParticipantEntitiesInfo"}
+)
+
+
+@pytest.fixture
+def node(domain):
+    with Node(Names("tester"), network(domain)) as node:
+        yield node
+
+
+def network(domain):
+    return Network.from_environment(environ=ros_network.environment(domain), interface="lo")
+
+
+def spin_until(node, condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "timed out"
+        node.spin_once(0.05)
+
+
+def test_every_type_passes_byte_for_byte(start, node):
+    """To another process, there taken apart and built again, and back."""
+    mirror = start(PEERS / "mirror.py", *TYPES)
+    rng = np.random.default_rng(6)
+    got = {name: [] for name in TYPES}
+    out = {}
+    for name in TYPES:
+        topic = name.rsplit("/", 1)[1]
+        node.create_subscription(name, f"/back/{topic}", got[name].append, DEFAULT, raw=True)
+        out[name] = node.create_publisher(name, f"/there/{topic}", DEFAULT)
+    mirror.line("ready")
+    # The mirror's way back must be open too, and only its own answer shows that it is.
+    back = [s for s in node._subscriptions if s.channel.name.startswith("/back/")]
+    spin_until(node, lambda: all(p.subscribers for p in out.values()))
+    spin_until(node, lambda: all(s.publishers for s in back))
+    time.sleep(0.2)
+    for name in TYPES:
+        sent = [node.types.serialize(random_message(node.types, name, rng), name) for _ in range(8)]
+        for cdr in sent:
+            out[name].publish_cdr(cdr)
+        spin_until(node, lambda n=name: len(got[n]) == 8)
+        assert got[name] == sent, name
+
+
+def test_a_late_subscriber_gets_what_was_latched(start, domain, node):
+    latched = QosProfile(depth=3, latched=True)
+    text = node.types["std_msgs/msg/String"]
+    publisher = node.create_publisher("std_msgs/msg/String", "/said", latched)
+    for word in ("one", "two", "three", "four"):
+        publisher.publish(text(word))
+    listener = start(PEERS / "listener.py", "/said", "latched", 3)
+    assert [listener.line("heard") for _ in range(3)] == ["heard two", "heard three", "heard four"]
+
+
+def test_a_mismatch_of_reliability_is_said(start, node, caplog):
+    """DDS 1.4, 2.2.3.14: a reliable reader does not match a best effort writer."""
+    node.create_publisher("std_msgs/msg/String", "/said", SENSOR_DATA)
+    start(PEERS / "listener.py", "/said", "reliable", 1)
+    spin_until(node, lambda: "/said: a subscription asks for more than is offered" in caplog.text)
+    assert "(reliability)" in caplog.text
+
+
+def test_a_mismatch_of_durability_is_said(start, node, caplog):
+    node.create_publisher("std_msgs/msg/String", "/said", DEFAULT)
+    start(PEERS / "listener.py", "/said", "latched", 1)
+    spin_until(node, lambda: "(durability)" in caplog.text)
+
+
+def test_damaged_messages_are_refused_before_they_are_sent(node):
+    from cyclonedds.core import DDSException
+
+    publisher = node.create_publisher("std_msgs/msg/String", "/said", DEFAULT)
+    with pytest.raises(DDSException):
+        publisher.publish_cdr(b"\0\1\0\0\xff\xff\xff\x7fabc\0")
+
+
+def test_garbage_from_a_peer_is_dropped(start, domain, node):
+    """Lengths beyond the end, cut messages, noise and flipped bits, between two good images."""
+    stamps = []
+    qos = QosProfile(reliable=False, depth=500)
+    node.create_subscription(
+        "sensor_msgs/msg/Image", "/image", lambda m: stamps.append(m.header.stamp.sec), qos
+    )
+    start(PEERS / "vandal.py", "/image")
+    spin_until(node, lambda: 2 in stamps)
+    assert stamps[0] == 1
+    # That garbage arrives at all shows in flipped bits of a stamp, which make another good image.
+    assert set(stamps) - {1, 2}
+    assert len(stamps) < 50
+
+
+def test_the_graph_learns_of_a_node_and_its_end(start, domain):
+    watcher = start(PEERS / "watcher.py")
+    watcher.line("ready")
+    peer = start(PEERS / "mirror.py", "std_msgs/msg/String", "sensor_msgs/msg/Image")
+    watcher.line("node /mirror")
+    peer.line("ready")
+    while (ends := watcher.line("ends /mirror")) != "ends /mirror 2 in 2 out":
+        assert ends.startswith("ends /mirror")
+    assert peer.stop() < 2
+    assert watcher.line("gone") == "gone /mirror"
+
+
+def test_the_graph_learns_of_a_node_of_humble(start, domain):
+    """Humble's graph entries have longer identifiers."""
+    watcher = start(PEERS / "watcher.py", "humble")
+    watcher.line("ready")
+    with Node(Names("older", "/front"), network(domain), Types("humble")) as node:
+        node.create_publisher("std_msgs/msg/String", "/said", LATCHED)
+        watcher.line("node /front/older")
+    assert watcher.line("gone") == "gone /front/older"
