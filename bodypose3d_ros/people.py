@@ -124,6 +124,11 @@ class Bodies:
         return len(self.score)
 
 
+def known(points: Array) -> NDArray[np.bool_]:
+    """(...,) whether each point (..., D) is known: finite in every coordinate."""
+    return np.asarray(np.isfinite(points).all(axis=-1), np.bool_)
+
+
 def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever numpy indexes with
     """Take some of the people of a batch: ``index`` is anything numpy indexes N with."""
     taken: dict[str, Any] = {}

@@ -185,3 +185,10 @@ BLAZEPOSE_WEIGHTS: NDArray[np.float64] = _blazepose_weights()
 """(34, 33) each joint as a mean of BlazePose's landmarks; rows of zeros are not given by it."""
 BLAZEPOSE_GIVEN: NDArray[np.bool_] = BLAZEPOSE_WEIGHTS.sum(axis=1) > 0
 """(34,) False for the small toes and the middle fingertips, which BlazePose does not know."""
+
+SIDE_COLORS: dict[int, tuple[float, float, float]] = {
+    1: (1.0, 0.60, 0.10),  # the person's left: orange
+    -1: (0.10, 0.75, 1.0),  # right: blue
+    0: (0.95, 0.95, 0.95),
+}
+"""RGB, 0 to 1, by side; the same in pictures and in RViz."""

@@ -1,0 +1,309 @@
+"""People to ROS messages: one code for rclpy's classes and for rosbags' dataclasses.
+
+Both build a message from keyword arguments; which classes they are is the caller's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Camera
+from .metric.orientation import orientations
+from .people import Bodies, known
+from .skeleton import INDEX, JOINTS, LIMBS, SIDE_COLORS, SIDES
+
+Array = NDArray[np.float64]
+Message = Any
+"""An instance of either host's message classes."""
+Lookup = Callable[[str], Any]
+"""From a full name like ``geometry_msgs/msg/Point`` to the host's class."""
+
+_JOINT_DIAMETER = 0.05
+_LIMB_WIDTH = 0.025
+_TEXT_HEIGHT = 0.18
+_TEXT_ABOVE = 0.25
+_SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 7, 5, 9  # visualization_msgs/Marker
+_ADD, _DELETE, _DELETE_ALL = 0, 2, 3
+_RGB = np.array([SIDE_COLORS[int(side)] for side in SIDES])
+_PELVIS = INDEX["pelvis"]
+
+_TYPES = {
+    "Time": "builtin_interfaces/msg/Time",
+    "Duration": "builtin_interfaces/msg/Duration",
+    "Header": "std_msgs/msg/Header",
+    "ColorRGBA": "std_msgs/msg/ColorRGBA",
+    "Point": "geometry_msgs/msg/Point",
+    "Pose": "geometry_msgs/msg/Pose",
+    "Quaternion": "geometry_msgs/msg/Quaternion",
+    "Transform": "geometry_msgs/msg/Transform",
+    "TransformStamped": "geometry_msgs/msg/TransformStamped",
+    "Vector3": "geometry_msgs/msg/Vector3",
+    "CameraInfo": "sensor_msgs/msg/CameraInfo",
+    "CompressedImage": "sensor_msgs/msg/CompressedImage",
+    "RegionOfInterest": "sensor_msgs/msg/RegionOfInterest",
+    "Marker": "visualization_msgs/msg/Marker",
+    "MarkerArray": "visualization_msgs/msg/MarkerArray",
+    "MeshFile": "visualization_msgs/msg/MeshFile",
+    "UVCoordinate": "visualization_msgs/msg/UVCoordinate",
+    "TFMessage": "tf2_msgs/msg/TFMessage",
+    "Joint3D": "bodypose3d_ros/msg/Joint3D",
+    "Pose3D": "bodypose3d_ros/msg/Pose3D",
+    "Pose3DArray": "bodypose3d_ros/msg/Pose3DArray",
+}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a marker shows."""
+
+    kind: int
+    size: float = 0.0
+    points: Array = field(default_factory=lambda: np.zeros((0, 3)))
+    colors: Array = field(default_factory=lambda: np.zeros((0, 4)))
+    text: str = ""
+    at: Sequence[float] = (0.0, 0.0, 0.0)
+
+
+_NO_SHAPE = _Shape(_SPHERE_LIST)
+
+
+class Messages:
+    """Builds every message this package publishes, in one host's classes."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._types = {short: lookup(name) for short, name in _TYPES.items()}
+
+    def _new(self, kind: str, **fields: Any) -> Message:  # noqa: ANN401 - any field of any message
+        return self._types[kind](**fields)
+
+    def header(self, stamp: int, frame_id: str) -> Message:
+        """A header; ``stamp`` in nanoseconds."""
+        time = self._new("Time", sec=stamp // 10**9, nanosec=stamp % 10**9)
+        return self._new("Header", stamp=time, frame_id=frame_id)
+
+    def pose_array(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> Message:
+        """Everybody of one image as ``Pose3DArray``.
+
+        Args:
+            bodies: Tracked people.
+            header: The image's, with the frame that the joints are in.
+            image_size: Width and height of the raw image, which the roi stays within.
+        """
+        poses = self._poses(bodies, header, image_size)
+        return self._new("Pose3DArray", header=header, poses=poses)
+
+    def _poses(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> list[Message]:
+        rotations = orientations(bodies.joints)
+        regions = _regions_of_interest(bodies.pixels, image_size)
+        return [
+            self._new(
+                "Pose3D",
+                header=header,
+                track_id=int(bodies.track_id[n]),
+                state=int(bodies.state[n]),
+                scale_source=int(bodies.scale_source[n]),
+                confidence=float(bodies.score[n]),
+                roi=self._region_of_interest(*regions[n]),
+                joints=self._joints(bodies, n, rotations[n]),
+            )
+            for n in range(len(bodies))
+        ]
+
+    def _joints(self, bodies: Bodies, person: int, rotations: Array) -> list[Message]:
+        is_known = known(bodies.joints[person])[:, None]
+        rotations = np.where(is_known, rotations, (0, 0, 0, 1))
+        unknown_covariance = np.zeros(9)
+        unknown_covariance[0] = -1
+        return [
+            self._new(
+                "Joint3D",
+                position=self._new("Point", x=x, y=y, z=z),
+                orientation=self._quaternion(rotation),
+                velocity=self._vector(velocity),
+                position_covariance=unknown_covariance,
+                u=u,
+                v=v,
+                confidence=confidence,
+            )
+            for (x, y, z), rotation, velocity, (u, v), confidence in zip(
+                bodies.joints[person].tolist(),
+                rotations.tolist(),
+                bodies.velocity[person].tolist(),
+                bodies.pixels[person].tolist(),
+                bodies.confidence[person].tolist(),
+                strict=True,
+            )
+        ]
+
+    def nearest(self, pose_array: Message) -> Message | None:
+        """The ``Pose3D`` whose nearest joint is nearest to the origin of its frame."""
+
+        def distance(pose: Message) -> float:
+            p = [(j.position.x, j.position.y, j.position.z) for j in pose.joints]
+            return float(np.nanmin(np.linalg.norm(p, axis=1)))
+
+        return min(pose_array.poses, key=distance, default=None)
+
+    def transforms(
+        self, bodies: Bodies, header: Message, joints: Sequence[int] = range(len(JOINTS))
+    ) -> Message:
+        """A ``TFMessage`` with a frame ``body_<track_id>/<joint>`` for every known joint."""
+        rotations = orientations(bodies.joints)
+        is_known = known(bodies.joints)
+        stamped = [
+            self._new(
+                "TransformStamped",
+                header=header,
+                child_frame_id=f"body_{bodies.track_id[n]}/{JOINTS[joint]}",
+                transform=self._new(
+                    "Transform",
+                    translation=self._vector(bodies.joints[n, joint].tolist()),
+                    rotation=self._quaternion(rotations[n, joint].tolist()),
+                ),
+            )
+            for n in range(len(bodies))
+            for joint in joints
+            if is_known[n, joint]
+        ]
+        return self._new("TFMessage", transforms=stamped)
+
+    def markers(self, bodies: Bodies, header: Message, ended: Iterable[int] = ()) -> Message:
+        """A ``MarkerArray`` for RViz: spheres, limbs and the id of everybody.
+
+        Args:
+            bodies: Tracked people.
+            header: The image's, with the frame that the joints are in.
+            ended: Ids of tracks whose markers are to be deleted.
+        """
+        markers = []
+        for n in range(len(bodies)):
+            joints = bodies.joints[n]
+            is_known = known(joints)
+            limbs = LIMBS[is_known[LIMBS].all(axis=1)].ravel()
+            colors = np.column_stack([_RGB, np.clip(bodies.confidence[n], 0.15, 1)])
+            # A limb takes the side and the confidence of its child.
+            limb_colors = colors[np.repeat(limbs[1::2], 2)]
+            identity = int(bodies.track_id[n])
+            spheres = _Shape(_SPHERE_LIST, _JOINT_DIAMETER, joints[is_known], colors[is_known])
+            lines = _Shape(_LINE_LIST, _LIMB_WIDTH, joints[limbs], limb_colors)
+            label = _Shape(
+                _TEXT_VIEW_FACING, _TEXT_HEIGHT, text=str(identity), at=_above(joints[is_known])
+            )
+            markers += [
+                self._marker(header, "joints", identity, spheres),
+                self._marker(header, "limbs", identity, lines),
+                self._marker(header, "ids", identity, label),
+            ]
+        for identity in ended:
+            markers += [
+                self._marker(header, namespace, identity, _NO_SHAPE, _DELETE)
+                for namespace in ("joints", "limbs", "ids")
+            ]
+        return self._new("MarkerArray", markers=markers)
+
+    def no_markers(self, header: Message) -> Message:
+        """A ``MarkerArray`` that takes everything off the display."""
+        nothing = self._marker(header, "", 0, _NO_SHAPE, _DELETE_ALL)
+        return self._new("MarkerArray", markers=[nothing])
+
+    def camera_info(self, camera: Camera, header: Message) -> Message:
+        """The ``CameraInfo`` of a camera whose images are whole and not binned."""
+        projection = np.zeros((3, 4))
+        projection[:, :3] = camera.matrix
+        return self._new(
+            "CameraInfo",
+            header=header,
+            height=camera.height,
+            width=camera.width,
+            distortion_model=camera.distortion_model,
+            d=camera.distortion,
+            k=camera.matrix.ravel(),
+            r=np.eye(3).ravel(),
+            p=projection.ravel(),
+            binning_x=0,
+            binning_y=0,
+            roi=self._region_of_interest(0, 0, 0, 0),
+        )
+
+    def compressed_image(self, content: NDArray[np.uint8], header: Message) -> Message:
+        """A ``CompressedImage`` from a JPEG file's bytes (n,)."""
+        return self._new("CompressedImage", header=header, format="bgr8; jpeg", data=content)
+
+    def _marker(
+        self, header: Message, namespace: str, identity: int, shape: _Shape, action: int = _ADD
+    ) -> Message:
+        pose = self._new(
+            "Pose",
+            position=self._point(shape.at),
+            orientation=self._quaternion((0.0, 0.0, 0.0, 1.0)),
+        )
+        return self._new(
+            "Marker",
+            header=header,
+            ns=namespace,
+            id=identity,
+            type=shape.kind,
+            action=action,
+            pose=pose,
+            scale=self._vector((shape.size,) * 3),
+            color=self._color((1.0, 1.0, 1.0, 1.0)),
+            lifetime=self._new("Duration", sec=0, nanosec=0),
+            frame_locked=False,
+            points=[self._point(p) for p in shape.points.tolist()],
+            colors=[self._color(c) for c in shape.colors.tolist()],
+            texture_resource="",
+            texture=self._new("CompressedImage", header=header, format="", data=_NO_BYTES),
+            uv_coordinates=[],
+            text=shape.text,
+            mesh_resource="",
+            mesh_file=self._new("MeshFile", filename="", data=_NO_BYTES),
+            mesh_use_embedded_materials=False,
+        )
+
+    def _region_of_interest(self, x: int, y: int, width: int, height: int) -> Message:
+        return self._new(
+            "RegionOfInterest",
+            x_offset=x,
+            y_offset=y,
+            height=height,
+            width=width,
+            do_rectify=False,
+        )
+
+    def _point(self, xyz: Sequence[float]) -> Message:
+        return self._new("Point", x=xyz[0], y=xyz[1], z=xyz[2])
+
+    def _vector(self, xyz: Sequence[float]) -> Message:
+        return self._new("Vector3", x=xyz[0], y=xyz[1], z=xyz[2])
+
+    def _quaternion(self, xyzw: Sequence[float]) -> Message:
+        return self._new("Quaternion", x=xyzw[0], y=xyzw[1], z=xyzw[2], w=xyzw[3])
+
+    def _color(self, rgba: Sequence[float]) -> Message:
+        return self._new("ColorRGBA", r=rgba[0], g=rgba[1], b=rgba[2], a=rgba[3])
+
+
+_NO_BYTES = np.zeros(0, np.uint8)
+
+
+def _above(joints: Array) -> Sequence[float]:
+    """Where the label of the known joints (M, 3) goes: over the highest, as the camera sees it."""
+    x, _, z = joints.mean(axis=0)
+    return float(x), float(joints[:, 1].min() - _TEXT_ABOVE), float(z)
+
+
+def _regions_of_interest(
+    pixels: Array, image_size: tuple[int, int]
+) -> list[tuple[int, int, int, int]]:
+    """x, y, width, height of the box of each person's known pixels, within the image."""
+    finite = np.isfinite(pixels)
+    low = np.floor(np.where(finite, pixels, np.inf).min(axis=1))
+    high = np.ceil(np.where(finite, pixels, -np.inf).max(axis=1)) + 1
+    low, high = (np.clip(corner, 0, image_size) for corner in (low, high))
+    boxes = np.concatenate([low, np.maximum(high - low, 0)], axis=1).astype(int)
+    return [(box[0], box[1], box[2], box[3]) for box in boxes.tolist()]

@@ -1,0 +1,154 @@
+"""BlazePose's landmark network: 33 landmarks in pixels and about the hips in metres.
+
+Steps and constants follow MediaPipe's graph pose_landmark_cpu (Bazarevsky et al. 2020,
+arXiv 2006.10204; model card BlazePose GHUM 3D), checked against mediapipe 0.10.21 by
+``benchmarks/mediapipe_peer.py``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines import Engine
+from ..people import Frame, Keypoints, Regions
+from ..skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
+from .crop import apply, cut, image_from_crop, to_tensor
+
+Array = NDArray[np.float64]
+
+CROP = 256
+MARGIN = 1.25
+"""How much wider than the person the crop is."""
+LANDMARKS = 39
+"""33 joints, two points for the next region, four that are not used."""
+MIN_PRESENCE = 0.5
+"""Below it a landmark lies outside what the network saw: its place would be invented."""
+_REGION_CENTER, _REGION_EDGE = 33, 34
+
+# The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
+_REFINE_WINDOW = 9
+_REFINE_MIN = 0.5
+
+_SOURCES = [np.flatnonzero(row) for row in BLAZEPOSE_WEIGHTS]
+
+
+class BlazePose:
+    """The landmark network, its crops and what is read out of its answers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def estimate(self, frame: Frame, regions: Regions) -> Keypoints:
+        """Find 30 of the 34 joints of the person in each region, all regions as one batch."""
+        side = regions.size.max(axis=1, initial=0) * MARGIN
+        to_image = image_from_crop(
+            regions.center, np.stack([side, side], -1), regions.rotation, (CROP, CROP)
+        )
+        crops = cut(frame.image, to_image, (CROP, CROP), cv2.BORDER_REPLICATE)
+        answer = self.engine.infer({"input": to_tensor(crops, (0, 1))})
+
+        landmarks = answer["landmarks"].reshape(-1, LANDMARKS, 5).astype(np.float64)
+        in_crop = refine(landmarks[..., :2] / CROP, answer["heatmap"]) * CROP
+        pixels = apply(to_image, in_crop)
+        visible, present = sigmoid(landmarks[..., 3]), sigmoid(landmarks[..., 4])
+        world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
+        world[..., :2] = turn(world[..., :2], regions.rotation)
+
+        present = _to_joints_least(present)
+        unknown = ~(BLAZEPOSE_GIVEN & (present >= MIN_PRESENCE))
+        return Keypoints(
+            pixels=_to_joints(pixels, unknown),
+            confidence=np.where(unknown, 0, _to_joints_least(visible)),
+            score=answer["presence"][:, 0].astype(np.float64),
+            regions=regions,
+            following=region_from_points(
+                pixels[:, _REGION_CENTER], pixels[:, _REGION_EDGE], answer["presence"][:, 0]
+            ),
+            world=_to_joints(world, unknown),
+        )
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self.engine.close()
+
+
+def region_from_points(center: Array, edge: Array, score: NDArray[np.floating]) -> Regions:
+    """Square regions about a circle (N, 2), (N, 2); from centre to edge is the person's up.
+
+    BlazePose aligns people by such a circle: the middle of the hips and a point above it.
+    """
+    up = edge - center
+    diameter = 2 * np.hypot(up[:, 0], up[:, 1])
+    rotation = np.arctan2(up[:, 0], -up[:, 1])
+    size = np.stack([diameter, diameter], -1)
+    return Regions(center, size, rotation, np.asarray(score, np.float64))
+
+
+def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
+    """Move landmarks to the centre of mass of the heatmap around them.
+
+    Args:
+        points: (N, L, 2) in 0..1 of the crop.
+        heatmap: (N, L, H, W) logits.
+
+    Returns:
+        (N, L, 2); a landmark whose surroundings are nowhere sure stays where it is.
+    """
+    height, width = heatmap.shape[2:]
+    reach = np.arange(_REFINE_WINDOW) - _REFINE_WINDOW // 2
+    # Truncation towards zero, as MediaPipe's cast to int.
+    column, row = (np.trunc(points * (width, height)).astype(np.int64)).transpose(2, 0, 1)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    columns, rows = column[..., None] + reach, row[..., None] + reach
+    exists = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
+        ..., None, :
+    ]
+    person = np.arange(heatmap.shape[0])[:, None, None, None]
+    landmark = np.arange(heatmap.shape[1])[:, None, None]
+    logits = heatmap[
+        person,
+        landmark,
+        np.clip(rows, 0, height - 1)[..., :, None],
+        np.clip(columns, 0, width - 1)[..., None, :],
+    ]
+    mass = np.where(exists, sigmoid(logits), 0)
+    total = mass.sum(axis=(2, 3))
+    moved = np.stack(
+        [
+            (mass.sum(axis=2) * columns).sum(axis=2) / np.maximum(total, 1e-12) / width,
+            (mass.sum(axis=3) * rows).sum(axis=2) / np.maximum(total, 1e-12) / height,
+        ],
+        -1,
+    )
+    sure = inside & (mass.max(axis=(2, 3), initial=0) >= _REFINE_MIN)
+    return np.where(sure[..., None], moved, points)
+
+
+def turn(points: Array, rotation: Array) -> Array:
+    """Vectors (N, M, 2) turned by (N,) radians, clockwise in the image."""
+    cos, sin = np.cos(rotation)[:, None], np.sin(rotation)[:, None]
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
+
+
+def sigmoid(logits: NDArray[np.floating]) -> Array:
+    """Logits to probabilities."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100))))
+
+
+def _to_joints(landmarks: Array, unknown: NDArray[np.bool_]) -> Array:
+    """(N, 39, D) landmarks to (N, 34, D) joints, NaN where unknown."""
+    joints = np.asarray(BLAZEPOSE_WEIGHTS @ landmarks[:, :BLAZEPOSE_LANDMARKS])
+    joints[unknown] = np.nan
+    return joints
+
+
+def _to_joints_least(values: Array) -> Array:
+    """(N, 39) to (N, 34): a joint made of several landmarks is as sure as the least of them."""
+    joints = np.zeros((len(values), len(_SOURCES)))
+    for joint, sources in enumerate(_SOURCES):
+        if len(sources):
+            joints[:, joint] = values[:, sources].min(axis=1)
+    return joints

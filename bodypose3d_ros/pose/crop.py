@@ -1,0 +1,66 @@
+"""Cut people out of an image the way a network wants them: one affine transform a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def image_from_crop(
+    center: Array, size: Array, rotation: Array, crop_size: tuple[int, int]
+) -> Array:
+    """Transforms (N, 3, 3) from crop pixels to image pixels, corners to corners.
+
+    Args:
+        center: (N, 2) middle of each rectangle in image pixels.
+        size: (N, 2) its width and height in image pixels.
+        rotation: (N,) radians, clockwise in the image.
+        crop_size: Width and height of the crop in pixels.
+    """
+    cos, sin = np.cos(rotation), np.sin(rotation)
+    turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    transforms = np.zeros((len(center), 3, 3))
+    transforms[:, :2, :2] = turn * (size / crop_size)[:, None]
+    transforms[:, :2, 2] = center - np.einsum("nij,nj->ni", turn, size / 2)
+    transforms[:, 2, 2] = 1
+    return transforms
+
+
+def apply(transforms: Array, points: Array) -> Array:
+    """Points (N, M, 2) through affine transforms (N, 3, 3)."""
+    return np.asarray(
+        points @ transforms[:, :2, :2].transpose(0, 2, 1) + transforms[:, None, :2, 2]
+    )
+
+
+def cut(
+    image: NDArray[np.uint8], transforms: Array, crop_size: tuple[int, int], border: int
+) -> NDArray[np.uint8]:
+    """Crops (N, height, width, 3) of an image, bilinear.
+
+    Args:
+        image: (H, W, 3).
+        transforms: (N, 3, 3) from crop pixels to image pixels.
+        crop_size: Width and height of the crops in pixels.
+        border: OpenCV's border mode for what lies outside the image.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crops = np.empty((len(transforms), crop_size[1], crop_size[0], 3), np.uint8)
+    for crop, transform in zip(crops, transforms, strict=True):
+        cv2.warpAffine(image, transform[:2], crop_size, crop, flags, border)
+    return crops
+
+
+def to_tensor(crops: NDArray[np.uint8], value_range: Sequence[float]) -> NDArray[np.float32]:
+    """BGR crops (N, H, W, 3) of 0..255 to RGB (N, 3, H, W) in the value range (low, high)."""
+    low, high = value_range
+    tensor = np.empty((len(crops), 3, *crops.shape[1:3]), np.float32)
+    np.multiply(crops[..., ::-1].transpose(0, 3, 1, 2), np.float32((high - low) / 255), out=tensor)
+    if low:
+        tensor += np.float32(low)
+    return tensor
