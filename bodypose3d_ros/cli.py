@@ -208,7 +208,7 @@ def models_fetch(name: str, source: Path | None) -> None:
     out.print(f"{name} ({model.licence}) is in {folder}")
     if model.sha256 is None:
         out.print(
-            "Its publisher states no checksum: this download's was noted and is checked from now on."
+            "Its publisher states no checksum: this download's was noted, to be checked from now on"
         )
 
 

@@ -1,0 +1,35 @@
+# make setup   .venv with everything, the BlazePose model included
+# make demo    the whole way on the project's own film, on this machine
+# make test    style, types and tests
+.PHONY: setup demo test lint clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+setup: $(READY)
+
+# Debian's Python may come without ensurepip, which venv needs: virtualenv does without.
+$(READY): pyproject.toml setup.py $(wildcard msg/*.msg)
+	$(PYTHON) -m venv .venv 2>/dev/null || { \
+	  rm -rf .venv && \
+	  $(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
+	  PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dds,test]'
+	$(BIN)/bodypose3d models fetch blazepose
+	touch $@
+
+demo: setup
+	$(BIN)/bodypose3d demo --out out
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv .virtualenv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
