@@ -1,0 +1,41 @@
+"""A person whose joints are known, standing where a test wants them."""
+
+import numpy as np
+
+from bodypose3d_ros.skeleton import INDEX, JOINT_COUNT
+
+# Metres about the pelvis in a camera's optical frame: facing the camera, so the left is at +x.
+_LEFT = {
+    "left_hip": (0.12, 0.0, 0.0),
+    "left_knee": (0.13, 0.45, -0.03),
+    "left_ankle": (0.14, 0.86, 0.02),
+    "left_big_toe": (0.17, 0.93, -0.15),
+    "left_small_toe": (0.22, 0.93, -0.12),
+    "left_heel": (0.14, 0.92, 0.07),
+    "left_eye": (0.03, -0.68, -0.10),
+    "left_ear": (0.08, -0.66, 0.0),
+    "left_shoulder": (0.18, -0.48, 0.0),
+    "left_elbow": (0.27, -0.22, 0.03),
+    "left_wrist": (0.30, 0.02, -0.08),
+    "left_pinky_knuckle": (0.32, 0.10, -0.09),
+    "left_middle_tip": (0.31, 0.18, -0.12),
+    "left_index_knuckle": (0.29, 0.10, -0.13),
+    "left_thumb_tip": (0.26, 0.09, -0.13),
+}
+_MIDDLE = {
+    "pelvis": (0.0, 0.0, 0.0),
+    "torso": (0.0, -0.24, 0.0),
+    "neck": (0.0, -0.48, 0.0),
+    "nose": (0.0, -0.64, -0.13),
+}
+
+
+def standing(at=(0.0, 0.0, 3.0)):
+    """(34, 3) metres: a person facing the camera with the pelvis at a point."""
+    joints = np.full((JOINT_COUNT, 3), np.nan)
+    for name, xyz in _MIDDLE.items():
+        joints[INDEX[name]] = xyz
+    for name, (x, y, z) in _LEFT.items():
+        joints[INDEX[name]] = x, y, z
+        joints[INDEX[name.replace("left", "right")]] = -x, y, z
+    return joints + at

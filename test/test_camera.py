@@ -1,0 +1,172 @@
+"""Cameras: pixels to rays and back, from everything that describes a camera."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.errors import CameraError
+from people_made_up import standing
+
+K = np.array([[610.0, 0, 322.5], [0, 608.0, 238.1], [0, 0, 1]])
+# Coefficients of real lenses: a webcam, a RealSense colour camera, a 150 degree fisheye.
+LENSES = {
+    "none": ("plumb_bob", [0.0] * 5),
+    "plumb_bob": ("plumb_bob", [-0.25, 0.08, 0.001, -0.0007, -0.01]),
+    "rational_polynomial": (
+        "rational_polynomial",
+        [0.35, -2.1, 0.0003, -0.0004, 1.3, 0.23, -1.9, 1.2],
+    ),
+    "equidistant": ("equidistant", [-0.012, 0.004, -0.003, 0.0006]),
+}
+
+
+@pytest.fixture(params=LENSES)
+def camera(request):
+    model, coefficients = LENSES[request.param]
+    return Camera(640, 480, K, model, np.array(coefficients))
+
+
+def info(**changes):
+    fields = {
+        "width": 640, "height": 480, "distortion_model": "plumb_bob", "d": [0.0] * 5,
+        "k": K.ravel(), "r": np.eye(3).ravel(), "p": np.c_[K, [0, 0, 0]].ravel(),
+        "binning_x": 0, "binning_y": 0,
+        "roi": SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0, do_rectify=False),
+    }  # fmt: skip
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def roi(**fields):
+    return SimpleNamespace(**{"x_offset": 0, "y_offset": 0, "width": 0, "height": 0, **fields})
+
+
+@pytest.mark.parametrize("at", [(0, 0, 2.5), (0.7, -0.2, 3), (-1.0, 0.2, 5)])
+def test_a_known_skeleton_comes_back_through_the_lens_to_a_thousandth_of_a_millimetre(camera, at):
+    joints = standing(at)
+    rays = camera.rays(camera.project(joints))
+    assert_allclose(np.c_[rays, np.ones(34)] * joints[:, 2:], joints, atol=1e-6)
+
+
+@given(
+    x=st.floats(-0.45, 0.45), y=st.floats(-0.35, 0.35), depth=st.floats(0.3, 50),
+    lens=st.sampled_from(list(LENSES)),
+)  # fmt: skip
+def test_projecting_and_undistorting_are_inverse_all_over_the_image(x, y, depth, lens):
+    model, coefficients = LENSES[lens]
+    camera = Camera(640, 480, K, model, np.array(coefficients))
+    pixel = camera.project([x * depth, y * depth, depth])
+    assert_allclose(camera.rays(pixel), [x, y], atol=1e-8)
+    assert_allclose(camera.undistort(pixel), K[:2, :2] @ [x, y] + K[:2, 2], atol=1e-5)
+
+
+def test_k_inv_turns_undistorted_pixels_into_rays(camera):
+    pixels = np.array([[10.0, 20], [320, 240], [600, 400]])
+    homogeneous = np.c_[camera.undistort(pixels), np.ones(3)]
+    assert_allclose((homogeneous @ camera.k_inv.T)[:, :2], camera.rays(pixels), atol=1e-12)
+
+
+def test_unknown_stays_unknown(camera):
+    assert np.isnan(camera.rays([[np.nan, 3.0], [np.nan, np.nan]])).all()
+    assert np.isnan(camera.project([[np.nan, 0, 1], [0, 0, -1], [0, 0, 0]])).all()
+    assert camera.rays(np.zeros((0, 34, 2))).shape == (0, 34, 2)
+
+
+def test_a_pixel_that_no_ray_reaches_is_unknown():
+    # r (1 - 0.25 r^2) is never above 0.77: no light reaches a pixel further out than that.
+    camera = Camera(640, 480, K, "plumb_bob", [-0.25, 0, 0, 0, 0])
+    assert np.isnan(camera.rays([K[0, 2] + 0.9 * K[0, 0], K[1, 2]])).all()
+
+
+def test_a_field_of_view_puts_its_edges_at_the_images_edges():
+    camera = Camera.from_hfov(640, 480, 60)
+    left, right = camera.rays([[-0.5, 239.5], [639.5, 239.5]])[:, 0]
+    assert_allclose(np.degrees(np.arctan(right) - np.arctan(left)), 60, atol=1e-9)
+    assert camera.assumed_hfov == 60
+
+
+def test_a_region_of_interest_and_binning_move_the_image_not_the_rays():
+    full = Camera.from_camera_info(info())
+    part = Camera.from_camera_info(
+        info(binning_x=2, binning_y=2, roi=roi(x_offset=40, y_offset=20, width=320, height=240))
+    )
+    assert (part.width, part.height) == (160, 120)
+    # image_geometry: pixel of the image = (pixel of the sensor - offset) / binning
+    sensor = np.array([[100.0, 60], [300, 200]])
+    assert_allclose(part.rays((sensor - (40, 20)) / 2), full.rays(sensor), atol=1e-12)
+
+
+def test_rectified_images_are_described_by_the_projection_matrix():
+    P = np.array([[500.0, 0, 310, -35], [0, 500, 250, 0], [0, 0, 1, 0]])
+    distorted = info(d=[-0.3, 0.1, 0, 0, 0], p=P.ravel())
+    camera = Camera.from_camera_info(distorted, rectified=True)
+    assert_allclose(camera.matrix, P[:, :3])
+    assert not camera.distorted
+
+
+def test_a_calibration_file_is_read_as_camera_calibration_writes_it(tmp_path):
+    path = tmp_path / "camera.yaml"
+    path.write_text(
+        "image_width: 640\nimage_height: 480\ncamera_name: head\n"
+        "camera_matrix:\n  rows: 3\n  cols: 3\n  data: [610, 0, 322.5, 0, 608, 238.1, 0, 0, 1]\n"
+        "distortion_model: plumb_bob\n"
+        "distortion_coefficients:\n  rows: 1\n  cols: 5\n  data: [-0.25, 0.08, 0.001, -0.0007, 0]\n"
+        "projection_matrix:\n  rows: 3\n  cols: 4\n"
+        "  data: [590, 0, 320, 0, 0, 590, 240, 0, 0, 0, 1, 0]\n"
+    )
+    camera = Camera.from_yaml(path)
+    assert_allclose(camera.matrix, K)
+    assert_allclose(camera.distortion, [-0.25, 0.08, 0.001, -0.0007, 0])
+    assert Camera.from_yaml(path, rectified=True).matrix[0, 0] == 590
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"k": np.zeros(9)}, "not calibrated"),
+        ({"k": np.full(9, np.nan)}, "NaN"),
+        ({"d": [np.nan, 0, 0, 0, 0]}, "NaN"),
+        ({"k": -K.ravel()}, "positive focal lengths"),
+        ({"distortion_model": "kannala_brandt"}, "'kannala_brandt' is not known: use one of"),
+        ({"d": [0.1, 0.2, 0.3]}, "4 or 5 distortion coefficients, here are 3"),
+        ({"width": 0}, "0x480"),
+    ],
+)  # fmt: skip
+def test_camera_info_that_cannot_be_used_says_why(changes, says):
+    with pytest.raises(CameraError, match=says):
+        Camera.from_camera_info(info(**changes))
+
+
+def test_an_empty_model_without_coefficients_is_a_camera_without_distortion():
+    assert not Camera.from_camera_info(info(distortion_model="", d=[])).distorted
+
+
+def test_another_size_than_the_images_is_refused():
+    with pytest.raises(CameraError, match=r"for 640x480 images, this one is 1280x720"):
+        Camera.from_camera_info(info()).check_size(1280, 720)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("image_width: 640\n", "not a camera_calibration file"),
+        ("just text", "not a camera_calibration file"),
+        ("a: [1", "not a YAML file"),
+        ("", "not a camera_calibration file"),
+    ],
+)
+def test_a_file_that_is_no_calibration_is_named(tmp_path, content, says):
+    path = tmp_path / "some.yaml"
+    path.write_text(content)
+    with pytest.raises(CameraError, match=rf"some\.yaml: is {says}"):
+        Camera.from_yaml(path)
+
+
+@pytest.mark.parametrize("hfov", [0, 180, -10, float("nan")])
+def test_an_impossible_field_of_view_is_refused(hfov):
+    with pytest.raises(CameraError, match="between 0 and 180"):
+        Camera.from_hfov(640, 480, hfov)

@@ -1,0 +1,96 @@
+"""From BlazePose's shape to metres: exact where the shape is."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.metric import lift
+from bodypose3d_ros.people import SCALE_LIMBS, Keypoints, Regions
+from bodypose3d_ros.skeleton import INDEX
+from people_made_up import standing
+
+CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]),
+                "plumb_bob", [-0.25, 0.08, 0.001, -0.0007, 0])  # fmt: skip
+PLACES = [(0.0, 0.1, 2.5), (1.0, 0.2, 3.5), (-1.4, -0.3, 5.0)]
+
+
+def seen(places, camera=CAMERA):
+    """Perfect keypoints, and each shape as the camera would see it from straight ahead."""
+    joints = np.stack([standing(at) for at in places])
+    shapes = []
+    for person in joints:
+        pelvis = person[INDEX["pelvis"]]
+        axis = np.cross([0, 0, 1], pelvis)
+        angle = np.arctan2(np.linalg.norm(axis), pelvis[2])
+        onto_ray = Rotation.from_rotvec(angle * axis / max(np.linalg.norm(axis), 1e-12))
+        shapes.append(onto_ray.inv().apply(person - pelvis))
+    count = len(places)
+    boxes = Regions.from_boxes(np.tile([0.0, 0, 640, 480], (count, 1)))
+    return joints, Keypoints(
+        pixels=camera.project(joints), confidence=np.ones((count, 34)), score=np.ones(count),
+        regions=boxes, following=boxes, world=np.array(shapes),
+    )  # fmt: skip
+
+
+def with_(keypoints, **changes):
+    from dataclasses import replace
+
+    return replace(keypoints, **changes)
+
+
+def test_a_true_shape_and_true_keypoints_give_true_metres_through_the_lens():
+    joints, keypoints = seen(PLACES)
+    bodies = lift(keypoints, CAMERA)
+    assert_allclose(bodies.joints, joints, atol=1e-4)  # a tenth of a millimetre, asked for: 1 mm
+    assert (bodies.scale_source == SCALE_LIMBS).all()
+
+
+def test_a_person_larger_than_the_network_believes_is_placed_too_near_in_proportion():
+    joints, keypoints = seen(PLACES)
+    bodies = lift(with_(keypoints, world=keypoints.world / 1.1), CAMERA)
+    assert_allclose(bodies.joints, joints / 1.1, atol=1e-4)
+
+
+def test_keypoints_that_are_plainly_wrong_do_not_move_the_others():
+    joints, keypoints = seen(PLACES)
+    pixels = keypoints.pixels.copy()
+    wrong = [INDEX["left_wrist"], INDEX["right_ankle"], INDEX["nose"]]
+    pixels[:, wrong] += (150, -120)
+    bodies = lift(with_(keypoints, pixels=pixels), CAMERA)
+    right = np.setdiff1d(np.arange(34), wrong)
+    assert np.abs(bodies.joints - joints)[:, right].max() < 0.02
+
+
+def test_every_joint_projects_onto_its_own_keypoint():
+    _, keypoints = seen(PLACES)
+    noise = np.random.default_rng(0).normal(0, 3, keypoints.pixels.shape)
+    keypoints = with_(keypoints, pixels=keypoints.pixels + noise)
+    bodies = lift(keypoints, CAMERA)
+    assert_allclose(CAMERA.project(bodies.joints), keypoints.pixels, atol=1e-6)
+
+
+def test_unknown_joints_stay_unknown_and_have_no_confidence():
+    _, keypoints = seen(PLACES)
+    pixels = keypoints.pixels.copy()
+    pixels[:, INDEX["left_knee"]] = np.nan
+    bodies = lift(with_(keypoints, pixels=pixels), CAMERA)
+    assert np.isnan(bodies.joints[:, INDEX["left_knee"]]).all()
+    assert (bodies.confidence[:, INDEX["left_knee"]] == 0).all()
+    assert np.isfinite(np.delete(bodies.joints, INDEX["left_knee"], axis=1)).all()
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_who_cannot_be_placed_is_left_out(known):
+    _, keypoints = seen(PLACES[:1])
+    pixels = keypoints.pixels.copy()
+    pixels[:, known:] = np.nan
+    assert len(lift(with_(keypoints, pixels=pixels), CAMERA)) == 0
+
+
+def test_nobody_in_nobody_out():
+    _, keypoints = seen(PLACES)
+    from bodypose3d_ros.people import select
+
+    assert len(lift(select(keypoints, slice(0, 0)), CAMERA)) == 0
