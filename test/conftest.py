@@ -1,6 +1,7 @@
 """What tests share."""
 
 import pytest
+
 import ros_network
 
 

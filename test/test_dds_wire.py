@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+
 import ros_network
 from message_content import random_message
 from ros_network import PEERS

@@ -7,8 +7,8 @@ import sys
 import time
 
 import numpy as np
-import rtps_garbage
 
+import rtps_garbage
 from bodypose3d_ros.dds.names import Names
 from bodypose3d_ros.dds.network import Network
 from bodypose3d_ros.dds.node import Node

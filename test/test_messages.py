@@ -1,0 +1,145 @@
+"""What planners, RViz and TF read: every field, through CDR and back."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.people import SCALE_LIMBS, STATE_TRACKED, Bodies
+from bodypose3d_ros.skeleton import INDEX, JOINTS, SIDES
+from bodypose3d_ros.typestore import ros_types
+from people_made_up import standing
+
+CAMERA = Camera.from_hfov(640, 480, 60)
+STAMP = 1_700_000_000_123_456_789
+TYPES = ros_types()
+MESSAGES = Messages(lambda name: TYPES.types[name])
+HEADER = MESSAGES.header(STAMP, "head_camera_optical_frame")
+UNKNOWN = [INDEX["left_small_toe"], INDEX["right_middle_tip"]]
+
+
+def people(*places):
+    joints = np.stack([standing(at) for at in places])
+    joints[:, UNKNOWN] = np.nan
+    pixels = CAMERA.project(joints)
+    count = len(places)
+    return Bodies(
+        joints=joints, pixels=pixels, score=np.full(count, 0.9),
+        confidence=np.where(np.isfinite(joints[..., 0]), 0.75, 0.0),
+        scale_source=np.full(count, SCALE_LIMBS, np.uint8),
+        track_id=np.arange(7, 7 + count, dtype=np.uint32),
+        state=np.full(count, STATE_TRACKED, np.uint8), velocity=np.full(joints.shape, 0.25),
+    )  # fmt: skip
+
+
+NOBODY = Bodies(np.zeros((0, 34, 3)), np.zeros((0, 34, 2)), np.zeros((0, 34)), np.zeros(0),
+                np.zeros(0, np.uint8))  # fmt: skip
+
+
+def through_cdr(message):
+    return TYPES.deserialize_cdr(
+        TYPES.serialize_cdr(message, message.__msgtype__), message.__msgtype__
+    )
+
+
+def test_a_pose_survives_the_wire_whole():
+    bodies = people((0.2, 0.1, 3.0), (-1.0, 0.0, 4.0))
+    array = through_cdr(MESSAGES.pose_array(bodies, HEADER, (640, 480)))
+    assert (array.header.stamp.sec, array.header.stamp.nanosec) == (1_700_000_000, 123_456_789)
+    assert array.header.frame_id == "head_camera_optical_frame"
+    assert [pose.track_id for pose in array.poses] == [7, 8]
+    for n, pose in enumerate(array.poses):
+        assert pose.header == array.header
+        assert (pose.state, pose.scale_source) == (pose.STATE_TRACKED, pose.SCALE_LIMBS)
+        assert pose.confidence == np.float32(0.9)
+        assert len(pose.joints) == pose.JOINT_COUNT == 34
+        for j, joint in enumerate(pose.joints):
+            p, v = joint.position, joint.velocity
+            assert_allclose([p.x, p.y, p.z], bodies.joints[n, j])
+            assert_allclose([v.x, v.y, v.z], 0.25)
+            assert_allclose([joint.u, joint.v], bodies.pixels[n, j], rtol=1e-6)
+            assert joint.confidence == bodies.confidence[n, j]
+            assert joint.position_covariance[0] == -1
+
+
+def test_unknown_joints_are_nan_without_confidence_or_orientation():
+    (pose,) = MESSAGES.pose_array(people((0, 0, 3)), HEADER, (640, 480)).poses
+    for j in UNKNOWN:
+        joint = pose.joints[j]
+        assert np.isnan([joint.position.x, joint.position.y, joint.position.z]).all()
+        assert np.isnan([joint.u, joint.v]).all()
+        assert joint.confidence == 0
+        o = joint.orientation
+        assert (o.x, o.y, o.z, o.w) == (0, 0, 0, 1)
+
+
+def test_constants_name_the_joints_in_order():
+    pose = TYPES.types["bodypose3d_ros/msg/Pose3D"]
+    assert [getattr(pose, name.upper()) for name in JOINTS] == list(range(34))
+
+
+def test_nobody_is_an_empty_array_not_silence():
+    array = through_cdr(MESSAGES.pose_array(NOBODY, HEADER, (640, 480)))
+    assert array.poses == []
+    assert array.header.stamp.nanosec == 123_456_789
+    assert MESSAGES.nearest(array) is None
+
+
+def test_the_nearest_person_is_the_one_with_the_nearest_joint():
+    array = MESSAGES.pose_array(people((0, 0, 4.0), (0.5, 0, 2.0)), HEADER, (640, 480))
+    assert MESSAGES.nearest(array).track_id == 8
+
+
+@pytest.mark.parametrize("at", [(0, 0, 3), (-1.6, 0.6, 3)])
+def test_the_roi_holds_the_known_pixels_and_stays_in_the_image(at):
+    bodies = people(at)
+    (pose,) = MESSAGES.pose_array(bodies, HEADER, (640, 480)).poses
+    roi = pose.roi
+    low = np.clip(np.floor(np.nanmin(bodies.pixels[0], axis=0)), 0, (640, 480))
+    high = np.clip(np.ceil(np.nanmax(bodies.pixels[0], axis=0)) + 1, 0, (640, 480))
+    assert_allclose([roi.x_offset, roi.y_offset], low)
+    assert_allclose([roi.x_offset + roi.width, roi.y_offset + roi.height], high)
+
+
+def test_tf_has_a_frame_for_every_known_joint_and_none_for_the_others():
+    message = through_cdr(MESSAGES.transforms(people((0, 0, 3)), HEADER))
+    names = {t.child_frame_id for t in message.transforms}
+    assert names == {f"body_7/{name}" for j, name in enumerate(JOINTS) if j not in UNKNOWN}
+    for t in message.transforms:
+        assert t.header.frame_id == "head_camera_optical_frame"
+        r = t.transform.rotation
+        assert_allclose(np.linalg.norm([r.x, r.y, r.z, r.w]), 1)
+    only = MESSAGES.transforms(people((0, 0, 3)), HEADER, [INDEX["left_wrist"]])
+    assert [t.child_frame_id for t in only.transforms] == ["body_7/left_wrist"]
+
+
+def test_markers_have_ids_that_last_and_go_when_the_track_ends():
+    array = through_cdr(MESSAGES.markers(people((0, 0, 3)), HEADER, ended=[5]))
+    shown = {(m.ns, m.id, m.type) for m in array.markers if m.action == m.ADD}
+    assert shown == {("joints", 7, 7), ("limbs", 7, 5), ("ids", 7, 9)}
+    gone = {(m.ns, m.id) for m in array.markers if m.action == m.DELETE}
+    assert gone == {("joints", 5), ("limbs", 5), ("ids", 5)}
+    assert [m.text for m in array.markers if m.ns == "ids" and m.action == m.ADD] == ["7"]
+
+
+def test_limbs_take_their_sides_colour_and_fade_with_confidence():
+    joints, limbs, _ = MESSAGES.markers(people((0, 0, 3)), HEADER).markers
+    assert len(joints.points) == len(joints.colors) == 34 - len(UNKNOWN)
+    assert len(limbs.points) == len(limbs.colors) == 2 * (33 - len(UNKNOWN))
+    assert {round(c.a, 6) for c in joints.colors} == {0.75}
+    known = [j for j in range(34) if j not in UNKNOWN]
+    color = {SIDES[j]: (c.r, c.g, c.b) for j, c in zip(known, joints.colors, strict=True)}
+    assert len(set(color.values())) == 3
+
+
+def test_camera_info_describes_the_camera_it_was_made_from():
+    info = through_cdr(MESSAGES.camera_info(CAMERA, HEADER))
+    again = Camera.from_camera_info(info)
+    assert_allclose(again.matrix, CAMERA.matrix)
+    assert (again.width, again.height) == (640, 480)
+
+
+def test_everything_that_can_be_clicked_away_is():
+    (marker,) = through_cdr(MESSAGES.no_markers(HEADER)).markers
+    assert marker.action == marker.DELETEALL
