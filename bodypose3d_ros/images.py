@@ -59,6 +59,8 @@ def decode(content: NDArray[np.uint8], name: str) -> Image:
     """
     if not len(content):
         raise InputError(f"{name} is empty")
+    if _is_truncated_jpeg(content.tobytes()):
+        raise InputError(f"{name} is a damaged picture: the end of the file is missing")
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -127,6 +129,12 @@ class Video:
             self._capture.release()
         if index == 0:
             raise InputError(f"{self.path}: holds no picture: it is empty or damaged")
+
+
+def _is_truncated_jpeg(content: bytes) -> bool:
+    """OpenCV 4 fills what is missing with grey. A whole file's last scan is followed by its end."""
+    start, scan, end = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+    return content.startswith(start) and content.rfind(end) < content.rfind(scan)
 
 
 def _packed(message: Any) -> Any:  # noqa: ANN401 - either host's Image

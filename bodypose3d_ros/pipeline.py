@@ -153,9 +153,9 @@ def build(
     if model == models.BLAZEPOSE.name:
         pose = BlazePose(load(landmarks_file, engine, threads=threads))
     else:
+        file = Path(model) if model.endswith(".onnx") else models.paths(model)[0]
         from .pose.bodypose3dnet import BodyPose3DNet
 
-        file = Path(model) if model.endswith(".onnx") else models.paths(model)[0]
         pose = BodyPose3DNet(load(file, engine, threads=threads))
     detector.engine.warm_up()
     pose.engine.warm_up()

@@ -123,7 +123,7 @@ class Recording:
         Raises:
             InputError: An image or CameraInfo cannot be used; the message names the recording.
         """
-        info, camera = self._first_info, None
+        info = self._first_info
         definitions = {c.id: self._definition(c) for c in self._reader.connections}
         try:
             for connection, log_time, cdr in self._reader.messages():
@@ -131,16 +131,13 @@ class Recording:
                     connection.topic, connection.msgtype, log_time, cdr, definitions[connection.id]
                 )
                 if connection.topic == self.info_topic:
-                    latest = self._reader.deserialize(cdr, connection.msgtype)
-                    camera = camera if latest == info else None
-                    info = latest
+                    info = self._reader.deserialize(cdr, connection.msgtype)
                 if connection.topic != self.image_topic:
                     yield recorded
                     continue
                 message: Any = self._reader.deserialize(cdr, connection.msgtype)
                 image = images.from_message(message)
-                camera = camera or self._camera_from(info, image)
-                yield recorded, self._frame(message, image, camera)
+                yield recorded, self._frame(message, image, self._camera_from(info, image))
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from error
         except (AnyReaderError, ReaderError) as error:

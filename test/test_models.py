@@ -1,0 +1,170 @@
+"""Model files: what is fetched is whole, is what it should be, and stays so."""
+
+import http.server
+import threading
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from bodypose3d_ros import models
+from bodypose3d_ros.errors import ModelError
+from bodypose3d_ros.tflite_to_onnx import convert
+
+CONTENT = bytes(range(256)) * 9000
+
+
+class _Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/missing":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT if self.path == "/whole" else CONTENT[:100_000])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def origin():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def known(monkeypatch, origin, cache):
+    """Makes a model known whose file comes from the local server."""
+
+    def make(path="/whole", sha256=None):
+        model = replace(models.BODYPOSE3DNET[0], origin=origin + path, sha256=sha256)
+        monkeypatch.setitem(models.MODELS, model.name, model)
+        return model
+
+    return make
+
+
+def everything_in(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def test_a_download_arrives_whole_with_its_progress_and_its_checksum(known, cache):
+    model, seen = known(), []
+    folder = models.fetch(model.name, lambda done, total: seen.append((done, total)))
+    assert (folder / model.files[0]).read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert models.verify(model.name) == []
+    assert everything_in(cache) == [model.name, f"{model.name}/{models.SUMS}",
+                                    f"{model.name}/{model.files[0]}"]  # fmt: skip
+
+
+def test_a_download_that_breaks_off_leaves_nothing(known, cache):
+    model = known("/half")
+    with pytest.raises(ModelError, match=r"broke off|cannot be downloaded"):
+        models.fetch(model.name)
+    assert everything_in(cache) == []
+    with pytest.raises(ModelError, match=f"bodypose3d models fetch {model.name}"):
+        models.paths(model.name)
+
+
+def test_an_interrupted_download_leaves_nothing(known, cache):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        models.fetch(known().name, interrupt)
+    assert everything_in(cache) == []
+
+
+@pytest.mark.parametrize("path", ["/missing", "/nowhere"])
+def test_what_cannot_be_downloaded_says_so(known, cache, path):
+    with pytest.raises(ModelError, match=r"cannot be downloaded|broke off"):
+        models.fetch(known(path).name)
+    assert everything_in(cache) == []
+
+
+def test_a_wrong_checksum_is_refused(known, cache):
+    model = known(sha256="0" * 64)
+    with pytest.raises(ModelError, match=f"expected {'0' * 64}"):
+        models.fetch(model.name)
+    assert everything_in(cache) == []
+
+
+def test_verify_finds_what_was_changed_or_taken_away(known):
+    model = known()
+    file = models.fetch(model.name) / model.files[0]
+    file.write_bytes(b"something else")
+    assert models.verify(model.name) == [f"{file.name} has changed since it was fetched"]
+    file.unlink()
+    with pytest.raises(ModelError, match="is not here"):
+        models.verify(model.name)
+
+
+def test_a_file_brought_along_serves_machines_without_internet(known, tmp_path):
+    model = known("/missing")
+    brought = tmp_path / "brought.onnx"
+    brought.write_bytes(CONTENT)
+    assert (models.fetch(model.name, source=brought) / model.files[0]).read_bytes() == CONTENT
+
+
+def test_a_wheel_that_is_not_the_one_expected_is_refused(cache, tmp_path):
+    wheel = tmp_path / "mediapipe.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("mediapipe/anything", b"")
+    with pytest.raises(ModelError, match=models.BLAZEPOSE.sha256):
+        models.fetch("blazepose", source=wheel)
+    assert everything_in(cache) == []
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ModelError, match="bodypose3dnet-accuracy"):
+        models.fetch("yolo")
+
+
+@pytest.mark.parametrize("chosen", ["BODYPOSE3D_CACHE", "XDG_CACHE_HOME"])
+def test_the_cache_is_where_the_user_says(monkeypatch, tmp_path, chosen):
+    monkeypatch.delenv("BODYPOSE3D_CACHE", raising=False)
+    monkeypatch.setenv(chosen, str(tmp_path))
+    folder = tmp_path if chosen == "BODYPOSE3D_CACHE" else tmp_path / "bodypose3d"
+    assert models.cache_folder() == folder
+
+
+def test_the_converted_networks_take_any_batch():
+    detector, landmarks = (onnxruntime.InferenceSession(p) for p in models.paths("blazepose"))
+    images = np.random.default_rng(0).random((3, 3, 224, 224), np.float32)
+    together = detector.run(["boxes", "scores"], {"input": images})
+    assert [answer.shape for answer in together] == [(3, 2254, 12), (3, 2254, 1)]
+    for n in range(3):
+        alone = detector.run(["boxes", "scores"], {"input": images[n : n + 1]})
+        for a, b in zip(alone, together, strict=True):
+            np.testing.assert_allclose(a[0], b[n], atol=2e-3)
+    shapes = {o.name: o.shape[1:] for o in landmarks.get_outputs()}
+    assert shapes == {"landmarks": [195], "presence": [1], "heatmap": [39, 64, 64], "world": [117]}
+
+
+@pytest.mark.parametrize("content", [b"", b"not a flatbuffer at all"])
+def test_what_is_not_tflite_is_not_converted(content):
+    with pytest.raises(ModelError, match=r"not a \.tflite file"):
+        convert(content, {})
+
+
+def test_the_list_prints():
+    from click.testing import CliRunner
+
+    from bodypose3d_ros.cli import main
+
+    answer = CliRunner().invoke(main, ["models", "list"])
+    assert answer.exit_code == 0
+    assert "blazepose" in answer.output
