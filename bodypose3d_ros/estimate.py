@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from . import images, overlay
 from .errors import InputError
 from .messages import Messages
-from .people import SCALE_NAMES, Bodies, Frame, known
+from .people import SCALE_NAMES, Bodies, Frame
 from .pipeline import Pipeline
 from .recording import IMAGE_TYPES, Recorded, RecordingWriter
+from .skeleton import known
 from .sources import Source
 from .typestore import ros_types
 

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .camera import Camera
-from .metric.orientation import orientations
-from .people import Bodies, known
-from .skeleton import INDEX, JOINTS, LIMBS, SIDE_COLORS, SIDES
+from .people import Bodies
+from .skeleton import INDEX, JOINTS, LIMBS, SIDE_COLORS, SIDES, known
 
 Array = NDArray[np.float64]
 Message = Any
@@ -98,7 +97,6 @@ class Messages:
         return self._new("Pose3DArray", header=header, poses=poses)
 
     def _poses(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> list[Message]:
-        rotations = orientations(bodies.joints)
         regions = _regions_of_interest(bodies.pixels, image_size)
         return [
             self._new(
@@ -109,14 +107,14 @@ class Messages:
                 scale_source=int(bodies.scale_source[n]),
                 confidence=float(bodies.score[n]),
                 roi=self._region_of_interest(*regions[n]),
-                joints=self._joints(bodies, n, rotations[n]),
+                joints=self._joints(bodies, n),
             )
             for n in range(len(bodies))
         ]
 
-    def _joints(self, bodies: Bodies, person: int, rotations: Array) -> list[Message]:
+    def _joints(self, bodies: Bodies, person: int) -> list[Message]:
         is_known = known(bodies.joints[person])[:, None]
-        rotations = np.where(is_known, rotations, (0, 0, 0, 1))
+        rotations = np.where(is_known, bodies.orientation[person], (0, 0, 0, 1))
         unknown_covariance = np.zeros(9)
         unknown_covariance[0] = -1
         return [
@@ -153,7 +151,6 @@ class Messages:
         self, bodies: Bodies, header: Message, joints: Sequence[int] = range(len(JOINTS))
     ) -> Message:
         """A ``TFMessage`` with a frame ``body_<track_id>/<joint>`` for every known joint."""
-        rotations = orientations(bodies.joints)
         is_known = known(bodies.joints)
         stamped = [
             self._new(
@@ -163,7 +160,7 @@ class Messages:
                 transform=self._new(
                     "Transform",
                     translation=self._vector(bodies.joints[n, joint].tolist()),
-                    rotation=self._quaternion(rotations[n, joint].tolist()),
+                    rotation=self._quaternion(bodies.orientation[n, joint].tolist()),
                 ),
             )
             for n in range(len(bodies))

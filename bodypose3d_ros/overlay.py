@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .people import Bodies, known
-from .skeleton import INDEX, LIMBS, SIDE_COLORS, SIDES
+from .people import Bodies
+from .skeleton import INDEX, LIMBS, SIDE_COLORS, SIDES, known
 
 _SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 pixel
 _FAINTEST = 0.25

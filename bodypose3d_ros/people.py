@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .orientation import orientations
 
 if TYPE_CHECKING:
     from .camera import Camera
@@ -123,10 +126,10 @@ class Bodies:
     def __len__(self) -> int:
         return len(self.score)
 
-
-def known(points: Array) -> NDArray[np.bool_]:
-    """(...,) whether each point (..., D) is known: finite in every coordinate."""
-    return np.asarray(np.isfinite(points).all(axis=-1), np.bool_)
+    @cached_property
+    def orientation(self) -> Array:
+        """(N, 34, 4) quaternions x y z w of the joints' frames; the identity where unknown."""
+        return orientations(self.joints)
 
 
 def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever numpy indexes with

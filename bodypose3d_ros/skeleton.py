@@ -186,6 +186,12 @@ BLAZEPOSE_WEIGHTS: NDArray[np.float64] = _blazepose_weights()
 BLAZEPOSE_GIVEN: NDArray[np.bool_] = BLAZEPOSE_WEIGHTS.sum(axis=1) > 0
 """(34,) False for the small toes and the middle fingertips, which BlazePose does not know."""
 
+
+def known(points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(...,) whether each point (..., D) is known: unknown joints are NaN."""
+    return np.asarray(np.isfinite(points).all(axis=-1), np.bool_)
+
+
 SIDE_COLORS: dict[int, tuple[float, float, float]] = {
     1: (1.0, 0.60, 0.10),  # the person's left: orange
     -1: (0.10, 0.75, 1.0),  # right: blue

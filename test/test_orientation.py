@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros.metric.orientation import orientations
+from bodypose3d_ros.orientation import orientations
 from bodypose3d_ros.skeleton import INDEX, MAIN_CHILD
 from people_made_up import standing
 

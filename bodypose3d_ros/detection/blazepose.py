@@ -30,7 +30,7 @@ class BlazePoseDetector:
 
     def __init__(self, engine: Engine, min_score: float = MIN_SCORE) -> None:
         self.engine = engine
-        self.min_score = min_score
+        self._min_logit = np.log(min_score / (1 - min_score))
         self._anchors = _anchors()
 
     def detect(self, image: NDArray[np.uint8], tiles: NDArray[np.int64]) -> Regions:
@@ -77,10 +77,9 @@ class BlazePoseDetector:
         scale: float,
     ) -> Regions:
         """One tile's answers (2254, 12), (2254,) to regions in image pixels."""
-        scores = sigmoid(logits)
-        likely = np.flatnonzero(scores >= self.min_score)
-        likely = likely[np.argsort(-scores[likely], kind="stable")]
-        scores, anchors = scores[likely], self._anchors[likely]
+        likely = np.flatnonzero(logits >= self._min_logit)
+        likely = likely[np.argsort(-logits[likely], kind="stable")]
+        scores, anchors = sigmoid(logits[likely]), self._anchors[likely]
         raw = boxes[likely].astype(np.float64) / INPUT
         middle, half = raw[:, :2] + anchors, raw[:, 2:4] / 2
         corners = np.concatenate([middle - half, middle + half], axis=1)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import ModelError
-from ..people import SCALE_LIMBS, SCALE_NETWORK, Bodies, Keypoints, known, select
+from ..people import SCALE_LIMBS, SCALE_NETWORK, Bodies, Keypoints, select
+from ..skeleton import known
 from .lifting import lift_world
 
 

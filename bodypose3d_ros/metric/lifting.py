@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from ..camera import Camera
 from ..errors import ModelError
-from ..people import Keypoints, known
-from ..skeleton import INDEX
+from ..people import Keypoints
+from ..skeleton import INDEX, known
 
 Array = NDArray[np.float64]
 
@@ -71,19 +71,18 @@ def _turn_onto_rays(shape: Array, rays: Array) -> Array:
 
 def _translations(p: Array, xy: Array, weights: Array) -> Array:
     """Robust least squares for t (N, 3), batched: 3x3 normal equations per person."""
-    rows = np.zeros((*p.shape[:2], 2, 3))
-    rows[..., 0, 0] = rows[..., 1, 1] = 1
-    rows[..., 2] = -xy
-    target = xy * p[..., 2:] - p[..., :2]
+    people, joints = weights.shape
+    rows = np.zeros((people, 2 * joints, 3))
+    rows[:, 0::2, 0] = rows[:, 1::2, 1] = 1
+    rows[..., 2] = -xy.reshape(people, 2 * joints)
+    target = (xy * p[..., 2:] - p[..., :2]).reshape(people, 2 * joints, 1)
     robust = np.ones_like(weights)
     # With hardly anything known the equations are singular: a pull to nowhere keeps them solvable.
     pull = 1e-9 * np.eye(3)
     for _ in range(_ITERATIONS):
-        w = weights * robust
-        normal = np.einsum("nk,nkab,nkac->nbc", w, rows, rows) + pull
-        right = np.einsum("nk,nkab,nka->nb", w, rows, target)
-        translation = np.linalg.solve(normal, right[..., None])[..., 0]
-        residual = np.einsum("nkab,nb->nka", rows, translation) - target
+        weighted = (np.repeat(weights * robust, 2, axis=1)[..., None] * rows).transpose(0, 2, 1)
+        translation = np.linalg.solve(weighted @ rows + pull, weighted @ target)
+        residual = (rows @ translation - target).reshape(people, joints, 2)
         squared = (residual**2).sum(axis=2)
         robust = (_TOLERANCE**2 / (_TOLERANCE**2 + squared)) ** 2
-    return np.asarray(translation)
+    return np.asarray(translation[..., 0])

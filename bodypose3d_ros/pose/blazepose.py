@@ -31,7 +31,8 @@ _REGION_CENTER, _REGION_EDGE = 33, 34
 _REFINE_WINDOW = 9
 _REFINE_MIN = 0.5
 
-_SOURCES = [np.flatnonzero(row) for row in BLAZEPOSE_WEIGHTS]
+# (34, 4) the landmarks each joint is made of, repeated where they are fewer than four.
+_SOURCES = np.array([np.resize(np.flatnonzero(row), 4) for row in BLAZEPOSE_WEIGHTS])
 
 
 class BlazePose:
@@ -147,8 +148,4 @@ def _to_joints(landmarks: Array, unknown: NDArray[np.bool_]) -> Array:
 
 def _to_joints_least(values: Array) -> Array:
     """(N, 39) to (N, 34): a joint made of several landmarks is as sure as the least of them."""
-    joints = np.zeros((len(values), len(_SOURCES)))
-    for joint, sources in enumerate(_SOURCES):
-        if len(sources):
-            joints[:, joint] = values[:, sources].min(axis=1)
-    return joints
+    return np.where(BLAZEPOSE_GIVEN, values[:, _SOURCES].min(axis=2), 0)
