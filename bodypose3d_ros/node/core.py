@@ -46,7 +46,8 @@ class Core:
         self.parameters = parameters or Parameters()
         """May be replaced at any time; the next image is treated accordingly."""
         self._host = host
-        self._messages = Messages(lookup)
+        self.messages = Messages(lookup)
+        """Builds messages of the host's classes."""
         self._diagnostics = Diagnostics()
         self._estimation: Estimation | None = None
         self._worker: Worker[_Work] | None = None
@@ -67,7 +68,7 @@ class Core:
         self._host.log(logging.INFO, f"loading {p.model} ({p.engine})")
         start = time.monotonic()
         loaded = build(p.model, p.engine, max_people=p.max_people, threads=p.threads)
-        self._estimation = Estimation(self._host, self._messages, loaded, self._diagnostics)
+        self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
         seconds = time.monotonic() - start
         self._host.log(logging.INFO, f"{p.model} is ready after {seconds:.1f} s")
 
@@ -82,8 +83,8 @@ class Core:
             self._dropped += self._worker.dropped
             self._worker = None
             # RViz would show for ever what was seen last.
-            header = self._messages.header(self._host.now(), "")
-            self._host.publish(MARKERS, self._messages.no_markers(header))
+            header = self.messages.header(self._host.now(), "")
+            self._host.publish(MARKERS, self.messages.no_markers(header))
         self._waiting_images.clear()
         if self._estimation is not None:
             self._estimation.pipeline.reset()

@@ -94,7 +94,7 @@ class Estimation:
         if raw:
             self._host.publish(OVERLAY, self._messages.image(canvas, header))
         if jpeg:
-            content = images.to_jpeg(canvas, p.jpeg_quality)
+            content = images.encode_jpeg(canvas)
             self._host.publish(OVERLAY_COMPRESSED, self._messages.compressed_image(content, header))
 
 

@@ -89,7 +89,7 @@ def _parameter(
     choices: tuple[str, ...] = (),
     read_only: bool = False,
 ) -> Any:  # noqa: ANN401 - a field of the default's type
-    about = (description, unit, minimum, maximum, choices, read_only)
+    about = (default, description, unit, minimum, maximum, choices, read_only)
     return field(default=default, metadata={"about": about})
 
 
@@ -160,9 +160,6 @@ class Parameters:
         (), "The joints that get a TF frame; empty: all 34.", choices=JOINTS
     )
     publish_markers: bool = _parameter(True, "Publish skeletons and labels for RViz.")
-    jpeg_quality: int = _parameter(
-        80, "Of the compressed overlay.", unit="percent", minimum=1, maximum=100
-    )
     stale_after: float = _parameter(
         2.0,
         "Without an image for so long, diagnostics warn.",
@@ -198,7 +195,7 @@ class Parameters:
 
 
 DECLARATIONS: dict[str, Declaration] = {
-    f.name: Declaration(f.name, f.default, *f.metadata["about"]) for f in fields(Parameters)
+    f.name: Declaration(f.name, *f.metadata["about"]) for f in fields(Parameters)
 }
 """Every parameter by its name, in the order they are documented."""
 
