@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from . import __version__, models
+from .dds import commands as graph
 from .errors import Bodypose3dError, InputError
 
 out = Console()
@@ -48,6 +49,11 @@ def main() -> None:
 
     Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 model or engine missing.
     """
+
+
+main.add_command(graph.node)
+main.add_command(graph.play)
+main.add_command(graph.echo)
 
 
 @main.command()

@@ -44,6 +44,7 @@ _TYPES = {
     "Vector3": "geometry_msgs/msg/Vector3",
     "CameraInfo": "sensor_msgs/msg/CameraInfo",
     "CompressedImage": "sensor_msgs/msg/CompressedImage",
+    "Image": "sensor_msgs/msg/Image",
     "RegionOfInterest": "sensor_msgs/msg/RegionOfInterest",
     "Marker": "visualization_msgs/msg/Marker",
     "MarkerArray": "visualization_msgs/msg/MarkerArray",
@@ -225,6 +226,20 @@ class Messages:
             binning_x=0,
             binning_y=0,
             roi=self._region_of_interest(0, 0, 0, 0),
+        )
+
+    def image(self, image: NDArray[np.uint8], header: Message) -> Message:
+        """An ``Image`` from a BGR array (H, W, 3)."""
+        height, width = image.shape[:2]
+        return self._new(
+            "Image",
+            header=header,
+            height=height,
+            width=width,
+            encoding="bgr8",
+            is_bigendian=0,
+            step=3 * width,
+            data=np.ascontiguousarray(image).ravel(),
         )
 
     def compressed_image(self, content: NDArray[np.uint8], header: Message) -> Message:

@@ -110,9 +110,14 @@ class Node:
         self._timers.append(timer)
         return timer
 
+    @property
+    def running(self) -> bool:
+        """Whether nobody has stopped it."""
+        return not self._stopped.is_set()
+
     def spin(self) -> None:
         """Serve subscriptions and timers until ``stop`` is called."""
-        while not self._stopped.is_set():
+        while self.running:
             self.spin_once()
 
     def spin_once(self, timeout: float = _LONGEST_WAIT_S) -> int:

@@ -1,0 +1,107 @@
+"""A camera of the graph: frames from anywhere, at their own pace, as images and CameraInfo."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from .. import images
+from ..messages import Messages
+from ..node import interface
+from ..node.qos import QosProfile
+from ..people import Frame
+from .endpoints import Publisher
+from .network import receive_buffer_warning
+from .node import Node
+
+log = logging.getLogger("bodypose3d.camera")
+
+# As camera drivers do; it suits reliable and best effort subscriptions.
+_QOS = QosProfile(depth=5)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame ready to be sent."""
+
+    stamp: int
+    image: bytes
+    camera_info: bytes
+
+
+class CameraPublisher:
+    """Publishes frames on ``image`` (or ``image/compressed``) and ``camera_info``."""
+
+    def __init__(self, node: Node, *, compressed: bool = False) -> None:
+        self._types = node.types
+        self._messages = Messages(node.types.__getitem__)
+        self._compressed = compressed
+        image = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
+        self._image = node.create_publisher(image.type, image.name, _QOS)
+        info = interface.CAMERA_INFO
+        self._info = node.create_publisher(info.type, info.name, _QOS)
+
+    @property
+    def subscribers(self) -> int:
+        """How many want the images now."""
+        return self._image.subscribers
+
+    def prepare(self, frame: Frame) -> Shot:
+        """Make the messages, so that sending takes no time."""
+        header = self._messages.header(frame.stamp, frame.frame_id)
+        if self._compressed:
+            image = self._messages.compressed_image(images.encode_jpeg(frame.image), header)
+        else:
+            image = self._messages.image(frame.image, header)
+        info = self._messages.camera_info(frame.camera, header)
+        return Shot(frame.stamp, self._cdr(self._image, image), self._cdr(self._info, info))
+
+    def send(self, shot: Shot) -> None:
+        """Send the calibration, then the image."""
+        self._info.publish_cdr(shot.camera_info)
+        self._image.publish_cdr(shot.image)
+
+    def _cdr(self, publisher: Publisher, message: object) -> bytes:
+        return self._types.serialize(message, publisher.channel.type)
+
+
+def play(node: Node, camera: CameraPublisher, frames: Iterable[Frame]) -> int:
+    """Send frames at the pace of their stamps, stamped with the time they are sent at.
+
+    The first frame is sent now. Frames that come too late to be sent on time are sent at once and
+    the rest later, so that no image is older than its stamp says.
+
+    Returns:
+        How many frames were sent; fewer than there are when the node was stopped.
+    """
+    sent = 0
+    for frame in _on_time(frames):
+        shot = camera.prepare(frame)
+        while node.running and (left := shot.stamp - time.time_ns()) > 0:
+            node.spin_once(left / 1e9)
+        if not node.running:
+            break
+        camera.send(shot)
+        sent += 1
+    return sent
+
+
+def check_receive_buffer(frame: Frame) -> None:
+    """Say when images of this size do not fit this machine's sockets."""
+    if warning := receive_buffer_warning(frame.image.nbytes):
+        log.warning("%s", warning)
+
+
+def _on_time(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames with the time they are due as their stamp."""
+    offset: int | None = None
+    for frame in frames:
+        now = time.time_ns()
+        if offset is None or frame.stamp + offset < now - _TOO_LATE_NS:
+            offset = now - frame.stamp
+        yield replace(frame, stamp=frame.stamp + offset)
+
+
+_TOO_LATE_NS = 20_000_000

@@ -1,0 +1,150 @@
+"""What the node does, whatever carries its messages: images in, people out.
+
+A host (rclpy, or our own DDS runtime) brings messages to the methods ``image``, ``camera_info``
+and ``detections``, which only store; ``estimation`` publishes through it, in one worker thread.
+``configure``, ``activate``, ``deactivate`` and ``cleanup`` are those of a managed node.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import pipeline
+from ..errors import Bodypose3dError
+from ..messages import Lookup, Message, Messages
+from ..people import Regions
+from .detections import regions
+from .diagnostics import Diagnostics, Report
+from .estimation import Estimation
+from .host import Host
+from .interface import MARKERS
+from .parameters import Parameters
+from .stamps import stamp_of
+from .worker import Worker
+
+# Images that wait for their detections, when those come from elsewhere.
+_IMAGES_KEPT = 30
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One image and, when they come from elsewhere, where people are in it."""
+
+    image: Message
+    regions: Regions | None = None
+
+
+class Core:
+    """The node without its host."""
+
+    def __init__(self, host: Host, lookup: Lookup, parameters: Parameters | None = None) -> None:
+        """``lookup`` gives the host's message class of a full name, ``sensor_msgs/msg/Image``."""
+        self.parameters = parameters or Parameters()
+        """May be replaced at any time; the next image is treated accordingly."""
+        self._host = host
+        self.messages = Messages(lookup)
+        """Builds messages of the host's classes."""
+        self._diagnostics = Diagnostics()
+        self._estimation: Estimation | None = None
+        self._worker: Worker[_Work] | None = None
+        self._dropped = 0
+        self._camera_infos: dict[str, Message] = {}
+        self._waiting_images: OrderedDict[int, Message] = OrderedDict()
+
+    # -- life -------------------------------------------------------------------------------
+
+    def configure(self, build: Callable[..., pipeline.Pipeline] = pipeline.build) -> None:
+        """Load the networks, which takes seconds.
+
+        Raises:
+            ModelError: The model is not here, or is not what it should be.
+            EngineError: The engine is not here, or cannot run the model.
+        """
+        p = self.parameters
+        self._host.log(logging.INFO, f"loading {p.model} ({p.engine})")
+        start = time.monotonic()
+        loaded = build(p.model, p.engine, max_people=p.max_people, threads=p.threads)
+        self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
+        seconds = time.monotonic() - start
+        self._host.log(logging.INFO, f"{p.model} is ready after {seconds:.1f} s")
+
+    def activate(self) -> None:
+        """Begin to work on images."""
+        self._worker = Worker(self._work, "estimation")
+
+    def deactivate(self) -> None:
+        """Stop working on images; forget who was seen."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._dropped += self._worker.dropped
+            self._worker = None
+            # RViz would show for ever what was seen last.
+            header = self.messages.header(self._host.now(), "")
+            self._host.publish(MARKERS, self.messages.no_markers(header))
+        self._waiting_images.clear()
+        if self._estimation is not None:
+            self._estimation.pipeline.reset()
+
+    def cleanup(self) -> None:
+        """Give the networks' memory back."""
+        self.deactivate()
+        if self._estimation is not None:
+            self._estimation.pipeline.close()
+            self._estimation = None
+
+    def check(self) -> None:
+        """Raise what has ended the worker, if anything did: a defect, not bad input."""
+        if self._worker is not None:
+            self._worker.check()
+
+    def diagnose(self) -> Report:
+        """How the node is now, for ``/diagnostics``."""
+        p, worker = self.parameters, self._worker
+        facts = {"model": p.model, "engine": p.engine, "target frame": p.target_frame}
+        stages = dict(self._estimation.pipeline.milliseconds) if self._estimation else {}
+        facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
+        return self._diagnostics.report(
+            stale_after=p.stale_after,
+            dropped=self._dropped + (worker.dropped if worker else 0),
+            facts=facts,
+        )
+
+    # -- messages in: these only store ------------------------------------------------------
+
+    def image(self, message: Message) -> None:
+        """An ``Image`` or ``CompressedImage`` has come."""
+        self._diagnostics.received()
+        if not self.parameters.use_detections:
+            self._put(_Work(message))
+            return
+        self._waiting_images[stamp_of(message)] = message
+        while len(self._waiting_images) > _IMAGES_KEPT:
+            self._waiting_images.popitem(last=False)
+
+    def camera_info(self, message: Message) -> None:
+        """A ``CameraInfo`` has come: the last one of a frame counts."""
+        self._camera_infos[message.header.frame_id] = message
+
+    def detections(self, message: Message) -> None:
+        """A ``Detection2DArray`` has come: where people are in the image of its stamp."""
+        image = self._waiting_images.pop(stamp_of(message), None)
+        if image is not None:
+            self._put(_Work(image, regions(message, self.parameters.detection_class)))
+
+    def _put(self, work: _Work) -> None:
+        if self._worker is not None:
+            self._worker.put(work)
+
+    def _work(self, work: _Work) -> None:
+        """In the worker's thread."""
+        if self._estimation is None:
+            return
+        try:
+            self._estimation(work.image, dict(self._camera_infos), self.parameters, work.regions)
+        except Bodypose3dError as error:
+            if self._diagnostics.skipped(str(error)):
+                self._host.log(logging.WARNING, f"image skipped: {error}")

@@ -1,0 +1,113 @@
+"""How the node is: counts, rates, latency and trouble, for ``/diagnostics``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# diagnostic_msgs/DiagnosticStatus
+OK, WARN, ERROR = range(3)
+
+_WINDOW_S = 5.0
+_WINDOW_FRAMES = 600
+
+
+@dataclass(frozen=True)
+class Report:
+    """A ``diagnostic_msgs/DiagnosticStatus``, of any host."""
+
+    level: int
+    message: str
+    values: dict[str, str]
+
+
+@dataclass
+class _Events:
+    """When something happened lately, and a number that belongs to it."""
+
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW_FRAMES))
+    numbers: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW_FRAMES))
+    count: int = 0
+
+    def add(self, now: float, number: float = 0.0) -> None:
+        self.times.append(now)
+        self.numbers.append(number)
+        self.count += 1
+
+    def rate(self, now: float) -> float:
+        """Events a second over the last seconds, by the gaps between them."""
+        recent = [t for t in self.times if now - t < _WINDOW_S]
+        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
+
+    def percentile(self, now: float, percent: float) -> float:
+        pairs = zip(self.times, self.numbers, strict=True)
+        recent = [number for t, number in pairs if now - t < _WINDOW_S]
+        return float(np.percentile(recent, percent)) if recent else float("nan")
+
+
+class Diagnostics:
+    """Counts what happens to frames. Any thread may tell."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._received, self._published, self._skipped = _Events(), _Events(), _Events()
+        self._problem = ""
+        self._last_problem = ""
+
+    def received(self) -> None:
+        """An image has come."""
+        with self._lock:
+            self._received.add(time.monotonic())
+
+    def published(self, latency: float) -> None:
+        """Poses went out, ``latency`` seconds after their image's stamp."""
+        with self._lock:
+            self._published.add(time.monotonic(), latency)
+            self._problem = ""
+
+    def skipped(self, reason: str) -> bool:
+        """An image could not be used. Returns whether that is news."""
+        with self._lock:
+            self._skipped.add(time.monotonic())
+            news = reason != self._problem
+            self._problem = self._last_problem = reason
+            return news
+
+    def report(self, *, stale_after: float, dropped: int, facts: dict[str, str]) -> Report:
+        """The state now.
+
+        Args:
+            stale_after: Seconds without an image that are too many.
+            dropped: Images that were overtaken by newer ones.
+            facts: What else to tell: the model, the engine, stage times.
+        """
+        with self._lock:
+            now = time.monotonic()
+            level, message = self._summary(now, stale_after)
+            values = {
+                "input rate (Hz)": f"{self._received.rate(now):.1f}",
+                "output rate (Hz)": f"{self._published.rate(now):.1f}",
+                "latency, median (ms)": f"{self._published.percentile(now, 50) * 1e3:.1f}",
+                "latency, 95th percentile (ms)": f"{self._published.percentile(now, 95) * 1e3:.1f}",
+                "images received": str(self._received.count),
+                "images dropped for newer ones": str(dropped),
+                "images skipped": str(self._skipped.count),
+                "poses published": str(self._published.count),
+                "last problem": self._last_problem,
+                **facts,
+            }
+            return Report(level, message, values)
+
+    def _summary(self, now: float, stale_after: float) -> tuple[int, str]:
+        if not self._received.count:
+            return WARN, "no image has come yet"
+        silence = now - self._received.times[-1]
+        if silence > stale_after:
+            return WARN, f"no image for {silence:.0f} s"
+        if self._problem:
+            return ERROR, self._problem
+        return OK, f"{self._published.rate(now):.1f} Hz"

@@ -1,0 +1,120 @@
+"""One image message to everything the node publishes about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import images, overlay
+from ..camera import Camera
+from ..errors import CameraError
+from ..messages import Message, Messages
+from ..people import Bodies, Frame, Regions
+from ..pipeline import Pipeline
+from ..skeleton import INDEX, JOINTS
+from .diagnostics import Diagnostics
+from .host import Host
+from .interface import MARKERS, OVERLAY, OVERLAY_COMPRESSED, POSE, POSES, TF
+from .parameters import Parameters
+from .stamps import stamp_of
+from .transforms import transform
+
+
+class Estimation:
+    """Runs the pipeline on image messages and publishes who is in them."""
+
+    def __init__(
+        self, host: Host, messages: Messages, pipeline: Pipeline, diagnostics: Diagnostics
+    ) -> None:
+        self.pipeline = pipeline
+        self._host = host
+        self._messages = messages
+        self._diagnostics = diagnostics
+        self._ended: list[int] = []
+        """Ids whose markers have still to be deleted: their last images were skipped."""
+
+    def __call__(
+        self,
+        message: Message,
+        camera_infos: Mapping[str, Message],
+        p: Parameters,
+        regions: Regions | None = None,
+    ) -> None:
+        """Estimate and publish.
+
+        Args:
+            message: An ``Image`` or ``CompressedImage``.
+            camera_infos: The last ``CameraInfo`` of each frame.
+            p: What the node is told to do.
+            regions: Where people are, when somebody else detects them.
+
+        Raises:
+            Bodypose3dError: This image cannot be used; the next one may.
+        """
+        frame = _frame(message, camera_infos, p)
+        bodies = self.pipeline(frame, regions)
+        self._ended += self.pipeline.ended
+        image_size = (frame.camera.width, frame.camera.height)
+        header = self._messages.header(frame.stamp, p.target_frame or frame.frame_id)
+        self._publish_bodies(self._in_target_frame(bodies, frame, p), header, image_size, p)
+        self._publish_overlay(frame, bodies, p)
+
+    def _in_target_frame(self, bodies: Bodies, frame: Frame, p: Parameters) -> Bodies:
+        if p.target_frame in ("", frame.frame_id):
+            return bodies
+        matrix = self._host.lookup_transform(
+            p.target_frame, frame.frame_id, frame.stamp, p.transform_timeout
+        )
+        return transform(bodies, matrix)
+
+    def _publish_bodies(
+        self, bodies: Bodies, header: Message, image_size: tuple[int, int], p: Parameters
+    ) -> None:
+        poses = self._messages.pose_array(bodies, header, image_size)
+        self._host.publish(POSES, poses)
+        self._diagnostics.published((self._host.now() - stamp_of(poses)) / 1e9)
+        nearest = self._messages.nearest(poses)
+        if nearest is not None:
+            self._host.publish(POSE, nearest)
+        if p.publish_tf:
+            joints = [INDEX[name] for name in p.tf_joints or JOINTS]
+            self._host.publish(TF, self._messages.transforms(bodies, header, joints))
+        if p.publish_markers:
+            self._host.publish(MARKERS, self._messages.markers(bodies, header, self._ended))
+        self._ended.clear()
+
+    def _publish_overlay(self, frame: Frame, bodies: Bodies, p: Parameters) -> None:
+        raw, jpeg = self._host.subscribers(OVERLAY), self._host.subscribers(OVERLAY_COMPRESSED)
+        if not raw and not jpeg:
+            return
+        header = self._messages.header(frame.stamp, frame.frame_id)
+        canvas = overlay.draw(frame.image, bodies)
+        if raw:
+            self._host.publish(OVERLAY, self._messages.image(canvas, header))
+        if jpeg:
+            content = images.encode_jpeg(canvas)
+            self._host.publish(OVERLAY_COMPRESSED, self._messages.compressed_image(content, header))
+
+
+def _frame(message: Message, camera_infos: Mapping[str, Message], p: Parameters) -> Frame:
+    image = images.from_message(message)
+    frame_id = str(message.header.frame_id)
+    camera = _camera(camera_infos, frame_id, image, p)
+    return Frame(image, camera, stamp_of(message), frame_id)
+
+
+def _camera(
+    camera_infos: Mapping[str, Message], frame_id: str, image: NDArray[np.uint8], p: Parameters
+) -> Camera:
+    info = camera_infos.get(frame_id)
+    if info is not None:
+        return Camera.from_camera_info(info, rectified=p.rectified)
+    if p.hfov:
+        return Camera.from_hfov(image.shape[1], image.shape[0], p.hfov)
+    others = ", ".join(map(repr, camera_infos)) or "none at all"
+    raise CameraError(
+        f"no CameraInfo of the image's frame {frame_id!r} has come (there is: {others}): "
+        "remap camera_info to the camera's, or set hfov"
+    )

@@ -1,0 +1,36 @@
+"""What carries the node's messages: rclpy, or our own DDS runtime."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..messages import Message
+from .interface import Topic
+
+
+class Host(Protocol):
+    """Sends messages, knows the time and the frames. Called from any thread."""
+
+    def publish(self, topic: Topic, message: Message) -> None:
+        """Send a message."""
+
+    def subscribers(self, topic: Topic) -> int:
+        """How many want it now."""
+
+    def now(self) -> int:
+        """ROS time in nanoseconds, which may be simulated."""
+
+    def log(self, level: int, text: str) -> None:
+        """Say something, at a level of ``logging``."""
+
+    def lookup_transform(
+        self, target: str, source: str, stamp: int, timeout: float
+    ) -> NDArray[np.float64]:
+        """The matrix (4, 4) from points in ``source`` to points in ``target`` at a time.
+
+        Raises:
+            TransformError: TF does not know it, after ``timeout`` seconds.
+        """

@@ -1,0 +1,27 @@
+"""People in another frame than the camera's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Bodypose3dError
+from ..people import Bodies
+
+Array = NDArray[np.float64]
+
+
+class TransformError(Bodypose3dError):
+    """A transform that TF does not know, or does not know at that time."""
+
+
+def transform(bodies: Bodies, matrix: Array) -> Bodies:
+    """Joints and velocities in the frame that ``matrix`` (4, 4) maps points to."""
+    rotation, translation = matrix[:3, :3], matrix[:3, 3]
+    return replace(
+        bodies,
+        joints=bodies.joints @ rotation.T + translation,
+        velocity=bodies.velocity @ rotation.T,
+    )

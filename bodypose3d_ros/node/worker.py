@@ -1,0 +1,60 @@
+"""One thread that always works on the newest item."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+
+
+class Worker(Generic[ItemT]):
+    """One item in work, at most one waiting: a newer one takes the waiting one's place.
+
+    So latency stays bounded however slow the work is. What ``work`` raises ends the thread and
+    is raised again by ``check``.
+    """
+
+    def __init__(self, work: Callable[[ItemT], None], name: str) -> None:
+        self.dropped = 0
+        """Items that were never worked on because a newer one came."""
+        self._work = work
+        self._waiting: ItemT | None = None
+        self._stopping = False
+        self._failure: Exception | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, item: ItemT) -> None:
+        """Hand over an item; returns at once."""
+        with self._changed:
+            self.dropped += self._waiting is not None
+            self._waiting = item
+            self._changed.notify()
+
+    def check(self) -> None:
+        """Raise what ended the thread, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Finish the item in work, forget the one waiting, end the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (item := self._next()) is not None:
+                self._work(item)
+        except Exception as error:  # noqa: BLE001 - raised again by check, in the host's thread
+            self._failure = error
+
+    def _next(self) -> ItemT | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._waiting is not None)
+            item, self._waiting = self._waiting, None
+            return None if self._stopping else item

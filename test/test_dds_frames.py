@@ -1,0 +1,103 @@
+"""The frame buffer of the DDS host does what tf2's does for a moving camera."""
+
+import threading
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
+
+from bodypose3d_ros.dds.frames import FrameBuffer
+from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.node.transforms import TransformError
+from bodypose3d_ros.typestore import ros_types
+
+TYPES = ros_types().types
+SECOND = 10**9
+TURN = np.array([0.0, 0.0, np.pi / 2])
+
+
+def tf(parent, child, translation, rotation=(0, 0, 0), seconds=0.0):
+    x, y, z, w = Rotation.from_rotvec(rotation).as_quat()
+    header = Messages(TYPES.__getitem__).header(round(seconds * SECOND), parent)
+    transform = TYPES["geometry_msgs/msg/Transform"](
+        TYPES["geometry_msgs/msg/Vector3"](*map(float, translation)),
+        TYPES["geometry_msgs/msg/Quaternion"](x, y, z, w),
+    )
+    stamped = TYPES["geometry_msgs/msg/TransformStamped"](header, child, transform)
+    return TYPES["tf2_msgs/msg/TFMessage"]([stamped])
+
+
+@pytest.fixture
+def buffer():
+    """A camera on a robot that drives along x and turns from 10 s to 12 s, in a map."""
+    buffer = FrameBuffer()
+    buffer.add(tf("base", "camera", (0, 0, 1)), static=True)
+    buffer.add(tf("map", "base", (0, 0, 0), seconds=10))
+    buffer.add(tf("map", "base", (4, 0, 0), TURN, seconds=12))
+    return buffer
+
+
+def moved(matrix, point):
+    return (matrix @ [*point, 1])[:3]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (10, (1, 0, 1)),
+        (12, (4, 1, 1)),
+        # Half way: 2 m along x, turned by 45 degrees.
+        (11, (2 + np.sqrt(0.5), np.sqrt(0.5), 1)),
+    ],
+)
+def test_a_point_before_the_camera_is_where_the_robot_was_then(buffer, seconds, expected):
+    matrix = buffer.lookup("map", "camera", seconds * SECOND)
+    assert moved(matrix, (1, 0, 0)) == pytest.approx(expected)
+
+
+def test_up_and_down_the_tree(buffer):
+    """From one branch to another, and back again, is where one started."""
+    buffer.add(tf("map", "table", (0, 5, 0)), static=True)
+    there = buffer.lookup("table", "camera", 11 * SECOND)
+    assert moved(there, (0, 0, 0)) == pytest.approx((2, -5, 1))
+    back = buffer.lookup("camera", "table", 11 * SECOND)
+    assert there @ back == pytest.approx(np.eye(4))
+    assert buffer.lookup("camera", "camera", 0) == pytest.approx(np.eye(4))
+
+
+def test_transforms_may_arrive_in_any_order(buffer):
+    buffer.add(tf("map", "base", (9, 0, 0), seconds=11))
+    assert moved(buffer.lookup("map", "base", 11 * SECOND), (0, 0, 0)) == pytest.approx((9, 0, 0))
+
+
+@pytest.mark.parametrize(("seconds", "says"), [(9, "oldest.*-1.000 s"), (13, "newest.*1.000 s")])
+def test_nothing_is_extrapolated(buffer, seconds, says):
+    with pytest.raises(TransformError, match=says):
+        buffer.lookup("map", "camera", seconds * SECOND)
+
+
+def test_frames_that_do_not_meet_are_named(buffer):
+    with pytest.raises(TransformError, match="does not connect 'camera' with 'moon'"):
+        buffer.lookup("moon", "camera", 11 * SECOND)
+
+
+def test_a_loop_of_frames_ends(buffer):
+    buffer.add(tf("camera", "map", (0, 0, 0)), static=True)
+    with pytest.raises(TransformError):
+        buffer.lookup("moon", "camera", 11 * SECOND)
+
+
+def test_what_is_older_than_ten_seconds_is_forgotten(buffer):
+    buffer.add(tf("map", "base", (0, 0, 0), seconds=21))
+    with pytest.raises(TransformError, match="oldest"):
+        buffer.lookup("map", "camera", 10 * SECOND)
+    buffer.lookup("map", "camera", 20 * SECOND)
+
+
+def test_an_image_waits_for_its_transform(buffer):
+    later = tf("map", "base", (8, 0, 0), TURN, seconds=14)
+    threading.Timer(0.05, buffer.add, [later]).start()
+    matrix = buffer.lookup("map", "base", 13 * SECOND, timeout=5)
+    assert moved(matrix, (0, 0, 0)) == pytest.approx((6, 0, 0))
