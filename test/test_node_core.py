@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_people import SHAPE, KnownPeople, picture
 
 from bodypose3d_ros.camera import Camera
 from bodypose3d_ros.messages import Messages
@@ -19,6 +18,7 @@ from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.node.stamps import stamp_of
 from bodypose3d_ros.node.transforms import TransformError
 from bodypose3d_ros.typestore import ros_types
+from known_people import SHAPE, KnownPeople, picture
 
 TYPES = ros_types()
 MESSAGES = Messages(TYPES.types.__getitem__)

@@ -1,0 +1,1 @@
+"""Renders the project's own films: people with exact ground truth."""
