@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
             try:
                 source = open_source(path, cameras, topics, index)
                 progress.update(task, total=source.count or None)
-                estimation.run(source, name, partial(progress.advance, task))
+                estimation.run(source, name, lambda *_, task=task: progress.advance(task))
             except InputError as error:
                 estimation.summary.failures.append(str(error))
                 err.print(f"[red]error:[/red] {_escaped(error)}")
@@ -228,6 +227,63 @@ def models_verify() -> None:
         out.print(f"{model.name}: {'; '.join(problems) or 'as fetched'}")
     if broken:
         sys.exit(4)
+
+
+@main.command()
+@click.option(
+    "--film",
+    "name",
+    default="one_person",
+    show_default=True,
+    metavar="NAME",
+    help="A film of `bodypose3d film list`.",
+)
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to write.",
+)
+def demo(name: str, folder: Path) -> None:
+    """Run a film of known people through it all and compare with the truth."""
+    from . import demo, film
+    from .pipeline import build
+
+    with contextlib.closing(build()) as pipeline, _progress(False) as progress:
+        task = progress.add_task(name, total=len(film.load(name)))
+        done = demo.run(name, pipeline, folder, lambda: progress.advance(task))
+    out.print(done.accuracy.table())
+    _report(done.estimation)
+
+
+@main.group("film")
+def film_group() -> None:
+    """The project's own films: people whose joints are known."""
+
+
+@film_group.command("list")
+def film_list() -> None:
+    """List the films."""
+    from . import film
+
+    for name in film.names():
+        shown = film.load(name)
+        people = shown.joints_world.shape[1]
+        out.print(f"{name}: {len(shown) / shown.rate:.0f} s, {people} people at most")
+
+
+@film_group.command("to-bag")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+def film_to_bag(name: str, folder: Path) -> None:
+    """Write a film as a rosbag2 recording: image_raw, camera_info and tf_static."""
+    from .film_recording import write
+
+    write(name, folder)
+    out.print(f"{name} is in {folder}: play it with  ros2 bag play {folder}")
 
 
 @main.command()

@@ -31,6 +31,8 @@ NAMESPACE = "/bodypose3d"
 NOT_OVERHEAD = ("network", "overlay", "files")
 """Stages that are not ours to shorten, or that a live node does not have."""
 
+OnFrame = Callable[[Frame, Bodies], None]
+
 
 @dataclass
 class Summary:
@@ -100,8 +102,8 @@ class Estimation:
             raise InputError(f"{out}: cannot be written to ({error.strerror})") from error
         self._recording = RecordingWriter(self._path("poses.mcap"), self._types)
 
-    def run(self, source: Source, overlay_name: str, on_frame: Callable[[], None]) -> None:
-        """Estimate one source; ``on_frame`` is called after each of its frames.
+    def run(self, source: Source, overlay_name: str, on_frame: OnFrame) -> None:
+        """Estimate one source; ``on_frame`` is told of each of its frames.
 
         Raises:
             InputError: It cannot be read to its end. What was written before stays whole.
@@ -115,8 +117,7 @@ class Estimation:
                     self._pass_on(item)
                     continue
                 recorded, frame = item if isinstance(item, tuple) else (None, item)
-                self._one_frame(frame, recorded, waited, draw_into)
-                on_frame()
+                on_frame(frame, self._one_frame(frame, recorded, waited, draw_into))
         self.written.append(path)
 
     def close(self) -> None:
@@ -136,7 +137,7 @@ class Estimation:
         recorded: Recorded | None,
         decode_ms: float,
         draw_into: Callable[[images.Image], None],
-    ) -> None:
+    ) -> Bodies:
         bodies = self.pipeline(frame)
         milliseconds = {"decode": decode_ms, **self.pipeline.milliseconds}
         log_time = recorded.log_time if recorded else frame.stamp
@@ -152,6 +153,7 @@ class Estimation:
         with _stage(milliseconds, "overlay"):
             draw_into(overlay.draw(frame.image, bodies))
         self.summary.add(frame, bodies, milliseconds)
+        return bodies
 
     def _build(self, frame: Frame, bodies: Bodies) -> dict[str, Any]:
         header = self._messages.header(frame.stamp, frame.frame_id)

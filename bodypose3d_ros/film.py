@@ -128,11 +128,11 @@ def load(name: str) -> Film:
         return Film(
             name=name,
             camera=Camera(width, height, truth["matrix"], "plumb_bob", truth["distortion"]),
-            rate=float(truth["rate"]),
+            rate=truth["rate"].item(),
             joints_world=truth["joints"].astype(np.float64),
             visibility=cast("NDArray[np.uint8]", truth["visibility"]),
             rotation=truth["rotation"],
             translation=truth["translation"],
-            height=float(truth["height"]),
-            tilt=float(truth["tilt"]),
+            height=truth["height"].item(),
+            tilt=truth["tilt"].item(),
         )

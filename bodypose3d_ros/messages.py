@@ -154,21 +154,35 @@ class Messages:
         """A ``TFMessage`` with a frame ``body_<track_id>/<joint>`` for every known joint."""
         is_known = known(bodies.joints)
         stamped = [
-            self._new(
-                "TransformStamped",
-                header=header,
-                child_frame_id=f"body_{bodies.track_id[n]}/{JOINTS[joint]}",
-                transform=self._new(
-                    "Transform",
-                    translation=self._vector(bodies.joints[n, joint].tolist()),
-                    rotation=self._quaternion(bodies.orientation[n, joint].tolist()),
-                ),
+            self._transform(
+                header,
+                f"body_{bodies.track_id[n]}/{JOINTS[joint]}",
+                bodies.joints[n, joint].tolist(),
+                bodies.orientation[n, joint].tolist(),
             )
             for n in range(len(bodies))
             for joint in joints
             if is_known[n, joint]
         ]
         return self._new("TFMessage", transforms=stamped)
+
+    def transform(
+        self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
+    ) -> Message:
+        """A ``TFMessage`` of one frame: where ``child`` is in the header's frame."""
+        return self._new("TFMessage", transforms=[self._transform(header, child, xyz, xyzw)])
+
+    def _transform(
+        self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
+    ) -> Message:
+        return self._new(
+            "TransformStamped",
+            header=header,
+            child_frame_id=child,
+            transform=self._new(
+                "Transform", translation=self._vector(xyz), rotation=self._quaternion(xyzw)
+            ),
+        )
 
     def markers(self, bodies: Bodies, header: Message, ended: Iterable[int] = ()) -> Message:
         """A ``MarkerArray`` for RViz: spheres, limbs and the id of everybody.

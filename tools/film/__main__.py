@@ -57,7 +57,7 @@ def fingerprint(picture: Picture) -> str:
 
 
 def make(name: str, folder: Path) -> None:
-    """Render one film: ``NAME.mp4``, ``NAME.truth.npz``, ``NAME.depth.zip``, ``NAME.frames.json``."""
+    """Render one film: its .mp4, .truth.npz, .depth.zip, and .frames.json for the tests."""
     script = SCRIPTS[name]
     with ProcessPoolExecutor(_PROCESSES) as pool:
         rendering = pool.map(render, [name] * script.frames, range(script.frames))

@@ -62,9 +62,9 @@ class Joints:
     def _points_on_skin(self) -> dict[str, Array]:
         """Where nose, ears and heels are in the rest pose, before snapping to the skin."""
         eyes = (self._body.head("eye.L") + self._body.head("eye.R")) / 2
-        points = {"nose": eyes + (0, -0.06, -0.042)}
+        points = {"nose": eyes + np.array([0, -0.06, -0.042])}
         for side, out, suffix in (("left", 1, "L"), ("right", -1, "R")):
-            points[f"{side}_ear"] = eyes + (out * 0.072, 0.088, -0.022)
+            points[f"{side}_ear"] = eyes + np.array([out * 0.072, 0.088, -0.022])
             ankle = self._body.head(f"foot.{suffix}")
             points[f"{side}_heel"] = np.array([ankle[0], ankle[1] + 0.05, 0.02])
         return points

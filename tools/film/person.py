@@ -168,7 +168,8 @@ class Person:
         front = skin & (back < 0.035)
         brow = front & (np.abs(side - 0.002) < 0.024) & (np.abs(up - 0.0215 - 0.1 * side) < 0.004)
         lips = front & (np.abs(points[:, 0]) < 0.024) & (np.abs(up + 0.076) < 0.008)
-        scalp = skin & (up > self._hairline(points)) & (up > -0.10) & (np.abs(points[:, 0]) < 0.068)
+        beside_ear = (np.abs(points[:, 0]) > 0.068) & (up < 0.03)
+        scalp = skin & (up > self._hairline(points)) & (up > -0.10) & ~beside_ear
         shade = np.exp(-((side / 0.02) ** 2) - ((up - 0.004) / 0.012) ** 2) * front
         colors *= 1 - 0.18 * shade[:, None]
         colors[brow | scalp] = look.hair
