@@ -123,8 +123,7 @@ def play(
 
     with _graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
-        while member.running and camera.subscribers < wait_for:
-            member.spin_once()
+        camera.wait_for_subscribers(member, wait_for)
         sent = send(member, camera, _checked(frames(), compressed))
         while loop and member.running:
             sent += send(member, camera, frames())
