@@ -70,6 +70,7 @@ class Core:
         start = time.monotonic()
         loaded = build(p.model, p.engine, max_people=p.max_people, threads=p.threads)
         self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
+        self._estimation.warm_up()
         seconds = time.monotonic() - start
         self._host.log(logging.INFO, f"{p.model} is ready after {seconds:.1f} s")
 

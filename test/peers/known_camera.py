@@ -3,8 +3,6 @@
 import argparse
 import time
 
-from known_people import picture
-
 from bodypose3d_ros.camera import Camera
 from bodypose3d_ros.dds.names import Names
 from bodypose3d_ros.dds.network import Network
@@ -12,6 +10,7 @@ from bodypose3d_ros.dds.node import Node
 from bodypose3d_ros.messages import Messages
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import DEFAULT, LATCHED, SENSOR_DATA
+from known_people import picture
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--size", default="64x48")

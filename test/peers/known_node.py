@@ -3,7 +3,6 @@
 import os
 
 import known_people
-
 from bodypose3d_ros import pipeline
 from bodypose3d_ros.cli import main
 
