@@ -6,6 +6,7 @@ The first pixel's blue is fifty for each person, its green their distance in dec
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class KnownPeople:
     def __init__(self, *_: object, seconds: float = 0.0, **__: object) -> None:
         self.ended: tuple[int, ...] = ()
         self.milliseconds = {"network": 0.0}
+        self.pose = SimpleNamespace(engine=SimpleNamespace(description="none"))
         self.frames: list[tuple[int, object]] = []
         self.resets = 0
         self.closed = False

@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 
-import ros_network
 from known_people import picture
 from ros_network import PEERS
 
@@ -28,8 +27,7 @@ NODE, CAMERA = PEERS / "known_node.py", PEERS / "known_camera.py"
 
 @pytest.fixture
 def graph(domain):
-    network = Network.from_environment(environ=ros_network.environment(domain), interface="lo")
-    with Node(Names("tester"), network) as node:
+    with Node(Names("tester"), Network.from_environment()) as node:
         yield node
 
 

@@ -106,9 +106,11 @@ class Core:
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""
         p, worker = self.parameters, self._worker
-        facts = {"model": p.model, "engine": p.engine, "target frame": p.target_frame}
-        stages = dict(self._estimation.pipeline.milliseconds) if self._estimation else {}
-        facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
+        facts = {"model": p.model, "target frame": p.target_frame}
+        if self._estimation is not None:
+            facts["engine"] = self._estimation.pipeline.pose.engine.description
+            stages = self._estimation.milliseconds
+            facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
         return self._diagnostics.report(
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),

@@ -40,6 +40,8 @@ class Estimation:
         self, host: Host, messages: Messages, pipeline: Pipeline, diagnostics: Diagnostics
     ) -> None:
         self.pipeline = pipeline
+        self.milliseconds: dict[str, float] = {}
+        """What the last image took by stage."""
         self._host = host
         self._messages = messages
         self._diagnostics = diagnostics
@@ -72,6 +74,7 @@ class Estimation:
         """
         frame = _frame(message, camera_infos, p)
         bodies = self.pipeline(frame, regions)
+        self.milliseconds = dict(self.pipeline.milliseconds)
         self._ended += self.pipeline.ended
         image_size = (frame.camera.width, frame.camera.height)
         header = self._messages.header(frame.stamp, p.target_frame or frame.frame_id)
