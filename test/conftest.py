@@ -6,9 +6,12 @@ import ros_network
 
 
 @pytest.fixture
-def domain():
-    """A ROS domain that no other test uses."""
-    return ros_network.new_domain()
+def domain(monkeypatch):
+    """A ROS domain that no other test uses, on the loopback interface, for this process, too."""
+    number = ros_network.new_domain()
+    for name, value in ros_network.environment(number).items():
+        monkeypatch.setenv(name, value)
+    return number
 
 
 @pytest.fixture

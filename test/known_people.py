@@ -1,11 +1,12 @@
 """A pipeline that finds in an image what the image says: for tests of everything around it.
 
-The first pixel's blue is how many people there are, its green their distance in decimetres.
+The first pixel's blue is fifty for each person, its green their distance in decimetres.
 """
 
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ SHAPE -= SHAPE[0]
 def picture(people: int = 1, distance: float = 2.0, size: tuple[int, int] = (64, 48)):
     """A BGR image that says so."""
     image = np.full((size[1], size[0], 3), 90, np.uint8)
-    image[0, 0] = people, round(distance * 10), 0
+    image[0, 0] = 50 * people, round(distance * 10), 0
     return image
 
 
@@ -27,6 +28,7 @@ class KnownPeople:
     def __init__(self, *_: object, seconds: float = 0.0, **__: object) -> None:
         self.ended: tuple[int, ...] = ()
         self.milliseconds = {"network": 0.0}
+        self.pose = SimpleNamespace(engine=SimpleNamespace(description="none"))
         self.frames: list[tuple[int, object]] = []
         self.resets = 0
         self.closed = False
@@ -36,7 +38,8 @@ class KnownPeople:
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
         time.sleep(self._seconds)
         self.frames.append((frame.stamp, regions))
-        count, decimetres, _ = (int(value) for value in frame.image[0, 0])
+        blue, decimetres, _ = (int(value) for value in frame.image[0, 0])
+        count = round(blue / 50)
         places = np.array([[n * 1.0, 0.0, decimetres / 10 + n] for n in range(count)])
         joints = (SHAPE + places.reshape(-1, 1, 3)).reshape(-1, 34, 3)
         return Bodies(

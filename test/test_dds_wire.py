@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 
-import ros_network
 from message_content import random_message
 from ros_network import PEERS
 
@@ -26,12 +25,8 @@ TYPES = sorted(
 
 @pytest.fixture
 def node(domain):
-    with Node(Names("tester"), network(domain)) as node:
+    with Node(Names("tester"), Network.from_environment()) as node:
         yield node
-
-
-def network(domain):
-    return Network.from_environment(environ=ros_network.environment(domain), interface="lo")
 
 
 def spin_until(node, condition, seconds=10.0):
@@ -43,7 +38,17 @@ def spin_until(node, condition, seconds=10.0):
 
 def test_every_type_passes_byte_for_byte(start, node):
     """To another process, there taken apart and built again, and back."""
-    mirror = start(PEERS / "mirror.py", *TYPES)
+    assert_mirrored(start(PEERS / "mirror.py", *TYPES), node)
+
+
+@pytest.mark.ros
+def test_every_type_passes_through_ros_2_byte_for_byte(start, node):
+    """Likewise, but it is rclpy that takes the messages apart and builds them again."""
+    pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
+    assert_mirrored(start(PEERS / "ros_mirror.py", *TYPES), node)
+
+
+def assert_mirrored(mirror, node):
     rng = np.random.default_rng(6)
     got = {name: [] for name in TYPES}
     out = {}
@@ -128,7 +133,7 @@ def test_the_graph_learns_of_a_node_of_humble(start, domain):
     """Humble's graph entries have longer identifiers."""
     watcher = start(PEERS / "watcher.py", "humble")
     watcher.line("ready")
-    with Node(Names("older", "/front"), network(domain), Types("humble")) as node:
+    with Node(Names("older", "/front"), Network.from_environment(), Types("humble")) as node:
         node.create_publisher("std_msgs/msg/String", "/said", LATCHED)
         watcher.line("node /front/older")
     assert watcher.line("gone") == "gone /front/older"

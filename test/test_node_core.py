@@ -206,6 +206,16 @@ def test_a_camera_info_of_another_size_is_refused(start):
     assert "the calibration is for 640x480 images, this one is 64x48" in node.skipped()[0]
 
 
+def test_hosts_are_told_when_images_come_without_a_camera_info(start):
+    node = start()
+    node.info("other_camera")
+    assert not node.core.lacks_camera_info
+    node.image()
+    assert node.core.lacks_camera_info
+    node.info()
+    assert not node.core.lacks_camera_info
+
+
 def test_the_last_camera_info_counts(start):
     node = start()
     node.info(camera=Camera.from_hfov(640, 480, 60))
@@ -294,6 +304,8 @@ def test_diagnostics_tell_of_a_camera_that_is_not_there(start):
     report = node.core.diagnose()
     assert report.level == OK
     assert report.values["images received"] == "1"
+    assert report.values["engine"] == "none"
+    assert report.values["network (ms)"] == "0.0"
     assert report.values["latency, median (ms)"] == "250.0"  # the host's clock less the stamp
     time.sleep(0.15)
     assert node.core.diagnose().message == "no image for 0 s"

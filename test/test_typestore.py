@@ -46,6 +46,25 @@ def test_char_is_uint8_as_in_ros_2():
     assert types.hash_rihs01(info) != stock.hash_rihs01(info)
 
 
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("std_msgs/msg/Header", "f49fb3ae2cf070f793645ff749683ac6b06203e41c891e17701b1cb597ce6a01"),
+        (
+            "rmw_dds_common/msg/ParticipantEntitiesInfo",
+            "91a0593bacdcc50ea9bdcf849a938b128412cc1ea821245c663bcd26f83c295e",
+        ),
+        (
+            "vision_msgs/msg/Detection2DArray",
+            "214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
+        ),
+    ],
+)
+def test_type_hashes_are_those_of_ros_2_jazzy(name, digest):
+    """As rosidl_generator_type_description of Jazzy has computed them (REP 2016)."""
+    assert typestore.ros_types("jazzy").hash_rihs01(name) == f"RIHS01_{digest}"
+
+
 def test_an_unknown_distro_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match="'foxy' is not one of humble, iron, jazzy, kilted"):
         typestore.ros_types("foxy")

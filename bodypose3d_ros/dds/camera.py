@@ -21,6 +21,10 @@ log = logging.getLogger("bodypose3d.camera")
 # As camera drivers do; it suits reliable and best effort subscriptions.
 _QOS = QosProfile(depth=5)
 
+# A publisher learns of a subscription before that one learns of the publisher.
+_DISCOVERY_S = 0.3
+_TOO_LATE_NS = 20_000_000
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -43,10 +47,13 @@ class CameraPublisher:
         info = interface.CAMERA_INFO
         self._info = node.create_publisher(info.type, info.name, _QOS)
 
-    @property
-    def subscribers(self) -> int:
-        """How many want the images now."""
-        return self._image.subscribers
+    def wait_for_subscribers(self, node: Node, count: int) -> None:
+        """Serve the node until so many want both topics, and know of us, too."""
+        while node.running and min(self._image.subscribers, self._info.subscribers) < count:
+            node.spin_once()
+        end = time.monotonic() + _DISCOVERY_S
+        while node.running and count and (left := end - time.monotonic()) > 0:
+            node.spin_once(left)
 
     def prepare(self, frame: Frame) -> Shot:
         """Make the messages, so that sending takes no time."""
@@ -102,6 +109,3 @@ def _on_time(frames: Iterable[Frame]) -> Iterator[Frame]:
         if offset is None or frame.stamp + offset < now - _TOO_LATE_NS:
             offset = now - frame.stamp
         yield replace(frame, stamp=frame.stamp + offset)
-
-
-_TOO_LATE_NS = 20_000_000

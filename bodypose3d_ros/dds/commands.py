@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -123,8 +124,7 @@ def play(
 
     with _graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
-        while member.running and camera.subscribers < wait_for:
-            member.spin_once()
+        camera.wait_for_subscribers(member, wait_for)
         sent = send(member, camera, _checked(frames(), compressed))
         while loop and member.running:
             sent += send(member, camera, frames())
@@ -227,10 +227,10 @@ def _run_on_ros2(
     graph: dict[str, Any],
 ) -> None:
     """The node on rclpy, in this process."""
-    if graph["interface"] or graph["domain"] is not None:
-        raise click.UsageError(
-            "with ROS 2 sourced, ROS_DOMAIN_ID and its own settings choose these"
-        )
+    if graph["interface"]:
+        raise click.UsageError("--interface: with ROS 2, its RMW's own settings choose it")
+    if graph["domain"] is not None:
+        os.environ["ROS_DOMAIN_ID"] = str(graph["domain"])
     arguments = ["--ros-args", "-r", f"__ns:={graph['namespace']}"]
     for rule in graph["rules"]:
         arguments += ["-r", rule]

@@ -42,6 +42,7 @@ class DdsHost:
         self._node = node
         self._frames = FrameBuffer()
         self._clock: int | None = None
+        self._asked_for_latched = False
         self._image_sizes: set[tuple[int, int]] = set()
         values = dict(values)
         use_sim_time = values.pop("use_sim_time", False)
@@ -69,12 +70,11 @@ class DdsHost:
         if p.use_detections:
             self._subscribe(interface.DETECTIONS, self.core.detections)
         self._subscribe(interface.CAMERA_INFO, self._camera_info)
-        self._subscribe(interface.CAMERA_INFO_LATCHED, self._camera_info)
         compressed = p.image_transport == "compressed"
         self._subscribe(
             interface.IMAGE_COMPRESSED if compressed else interface.IMAGE, self.core.image
         )
-        self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose)
+        self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 
@@ -117,8 +117,14 @@ class DdsHost:
         if warning := receive_buffer_warning(size[0] * size[1] * _BYTES_PER_PIXEL):
             log.warning("%s", warning)
 
-    def _diagnose(self) -> None:
+    def _look_after(self) -> None:
         self.core.check()
+        if self.core.lacks_camera_info and not self._asked_for_latched:
+            self._asked_for_latched = True
+            self._subscribe(interface.CAMERA_INFO_LATCHED, self._camera_info)
+        self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
         report, types = self.core.diagnose(), self._node.types
         status = types["diagnostic_msgs/msg/DiagnosticStatus"](
             level=report.level,

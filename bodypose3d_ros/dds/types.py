@@ -61,6 +61,7 @@ class Types:
     def sample(self, name: str) -> type[Any]:
         """The class of DDS samples of a message type, described as rosidl describes it."""
         if name not in self._samples:
+            self.store.get_msgdef(name)  # rosbags writes code for it, or the first message waits
             package, kind, short = name.split("/")
             fields = {
                 field: self._described(description)

@@ -53,6 +53,7 @@ class Core:
         self._worker: Worker[_Work] | None = None
         self._dropped = 0
         self._camera_infos: dict[str, Message] = {}
+        self._image_frame: str | None = None
         self._waiting_images: OrderedDict[int, Message] = OrderedDict()
 
     # -- life -------------------------------------------------------------------------------
@@ -69,6 +70,7 @@ class Core:
         start = time.monotonic()
         loaded = build(p.model, p.engine, max_people=p.max_people, threads=p.threads)
         self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
+        self._estimation.warm_up()
         seconds = time.monotonic() - start
         self._host.log(logging.INFO, f"{p.model} is ready after {seconds:.1f} s")
 
@@ -104,9 +106,11 @@ class Core:
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""
         p, worker = self.parameters, self._worker
-        facts = {"model": p.model, "engine": p.engine, "target frame": p.target_frame}
-        stages = dict(self._estimation.pipeline.milliseconds) if self._estimation else {}
-        facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
+        facts = {"model": p.model, "target frame": p.target_frame}
+        if self._estimation is not None:
+            facts["engine"] = self._estimation.pipeline.pose.engine.description
+            stages = self._estimation.milliseconds
+            facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
         return self._diagnostics.report(
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),
@@ -118,6 +122,7 @@ class Core:
     def image(self, message: Message) -> None:
         """An ``Image`` or ``CompressedImage`` has come."""
         self._diagnostics.received()
+        self._image_frame = str(message.header.frame_id)
         if not self.parameters.use_detections:
             self._put(_Work(message))
             return
@@ -128,6 +133,11 @@ class Core:
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo`` has come: the last one of a frame counts."""
         self._camera_infos[message.header.frame_id] = message
+
+    @property
+    def lacks_camera_info(self) -> bool:
+        """Images come, but no ``CameraInfo`` of their frame: perhaps it was latched long ago."""
+        return self._image_frame is not None and self._image_frame not in self._camera_infos
 
     def detections(self, message: Message) -> None:
         """A ``Detection2DArray`` has come: where people are in the image of its stamp."""
@@ -146,5 +156,5 @@ class Core:
         try:
             self._estimation(work.image, dict(self._camera_infos), self.parameters, work.regions)
         except Bodypose3dError as error:
-            if self._diagnostics.skipped(str(error)):
+            if self._diagnostics.skipped(error):
                 self._host.log(logging.WARNING, f"image skipped: {error}")

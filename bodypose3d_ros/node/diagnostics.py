@@ -14,6 +14,8 @@ OK, WARN, ERROR = range(3)
 
 _WINDOW_S = 5.0
 _WINDOW_FRAMES = 600
+# The same kind of trouble is logged once in so long.
+_SAY_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Diagnostics:
         self._received, self._published, self._skipped = _Events(), _Events(), _Events()
         self._problem = ""
         self._last_problem = ""
+        self._said: dict[type[Exception], float] = {}
 
     def received(self) -> None:
         """An image has come."""
@@ -69,12 +72,15 @@ class Diagnostics:
             self._published.add(time.monotonic(), latency)
             self._problem = ""
 
-    def skipped(self, reason: str) -> bool:
-        """An image could not be used. Returns whether that is news."""
+    def skipped(self, reason: Exception) -> bool:
+        """An image could not be used. Returns whether that should be said, again or at all."""
         with self._lock:
-            self._skipped.add(time.monotonic())
-            news = reason != self._problem
-            self._problem = self._last_problem = reason
+            now = time.monotonic()
+            self._skipped.add(now)
+            self._problem = self._last_problem = str(reason)
+            news = now - self._said.get(type(reason), -_SAY_AGAIN_S) >= _SAY_AGAIN_S
+            if news:
+                self._said[type(reason)] = now
             return news
 
     def report(self, *, stale_after: float, dropped: int, facts: dict[str, str]) -> Report:

@@ -13,13 +13,24 @@ from ..errors import CameraError
 from ..messages import Message, Messages
 from ..people import Bodies, Frame, Regions
 from ..pipeline import Pipeline
-from ..skeleton import INDEX, JOINTS
+from ..skeleton import INDEX, JOINT_COUNT, JOINTS
 from .diagnostics import Diagnostics
 from .host import Host
 from .interface import MARKERS, OVERLAY, OVERLAY_COMPRESSED, POSE, POSES, TF
 from .parameters import Parameters
 from .stamps import stamp_of
 from .transforms import transform
+
+_SOMEBODY = Bodies(
+    joints=np.full((1, JOINT_COUNT, 3), np.nan),
+    pixels=np.full((1, JOINT_COUNT, 2), np.nan),
+    confidence=np.zeros((1, JOINT_COUNT)),
+    score=np.zeros(1),
+    scale_source=np.zeros(1, np.uint8),
+    track_id=np.ones(1, np.uint32),
+    state=np.zeros(1, np.uint8),
+    velocity=np.zeros((1, JOINT_COUNT, 3)),
+)
 
 
 class Estimation:
@@ -29,11 +40,19 @@ class Estimation:
         self, host: Host, messages: Messages, pipeline: Pipeline, diagnostics: Diagnostics
     ) -> None:
         self.pipeline = pipeline
+        self.milliseconds: dict[str, float] = {}
+        """What the last image took by stage."""
         self._host = host
         self._messages = messages
         self._diagnostics = diagnostics
         self._ended: list[int] = []
         """Ids whose markers have still to be deleted: their last images were skipped."""
+
+    def warm_up(self) -> None:
+        """Do once what only the first image has to wait for: imports."""
+        header = self._messages.header(0, "")
+        images.from_message(self._messages.image(np.zeros((2, 2, 3), np.uint8), header))
+        self._messages.pose_array(_SOMEBODY, header, (2, 2))
 
     def __call__(
         self,
@@ -55,6 +74,7 @@ class Estimation:
         """
         frame = _frame(message, camera_infos, p)
         bodies = self.pipeline(frame, regions)
+        self.milliseconds = dict(self.pipeline.milliseconds)
         self._ended += self.pipeline.ended
         image_size = (frame.camera.width, frame.camera.height)
         header = self._messages.header(frame.stamp, p.target_frame or frame.frame_id)

@@ -35,7 +35,8 @@ CAMERA_INFO_LATCHED = Topic(
     CAMERA_INFO.name,
     CAMERA_INFO.type,
     LATCHED,
-    "A second subscription, for a calibration that was published once, before this node came.",
+    "Subscribed to as well when images come without a calibration: it may have been published "
+    "once, before this node came.",
 )
 DETECTIONS = Topic(
     "detections",

@@ -1,0 +1,264 @@
+"""The node on a machine without ROS 2: processes on the loopback interface, each test alone."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from known_people import picture
+from ros_network import PEERS
+
+pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
+
+from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.dds.names import Names
+from bodypose3d_ros.dds.network import Network
+from bodypose3d_ros.dds.node import Node
+from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.node import interface as topics
+from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
+from bodypose3d_ros.node.stamps import stamp_of
+from bodypose3d_ros.recording import RecordingWriter
+
+POSES = "/bodypose3d/poses"
+NODE, CAMERA = PEERS / "known_node.py", PEERS / "known_camera.py"
+
+
+@pytest.fixture
+def graph(domain):
+    with Node(Names("tester"), Network.from_environment()) as node:
+        yield node
+
+
+@pytest.fixture
+def listen(graph):
+    """Collects the messages of a topic."""
+
+    def listener(topic, type_=topics.POSES.type, qos=DEFAULT):
+        messages = []
+        graph.create_subscription(type_, topic, messages.append, qos)
+        return messages
+
+    return listener
+
+
+def spin_until(node, condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "timed out"
+        node.spin_once(0.05)
+
+
+def distance(poses):
+    return round(poses.poses[0].joints[0].position.z, 3)
+
+
+def test_every_pose_belongs_to_its_image(start, graph, listen):
+    """Stamps and distances: what the node says of a stamp is what the image of that stamp shows.
+
+    A reliable and a best effort subscription get the same.
+    """
+    start(CAMERA)
+    shown = {}
+    graph.create_subscription(
+        topics.IMAGE.type,
+        "/image",
+        lambda m: shown.update({stamp_of(m): m.data[1] / 10}),
+        SENSOR_DATA,
+    )
+    reliable, best_effort = listen(POSES), listen(POSES, qos=SENSOR_DATA)
+    diagnostics = listen("/diagnostics", topics.DIAGNOSTICS.type)
+    start(NODE, "node")
+    spin_until(graph, lambda: len(reliable) >= 40 and len(best_effort) >= 40 and diagnostics)
+    known = [p for p in reliable if stamp_of(p) in shown]
+    assert len(known) >= 38
+    assert all(distance(p) == shown[stamp_of(p)] for p in known)
+    assert len({distance(p) for p in known}) == 20
+    status = diagnostics[-1].status[0]
+    assert status.name == "bodypose3d: estimation"
+    assert "input rate (Hz)" in {value.key for value in status.values}
+
+
+def test_a_late_subscriber_gets_everything_from_then_on(start, graph, listen):
+    start(CAMERA, "--best-effort")
+    start(NODE, "node")
+    first = listen(POSES)
+    spin_until(graph, lambda: first)
+    late = {
+        topic: listen(topic.name.replace("~", "/bodypose3d"), topic.type, topic.qos)
+        for topic in (topics.POSE, topics.MARKERS, topics.TF, topics.OVERLAY)
+    }
+    late_jpeg = listen("/bodypose3d/overlay/compressed", topics.OVERLAY_COMPRESSED.type)
+    spin_until(graph, lambda: all(late.values()))
+    assert not late_jpeg  # a reliable subscription of a best effort topic
+    assert late[topics.TF][0].transforms[0].child_frame_id == "body_1/pelvis"
+
+
+def test_two_nodes_do_not_disturb_each_other(start, graph, listen):
+    start(CAMERA)
+    for name in ("/front", "/back"):
+        start(NODE, "node", "--namespace", name, "--remap", "image:=/image",
+              "--remap", "camera_info:=/camera_info")  # fmt: skip
+    front, back = listen("/front/bodypose3d/poses"), listen("/back/bodypose3d/poses")
+    spin_until(graph, lambda: len(front) >= 5 and len(back) >= 5)
+
+
+def test_a_camera_may_die_and_come_again(start, graph, listen):
+    camera = start(CAMERA)
+    poses, diagnostics = listen(POSES), listen("/diagnostics", topics.DIAGNOSTICS.type)
+    start(NODE, "node", "--param", "stale_after:=0.5")
+    spin_until(graph, lambda: poses)
+    camera.kill()
+    spin_until(graph, lambda: diagnostics and "no image for" in diagnostics[-1].status[0].message)
+    seen = len(poses)
+    start(CAMERA)
+    spin_until(graph, lambda: len(poses) > seen + 5)
+    spin_until(graph, lambda: diagnostics[-1].status[0].level == 0)
+
+
+def test_a_calibration_latched_before_the_node_came_is_found(start, graph, listen):
+    start(CAMERA, "--latched-info").line("ready")
+    poses = listen(POSES)
+    start(NODE, "node")
+    spin_until(graph, lambda: poses)
+
+
+def test_garbage_from_a_peer_does_not_stop_it(start, graph, listen):
+    poses = listen(POSES)
+    node = start(NODE, "node", "--param", "hfov:=60.0")
+    node.line("[INFO] ")
+    start(PEERS / "vandal.py", "/image")
+    spin_until(graph, lambda: 2 * 10**9 in map(stamp_of, poses))
+    assert node.returncode is None
+
+
+def test_a_slow_network_works_on_the_newest_image(start, graph, listen, monkeypatch):
+    """At 60 Hz and 0.1 s an image, five of six are dropped, and none is worked on late."""
+    monkeypatch.setenv("SECONDS_PER_IMAGE", "0.1")
+    start(CAMERA, "--rate", 60)
+    poses, diagnostics = listen(POSES), listen("/diagnostics", topics.DIAGNOSTICS.type)
+    start(NODE, "node")
+    spin_until(graph, lambda: len(poses) >= 10 and len(diagnostics) >= 2)
+    stamps = [stamp_of(p) for p in poses]
+    assert min(np.diff(stamps)) >= 0.05e9
+    values = {v.key: v.value for v in diagnostics[-1].status[0].values}
+    assert int(values["images dropped for newer ones"]) > int(values["poses published"])
+
+
+def test_full_hd_images_arrive_whole(start, graph, listen):
+    start(CAMERA, "--size", "1920x1080", "--rate", 10)
+    poses = listen(POSES)
+    start(NODE, "node")
+    spin_until(graph, lambda: len(poses) >= 10)
+    assert {distance(p) for p in poses} <= {round(2 + n / 10, 3) for n in range(20)}
+
+
+def test_poses_can_be_given_in_a_frame_that_tf_knows(start, graph, listen):
+    """A camera two metres above the map's origin that looks straight ahead along x."""
+    start(CAMERA)
+    types = graph.types
+    messages = Messages(types.__getitem__)
+    turned = types["geometry_msgs/msg/Transform"](
+        types["geometry_msgs/msg/Vector3"](0.0, 0.0, 2.0),
+        types["geometry_msgs/msg/Quaternion"](-0.5, 0.5, -0.5, 0.5),
+    )
+    stamped = types["geometry_msgs/msg/TransformStamped"](
+        messages.header(0, "map"), "camera", turned
+    )
+    tf = graph.create_publisher(topics.TF_STATIC.type, "/tf_static", topics.TF_STATIC.qos)
+    tf.publish(types[topics.TF_STATIC.type]([stamped]))
+    poses = listen(POSES)
+    start(NODE, "node", "--param", "target_frame:=map")
+    spin_until(graph, lambda: poses)
+    pelvis = poses[0].poses[0].joints[0].position
+    assert poses[0].header.frame_id == "map"
+    assert 2 <= pelvis.x <= 4
+    assert (pelvis.y, pelvis.z) == pytest.approx((0, 2))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_and_the_graph_forgets_it_at_once(start, graph, listen, number):
+    watcher = start(PEERS / "watcher.py")
+    watcher.line("ready")
+    start(CAMERA)
+    poses = listen(POSES)
+    node = start(NODE, "node")
+    watcher.line("node /bodypose3d")
+    spin_until(graph, lambda: poses)
+    assert node.stop(number) < 2
+    assert node.returncode == 0
+    watcher.line("gone /bodypose3d", timeout=2)
+
+
+def test_a_parameter_file_is_read(start, graph, listen, tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text(
+        "/**:\n  ros__parameters:\n    publish_tf: false\n"
+        "/other:\n  ros__parameters:\n    nonsense: 1\n"
+    )
+    start(CAMERA)
+    tf, poses = listen("/tf", topics.TF.type), listen(POSES)
+    start(NODE, "node", "--params-file", file)
+    spin_until(graph, lambda: len(poses) >= 3)
+    assert not tf
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--param", "hfov:=400"], "hfov: 400 is not between 0 and 179"),
+        (["--param", "autostart:=false"], "autostart: there is no lifecycle without ROS 2"),
+        (["--remap", "image"], "'image' is not a remapping rule"),
+        (["--domain", "500"], "the ROS domain 500 does not exist"),
+        (["--params-file", "/nowhere.yaml"], "/nowhere.yaml: cannot be read"),
+    ],
+)
+def test_what_it_is_told_wrong_it_refuses(start, arguments, reason):
+    node = start(NODE, "node", *arguments)
+    assert node.ended() == 3
+    assert f"error: {reason}" in "\n".join(node.output)
+
+
+@pytest.mark.parametrize("transport", ["raw", "compressed"])
+def test_a_recording_is_played_as_a_camera(start, graph, listen, tmp_path, transport):
+    """At its own pace, in order, stamped with the time it is sent at."""
+    images = [np.broadcast_to(picture(1, 2 + n)[0, 0], (48, 64, 3)) for n in range(6)]
+    record(tmp_path / "film.mcap", images, rate=10)
+    poses = listen(POSES)
+    start(NODE, "node", "--param", f"image_transport:={transport}").line("[INFO]")
+    flags = ["--compressed"] if transport == "compressed" else []
+    begin = time.time_ns()
+    player = start(NODE, "play", tmp_path / "film.mcap", "--wait", 1, *flags)
+
+    spin_until(graph, lambda: len(poses) == 6)
+    assert player.ended() == 0
+    assert player.output[-1] == "sent 6 images"
+    # A colour of a JPEG is off by two at most, which are two decimetres here.
+    assert [distance(p) for p in poses] == pytest.approx([2, 3, 4, 5, 6, 7], abs=0.21)
+    assert np.diff([stamp_of(p) for p in poses]) == pytest.approx([0.1e9] * 5)
+    assert begin < stamp_of(poses[0]) < time.time_ns()
+
+
+def record(path, images, rate):
+    from bodypose3d_ros.typestore import ros_types
+
+    types = ros_types()
+    messages = Messages(types.types.__getitem__)
+    with RecordingWriter(path, types) as writer:
+        for index, image in enumerate(images):
+            stamp = 10**9 + round(index * 1e9 / rate)
+            header = messages.header(stamp, "camera")
+            info = messages.camera_info(Camera.from_hfov(64, 48, 60), header)
+            writer.write("/camera/camera_info", info, stamp)
+            writer.write("/camera/image_raw", messages.image(image, header), stamp)
+
+
+def test_echo_prints_people(start):
+    start(CAMERA)
+    start(NODE, "node")
+    echo = start(NODE, "echo", "--count", 3)
+    assert echo.ended() == 0
+    output = "\n".join(echo.output)
+    assert output.count("1 people in camera") == 3
+    assert "tracked" in output
