@@ -1,7 +1,9 @@
 # make setup   .venv with everything, the BlazePose model included
 # make demo    the whole way on the project's own film, on this machine
 # make test    style, types and tests
-.PHONY: setup demo test lint clean
+# make film    render the films of bodypose3d_ros/data again
+# make peer    compare with mediapipe itself
+.PHONY: setup demo film peer test lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,12 +18,21 @@ $(READY): pyproject.toml setup.py $(wildcard msg/*.msg)
 	  $(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
 	  PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dds,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[dds,film,test]'
 	$(BIN)/bodypose3d models fetch blazepose
 	touch $@
 
 demo: setup
 	$(BIN)/bodypose3d demo --out out
+
+film: setup
+	$(BIN)/python -m tools.film
+
+# mediapipe holds numpy below 2 and ends at Python 3.12: it gets an environment of its own.
+peer: setup
+	$(PYTHON) -m venv .venv-peer
+	.venv-peer/bin/python -m pip install --quiet mediapipe==0.10.21 'numpy<2' --editable .
+	.venv-peer/bin/python -m benchmarks.mediapipe_peer
 
 lint: setup
 	$(BIN)/ruff check .

@@ -40,13 +40,14 @@ def walk(body: Body, phase: float, stride: float = 1.0) -> Pose:
     """
     pose: Pose = {}
     swing = np.sin(2 * np.pi * phase)
+    swinging = 8 + 14 * stride
     for side, forward in (("L", swing), ("R", -swing)):
         # A quarter of a cycle before the leg is furthest forward it passes the other, lifted.
         lifting = np.cos(2 * np.pi * phase) * (1 if side == "L" else -1)
         lift = max(lifting, 0.0) if stride else max(forward, 0.0)
         thigh = 6 + 24 * stride * forward + (16 * stride + 36 * (1 - stride)) * lift
         _leg(pose, side, thigh, 10 + 62 * lift * (1 - 0.25 * stride))
-        _arm(body, pose, side, abduct=10, flex=-22 * forward, bend=22 + 8 * forward)
+        _arm(body, pose, side, abduct=10, flex=-swinging * forward, bend=22 + 8 * forward)
         _curl(body, pose, side, 16)
     pose["spine04"] = turn(_Z, 4 * swing)
     pose["spine02"] = turn(_Z, -9 * swing) @ turn(_X, 2)
@@ -76,8 +77,8 @@ def stand(body: Body, t: float) -> Pose:
     """Stand and breathe."""
     pose: Pose = {}
     for side in "LR":
-        _leg(pose, side, 3, 5, inwards=5)
-        _arm(body, pose, side, abduct=14, flex=4 + 3 * np.sin(2 * t), bend=24)
+        _leg(pose, side, 3, 5, inwards=7)
+        _arm(body, pose, side, abduct=10, flex=4 + 3 * np.sin(2 * t), bend=24)
         _curl(body, pose, side, 16)
     pose["neck01"] = turn(_Z, 10 * np.sin(1.3 * t))
     return pose

@@ -1,0 +1,98 @@
+"""The accuracy report measures what it says."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from bodypose3d_ros import film
+from bodypose3d_ros.accuracy import LIMB_JOINTS, measure
+from bodypose3d_ros.people import Bodies
+from bodypose3d_ros.report import picture
+from bodypose3d_ros.skeleton import INDEX
+
+TWO = film.load("two_people")
+
+
+def perfect(shown, frame, joints=None, ids=(1, 2)):
+    there = np.flatnonzero((shown.visibility[frame] != film.ABSENT).any(axis=1))
+    joints = shown.joints[frame][there] if joints is None else joints
+    count = len(there)
+    return Bodies(joints, shown.pixels[frame][there], np.ones((count, 34)), np.ones(count),
+                  np.zeros(count, np.uint8), np.array(ids, np.uint32)[there],
+                  np.ones(count, np.uint8), np.zeros((count, 34, 3)))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return [perfect(TWO, frame) for frame in range(len(TWO))]
+
+
+def test_the_truth_has_no_error(truth):
+    figures = measure(TWO, truth).to_json()
+    assert figures["detection_rate"] == 1
+    assert figures["identity_switches"] == figures["invented"] == 0
+    limbs = figures["limb_joints"]
+    assert (limbs["pixels"], limbs["root_aligned_mm"], limbs["procrustes_mm"]) == (0, 0, 0)
+    assert figures["root_mm"] == {"mean": 0, "p95": 0}
+
+
+def test_a_shift_is_absolute_error_only(truth):
+    moved = [replace(b, joints=b.joints + (0.03, 0, -0.04)) for b in truth]
+    figures = measure(TWO, moved).to_json()
+    assert figures["root_mm"]["mean"] == 50.0
+    assert figures["axes_mm"]["x"]["mean"] == 30.0
+    assert figures["axes_mm"]["z"]["mean"] == -40.0
+    assert figures["limb_joints"]["root_aligned_mm"] == 0
+
+
+def test_scale_and_rotation_are_forgiven_by_procrustes_only(truth):
+    turn = Rotation.from_euler("y", 20, degrees=True)
+    turned = [replace(b, joints=1.1 * turn.apply(b.joints.reshape(-1, 3)).reshape(-1, 34, 3))
+              for b in truth]  # fmt: skip
+    limbs = measure(TWO, turned).to_json()["limb_joints"]
+    assert limbs["procrustes_mm"] < 0.01
+    assert limbs["root_aligned_mm"] > 50
+
+
+def test_an_error_is_found_in_its_joint_and_on_its_axis(truth):
+    wrist = INDEX["left_wrist"]
+    wrong = [replace(b, joints=b.joints + np.eye(34)[wrist][:, None] * (0, 0.1, 0)) for b in truth]
+    figures = measure(TWO, wrong).to_json()
+    assert figures["joints"]["left_wrist"]["root_aligned_mm"] == 100.0
+    assert figures["joints"]["right_wrist"]["root_aligned_mm"] == 0
+    assert_allclose(figures["limb_joints"]["root_aligned_mm"], 100 / len(LIMB_JOINTS), atol=0.5)
+
+
+def test_ids_that_change_are_counted_once_each(truth):
+    half = len(truth) // 2
+    swapped = truth[:half] + [replace(b, track_id=b.track_id[::-1]) for b in truth[half:]]
+    assert measure(TWO, swapped).switches == 2
+
+
+def test_who_is_missed_and_who_is_invented_is_counted(truth):
+    nobody = [replace(b, **{f: getattr(b, f)[:0] for f in vars(b) if f != "orientation"})
+              for b in truth]  # fmt: skip
+    figures = measure(TWO, nobody).to_json()
+    assert figures["detection_rate"] == 0
+    assert figures["root_mm"]["mean"] is None
+    ghosts = [replace(b, pixels=b.pixels + 2000) for b in truth]
+    assert measure(TWO, ghosts).invented == sum(len(b) for b in truth)
+
+
+def test_unknown_joints_count_for_nothing(truth):
+    partial = [replace(b, joints=np.where(np.arange(34)[:, None] == 4, np.nan, b.joints))
+               for b in truth]  # fmt: skip
+    figures = measure(TWO, partial).to_json()
+    assert figures["joints"]["left_knee"]["root_aligned_mm"] is None
+    assert figures["all_joints"]["root_aligned_mm"] == 0
+
+
+def test_the_picture_is_drawn_even_of_nothing(truth):
+    for estimates in (truth, []):
+        image = picture(measure(TWO, estimates))
+        assert image.shape == (860, 1280, 3)
+        assert (cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) < 128).mean() > 0.005

@@ -1,0 +1,122 @@
+"""The whole way on the project's films, through the real networks."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.testing import assert_allclose
+from rosbags.highlevel import AnyReader
+
+from bodypose3d_ros import film, film_recording
+from bodypose3d_ros.accuracy import measure
+from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.cli import main
+from bodypose3d_ros.errors import CameraError
+from bodypose3d_ros.people import Frame, Regions
+from bodypose3d_ros.pipeline import build
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    built = build()
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def fresh(pipeline):
+    pipeline.reset()
+    return pipeline
+
+
+@pytest.mark.parametrize("name", ["one_person", "one_person_distorted"])
+def test_one_person_is_found_in_every_frame_as_well_as_mediapipe_does(fresh, name):
+    shown = film.load(name)
+    figures = measure(shown, [fresh(frame) for frame in shown.frames()]).to_json()
+    assert figures["detection_rate"] == 1
+    assert figures["invented"] == figures["identity_switches"] == 0
+    limbs = figures["limb_joints"]
+    # MediaPipe on a like clip: 4.5 px, 93 mm, 63 mm
+    assert limbs["pixels"] < 7
+    assert limbs["root_aligned_mm"] < 120
+    assert limbs["procrustes_mm"] < 80
+
+
+def test_both_of_two_people_are_found_and_nobody_else(fresh):
+    shown = film.load("two_people")
+    accuracy = measure(shown, [fresh(frame) for frame in shown.frames()])
+    assert accuracy.found / accuracy.expected > 0.9
+    assert accuracy.invented <= 0.05 * accuracy.expected
+
+
+def test_somebody_who_walks_in_is_found_and_who_leaves_is_gone(fresh):
+    shown = film.load("walk_through")
+    people = [fresh(frame) for frame in shown.frames()]
+    accuracy = measure(shown, people)
+    assert accuracy.found / accuracy.expected > 0.85
+    assert len(people[0]) == len(people[-1]) == 0
+
+
+def test_joints_lie_on_the_rays_of_their_pixels(fresh):
+    shown = film.load("one_person_distorted")
+    bodies = fresh(next(shown.frames()))
+    known = np.isfinite(bodies.joints).all(axis=2)
+    assert known.sum() == 30
+    assert_allclose(shown.camera.project(bodies.joints)[known], bodies.pixels[known], atol=1e-3)
+
+
+def test_regions_from_elsewhere_replace_the_search(fresh):
+    shown = film.load("two_people")
+    frame = next(shown.frames())
+    x, y = shown.pixels[0, 0].T
+    box = Regions.from_boxes(np.array([[x.min(), y.min(), x.max(), y.max()]]))
+    bodies = fresh(frame, box)
+    assert len(bodies) == 1
+    distance = np.linalg.norm(bodies.pixels[0] - shown.pixels[0, 0], axis=1)
+    assert np.nanmean(distance) < 12
+    assert len(fresh(frame, Regions.none())) == 0
+
+
+def test_a_camera_of_another_size_is_refused(fresh):
+    frame = Frame(np.zeros((48, 64, 3), np.uint8), Camera.from_hfov(640, 480, 60), 0)
+    with pytest.raises(CameraError, match="this one is 64x48"):
+        fresh(frame)
+
+
+def test_no_more_people_than_asked_for():
+    only_one = build(max_people=1)
+    assert len(only_one(next(film.load("two_people").frames()))) == 1
+    only_one.close()
+
+
+def test_a_recording_comes_out_with_poses_markers_and_tf(tmp_path):
+    film_recording.write("one_person", tmp_path / "bag")
+    out = tmp_path / "out"
+    answer = CliRunner().invoke(
+        main, ["estimate", str(tmp_path / "bag"), "--images", "--out", str(out)]
+    )
+    assert answer.exit_code == 0, answer.output
+    with AnyReader([out / "poses.mcap"]) as reader:
+        counts = {name: topic.msgcount for name, topic in reader.topics.items()}
+        arrays = [reader.deserialize(raw, c.msgtype)
+                  for c, _, raw in reader.messages() if c.topic == "/bodypose3d/poses"]  # fmt: skip
+    assert counts == {
+        "/bodypose3d/poses": 60, "/bodypose3d/markers": 60, "/tf": 60, "/tf_static": 1,
+        "/camera/camera_info": 60, "/camera/image_raw/compressed": 60,
+    }  # fmt: skip
+    stamp = arrays[3].header.stamp
+    assert stamp.sec * 10**9 + stamp.nanosec == film_recording.EPOCH + 200_000_000
+    lines = [json.loads(line) for line in (out / "poses.jsonl").read_text().splitlines()]
+    person, pose = lines[3]["people"][0], arrays[3].poses[0]
+    for joint, xyz in zip(pose.joints, person["joints"], strict=True):
+        position = [joint.position.x, joint.position.y, joint.position.z]
+        assert (xyz is None) == np.isnan(position).any()
+        if xyz is not None:
+            assert_allclose(position, xyz, atol=1e-4)
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["frames"], summary["person_frames"], summary["tracks"]) == (60, 60, 1)
+    assert {"decode", "detect", "pose", "lift", "track", "messages", "network"} <= set(
+        summary["milliseconds"]
+    )
+    assert (out / "overlay.mp4").stat().st_size > 10_000
