@@ -14,6 +14,7 @@ from . import models
 from .detection.blazepose import BlazePoseDetector, tiles
 from .engines.load import load
 from .engines.timed import TimedEngine
+from .errors import ModelError
 from .metric import lift
 from .people import Bodies, Frame, Keypoints, Regions, concatenate, select
 from .pose import PoseModel
@@ -149,14 +150,10 @@ def build(
     """
     detector_file, landmarks_file = models.paths(models.BLAZEPOSE.name)
     detector = BlazePoseDetector(load(detector_file, engine, threads=threads))
-    pose: PoseModel
-    if model == models.BLAZEPOSE.name:
-        pose = BlazePose(load(landmarks_file, engine, threads=threads))
-    else:
+    if model != models.BLAZEPOSE.name:
         file = Path(model) if model.endswith(".onnx") else models.paths(model)[0]
-        from .pose.bodypose3dnet import BodyPose3DNet
-
-        pose = BodyPose3DNet(load(file, engine, threads=threads))
+        raise ModelError(f"{file}: BodyPose3DNet is not run yet: use --model blazepose")
+    pose = BlazePose(load(landmarks_file, engine, threads=threads))
     detector.engine.warm_up()
     pose.engine.warm_up()
     return Pipeline(pose, detector, max_people=max_people)

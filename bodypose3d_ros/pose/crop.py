@@ -49,10 +49,12 @@ def cut(
         crop_size: Width and height of the crops in pixels.
         border: OpenCV's border mode for what lies outside the image.
     """
+    # These are affine, but warpAffine rounds coordinates more coarsely than warpPerspective, which
+    # MediaPipe uses: 0.03 % of a person's height instead of 0.006 % away from it, no faster.
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     crops = np.empty((len(transforms), crop_size[1], crop_size[0], 3), np.uint8)
     for crop, transform in zip(crops, transforms, strict=True):
-        cv2.warpAffine(image, transform[:2], crop_size, crop, flags, border)
+        cv2.warpPerspective(image, transform, crop_size, crop, flags, border)
     return crops
 
 
