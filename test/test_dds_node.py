@@ -69,7 +69,7 @@ def test_every_pose_belongs_to_its_image(start, graph, listen):
     )
     reliable, best_effort = listen(POSES), listen(POSES, qos=SENSOR_DATA)
     diagnostics = listen("/diagnostics", topics.DIAGNOSTICS.type)
-    start(NODE, "node")
+    start(NODE, "node", "--host", "dds")
     spin_until(graph, lambda: len(reliable) >= 40 and len(best_effort) >= 40 and diagnostics)
     known = [p for p in reliable if stamp_of(p) in shown]
     assert len(known) >= 38
@@ -82,7 +82,7 @@ def test_every_pose_belongs_to_its_image(start, graph, listen):
 
 def test_a_late_subscriber_gets_everything_from_then_on(start, graph, listen):
     start(CAMERA, "--best-effort")
-    start(NODE, "node")
+    start(NODE, "node", "--host", "dds")
     first = listen(POSES)
     spin_until(graph, lambda: first)
     late = {
@@ -95,10 +95,23 @@ def test_a_late_subscriber_gets_everything_from_then_on(start, graph, listen):
     assert late[topics.TF][0].transforms[0].child_frame_id == "body_1/pelvis"
 
 
+@pytest.mark.ros
+@pytest.mark.parametrize("reliability", ["reliable", "best_effort"])
+def test_ros_2_feeds_it_and_listens_to_it(start, reliability):
+    """A camera and a subscriber on rclpy; each sees the node in its graph."""
+    pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
+    pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon")
+    start(PEERS / "ros_camera.py", reliability)
+    start(NODE, "node", "--host", "dds")
+    listener = start(PEERS / "ros_listener.py")
+    assert listener.line("person") == "person 1 at 2.5"
+    listener.line("node /bodypose3d")
+
+
 def test_two_nodes_do_not_disturb_each_other(start, graph, listen):
     start(CAMERA)
     for name in ("/front", "/back"):
-        start(NODE, "node", "--namespace", name, "--remap", "image:=/image",
+        start(NODE, "node", "--host", "dds", "--namespace", name, "--remap", "image:=/image",
               "--remap", "camera_info:=/camera_info")  # fmt: skip
     front, back = listen("/front/bodypose3d/poses"), listen("/back/bodypose3d/poses")
     spin_until(graph, lambda: len(front) >= 5 and len(back) >= 5)
@@ -107,7 +120,7 @@ def test_two_nodes_do_not_disturb_each_other(start, graph, listen):
 def test_a_camera_may_die_and_come_again(start, graph, listen):
     camera = start(CAMERA)
     poses, diagnostics = listen(POSES), listen("/diagnostics", topics.DIAGNOSTICS.type)
-    start(NODE, "node", "--param", "stale_after:=0.5")
+    start(NODE, "node", "--host", "dds", "--param", "stale_after:=0.5")
     spin_until(graph, lambda: poses)
     camera.kill()
     spin_until(graph, lambda: diagnostics and "no image for" in diagnostics[-1].status[0].message)
@@ -120,13 +133,13 @@ def test_a_camera_may_die_and_come_again(start, graph, listen):
 def test_a_calibration_latched_before_the_node_came_is_found(start, graph, listen):
     start(CAMERA, "--latched-info").line("ready")
     poses = listen(POSES)
-    start(NODE, "node")
+    start(NODE, "node", "--host", "dds")
     spin_until(graph, lambda: poses)
 
 
 def test_garbage_from_a_peer_does_not_stop_it(start, graph, listen):
     poses = listen(POSES)
-    node = start(NODE, "node", "--param", "hfov:=60.0")
+    node = start(NODE, "node", "--host", "dds", "--param", "hfov:=60.0")
     node.line("[INFO] ")
     start(PEERS / "vandal.py", "/image")
     spin_until(graph, lambda: 2 * 10**9 in map(stamp_of, poses))
@@ -138,7 +151,7 @@ def test_a_slow_network_works_on_the_newest_image(start, graph, listen, monkeypa
     monkeypatch.setenv("SECONDS_PER_IMAGE", "0.1")
     start(CAMERA, "--rate", 60)
     poses, diagnostics = listen(POSES), listen("/diagnostics", topics.DIAGNOSTICS.type)
-    start(NODE, "node")
+    start(NODE, "node", "--host", "dds")
     spin_until(graph, lambda: len(poses) >= 10 and len(diagnostics) >= 2)
     stamps = [stamp_of(p) for p in poses]
     assert min(np.diff(stamps)) >= 0.05e9
@@ -149,7 +162,7 @@ def test_a_slow_network_works_on_the_newest_image(start, graph, listen, monkeypa
 def test_full_hd_images_arrive_whole(start, graph, listen):
     start(CAMERA, "--size", "1920x1080", "--rate", 10)
     poses = listen(POSES)
-    start(NODE, "node")
+    start(NODE, "node", "--host", "dds")
     spin_until(graph, lambda: len(poses) >= 10)
     assert {distance(p) for p in poses} <= {round(2 + n / 10, 3) for n in range(20)}
 
@@ -169,7 +182,7 @@ def test_poses_can_be_given_in_a_frame_that_tf_knows(start, graph, listen):
     tf = graph.create_publisher(topics.TF_STATIC.type, "/tf_static", topics.TF_STATIC.qos)
     tf.publish(types[topics.TF_STATIC.type]([stamped]))
     poses = listen(POSES)
-    start(NODE, "node", "--param", "target_frame:=map")
+    start(NODE, "node", "--host", "dds", "--param", "target_frame:=map")
     spin_until(graph, lambda: poses)
     pelvis = poses[0].poses[0].joints[0].position
     assert poses[0].header.frame_id == "map"
@@ -183,7 +196,7 @@ def test_it_ends_cleanly_and_the_graph_forgets_it_at_once(start, graph, listen, 
     watcher.line("ready")
     start(CAMERA)
     poses = listen(POSES)
-    node = start(NODE, "node")
+    node = start(NODE, "node", "--host", "dds")
     watcher.line("node /bodypose3d")
     spin_until(graph, lambda: poses)
     assert node.stop(number) < 2
@@ -199,7 +212,7 @@ def test_a_parameter_file_is_read(start, graph, listen, tmp_path):
     )
     start(CAMERA)
     tf, poses = listen("/tf", topics.TF.type), listen(POSES)
-    start(NODE, "node", "--params-file", file)
+    start(NODE, "node", "--host", "dds", "--params-file", file)
     spin_until(graph, lambda: len(poses) >= 3)
     assert not tf
 
@@ -215,7 +228,7 @@ def test_a_parameter_file_is_read(start, graph, listen, tmp_path):
     ],
 )
 def test_what_it_is_told_wrong_it_refuses(start, arguments, reason):
-    node = start(NODE, "node", *arguments)
+    node = start(NODE, "node", "--host", "dds", *arguments)
     assert node.ended() == 3
     assert f"error: {reason}" in "\n".join(node.output)
 
@@ -226,7 +239,7 @@ def test_a_recording_is_played_as_a_camera(start, graph, listen, tmp_path, trans
     images = [np.broadcast_to(picture(1, 2 + n)[0, 0], (48, 64, 3)) for n in range(6)]
     record(tmp_path / "film.mcap", images, rate=10)
     poses = listen(POSES)
-    start(NODE, "node", "--param", f"image_transport:={transport}").line("[INFO]")
+    start(NODE, "node", "--host", "dds", "--param", f"image_transport:={transport}").line("[INFO]")
     flags = ["--compressed"] if transport == "compressed" else []
     begin = time.time_ns()
     player = start(NODE, "play", tmp_path / "film.mcap", "--wait", 1, *flags)
@@ -256,7 +269,7 @@ def record(path, images, rate):
 
 def test_echo_prints_people(start):
     start(CAMERA)
-    start(NODE, "node")
+    start(NODE, "node", "--host", "dds")
     echo = start(NODE, "echo", "--count", 3)
     assert echo.ended() == 0
     output = "\n".join(echo.output)
