@@ -15,6 +15,7 @@ from typing import cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from . import images
 from .camera import Camera
@@ -25,6 +26,8 @@ Array = NDArray[np.float64]
 
 FOLDER = Path(__file__).parent / "data"
 FRAME_ID = "film_camera_optical_frame"
+WORLD = "world"
+"""The frame the camera stands in: z up, the floor at z = 0."""
 
 ABSENT, VISIBLE, OCCLUDED_BY_BODY, OCCLUDED_BY_OTHER, OUTSIDE = range(5)
 """Codes of a joint's visibility. Absent is who has not a single joint in the image."""
@@ -68,6 +71,13 @@ class Film:
     def pixels(self) -> Array:
         """(F, P, 34, 2) in the raw image, also outside it; NaN where a person is absent."""
         return self.camera.project(self.joints)
+
+    @property
+    def camera_in_world(self) -> tuple[list[float], list[float]]:
+        """Where the camera stands: x y z in metres, and the quaternion x y z w."""
+        back = self.rotation.T
+        place = (-back @ self.translation).tolist()
+        return place, Rotation.from_matrix(back).as_quat().tolist()
 
     def stamp(self, frame: int) -> int:
         """The time of a frame in nanoseconds from the film's start."""

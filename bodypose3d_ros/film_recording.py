@@ -13,7 +13,6 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
-from scipy.spatial.transform import Rotation
 
 from . import film, images
 from .errors import InputError
@@ -21,7 +20,6 @@ from .messages import Messages
 from .typestore import ros_types
 
 NAMESPACE = "/camera"
-WORLD = "world"
 # ros2 bag play starts better from a time that is not zero.
 EPOCH = 1_700_000_000_000_000_000
 
@@ -54,18 +52,9 @@ def write(name: str, folder: Path) -> None:
             connection = topics[topic]
             writer.write(connection, stamp, types.serialize_cdr(message, connection.msgtype))
 
-        back = shown.rotation.T
-        quaternion = Rotation.from_matrix(back).as_quat()
-        add(
-            "/tf_static",
-            messages.transform(
-                messages.header(EPOCH, WORLD),
-                film.FRAME_ID,
-                (-back @ shown.translation).tolist(),
-                quaternion.tolist(),
-            ),
-            EPOCH,
-        )
+        world = messages.header(EPOCH, film.WORLD)
+        place = messages.transform(world, film.FRAME_ID, *shown.camera_in_world)
+        add("/tf_static", place, EPOCH)
         for frame in shown.frames():
             stamp = EPOCH + frame.stamp
             header = messages.header(stamp, film.FRAME_ID)

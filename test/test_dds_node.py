@@ -20,6 +20,7 @@ from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
 from bodypose3d_ros.node.stamps import stamp_of
 from bodypose3d_ros.recording import RecordingWriter
+from bodypose3d_ros.skeleton import INDEX
 
 POSES = "/bodypose3d/poses"
 NODE, CAMERA = PEERS / "known_node.py", PEERS / "known_camera.py"
@@ -275,3 +276,17 @@ def test_echo_prints_people(start):
     output = "\n".join(echo.output)
     assert output.count("1 people in camera") == 3
     assert "tracked" in output
+
+
+def test_a_film_is_played_with_its_camera_in_the_world(start, graph, listen):
+    """Poses in the world's frame stand on its floor, which only tf_static can have told."""
+    poses = listen(POSES)
+    start(PEERS / "real_node.py", "node", "--host", "dds", "--param", "target_frame:=world")
+    start(PEERS / "real_node.py", "play", "one_person", "--loop")
+    spin_until(graph, lambda: any(p.poses for p in poses))
+    seen = next(p for p in poses if p.poses)
+    joints = seen.poses[0].joints
+    heels = [joints[INDEX[f"{side}_heel"]].position.z for side in ("left", "right")]
+    assert seen.header.frame_id == "world"
+    assert joints[INDEX["neck"]].position.z == pytest.approx(1.4, abs=0.4)
+    assert heels == pytest.approx([0, 0], abs=0.3)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from .. import images
+from .. import film, images
+from ..film import Film
 from ..messages import Messages
 from ..node import interface
 from ..node.qos import QosProfile
@@ -93,6 +94,15 @@ def play(node: Node, camera: CameraPublisher, frames: Iterable[Frame]) -> int:
         camera.send(shot)
         sent += 1
     return sent
+
+
+def stand(node: Node, shown: Film) -> None:
+    """Tell TF where a film's camera stands."""
+    messages = Messages(node.types.__getitem__)
+    header = messages.header(time.time_ns(), film.WORLD)
+    topic = interface.TF_STATIC
+    publisher = node.create_publisher(topic.type, topic.name, topic.qos)
+    publisher.publish(messages.transform(header, film.FRAME_ID, *shown.camera_in_world))
 
 
 def check_receive_buffer(frame: Frame) -> None:

@@ -90,7 +90,7 @@ def node(host: str, params_files: tuple[Path, ...], params: tuple[str, ...], **g
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILM|VIDEO|RECORDING")
 @click.option(
     "--camera",
     "calibration",
@@ -106,7 +106,7 @@ def node(host: str, params_files: tuple[Path, ...], params: tuple[str, ...], **g
 )
 @_graph_options
 def play(
-    source: Path,
+    source: str,
     calibration: Path | None,
     hfov: float | None,
     loop: bool,
@@ -114,9 +114,14 @@ def play(
     wait_for: int,
     **graph: Any,  # noqa: ANN401
 ) -> None:
-    """Be a camera: send a film or a recording's images and CameraInfo at their own rate."""
+    """Be a camera: send images and CameraInfo at their own rate.
+
+    One of `bodypose3d film list`, which comes with its place in the world on /tf_static, a video,
+    or a recording.
+    """
+    from .. import film
     from ..sources import CameraChoice
-    from .camera import CameraPublisher
+    from .camera import CameraPublisher, stand
     from .camera import play as send
 
     def frames() -> Iterator[Frame]:
@@ -124,6 +129,8 @@ def play(
 
     with _graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
+        if source in film.names():
+            stand(member, film.load(source))
         camera.wait_for_subscribers(member, wait_for)
         sent = send(member, camera, _checked(frames(), compressed))
         while loop and member.running:
@@ -190,11 +197,15 @@ def _graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
         pass  # asked to end, and everything is closed
 
 
-def _frames(source: Path, cameras: Any) -> Iterator[Frame]:  # noqa: ANN401 - a CameraChoice
+def _frames(source: str, cameras: Any) -> Iterator[Frame]:  # noqa: ANN401 - a CameraChoice
+    from .. import film
     from ..people import Frame
     from ..sources import Topics, open_source
 
-    for item in open_source(source, cameras, Topics()).frames():
+    if source in film.names():
+        yield from film.load(source).frames()
+        return
+    for item in open_source(Path(source), cameras, Topics()).frames():
         if isinstance(item, Frame):
             yield item
         elif isinstance(item, tuple):
@@ -238,4 +249,4 @@ def _run_on_ros2(
         arguments += ["--params-file", str(path)]
     for param in params:
         arguments += ["-p", param]
-    importlib.import_module("bodypose3d_ros.node.ros").main([sys.argv[0], *arguments])
+    sys.exit(importlib.import_module("bodypose3d_ros.node.ros").main([sys.argv[0], *arguments]))

@@ -1,0 +1,5 @@
+"""``bodypose3d``, as it is."""
+
+from bodypose3d_ros.cli import main
+
+main(prog_name="bodypose3d")
