@@ -1,5 +1,6 @@
 """The node on a machine without ROS 2: processes on the loopback interface, each test alone."""
 
+import itertools
 import signal
 import time
 
@@ -12,6 +13,7 @@ from ros_network import PEERS
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
 from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.dds.camera import paced
 from bodypose3d_ros.dds.names import Names
 from bodypose3d_ros.dds.network import Network
 from bodypose3d_ros.dds.node import Node
@@ -19,6 +21,7 @@ from bodypose3d_ros.messages import Messages
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
 from bodypose3d_ros.node.stamps import stamp_of
+from bodypose3d_ros.people import Frame
 from bodypose3d_ros.recording import RecordingWriter
 from bodypose3d_ros.skeleton import INDEX
 
@@ -252,6 +255,18 @@ def test_a_recording_is_played_as_a_camera(start, graph, listen, tmp_path, trans
     assert [distance(p) for p in poses] == pytest.approx([2, 3, 4, 5, 6, 7], abs=0.21)
     assert np.diff([stamp_of(p) for p in poses]) == pytest.approx([0.1e9] * 5)
     assert begin < stamp_of(poses[0]) < time.time_ns()
+
+
+def test_a_loop_goes_on_at_the_same_pace():
+    """Three frames at 10 Hz, twice as fast, three times over: every 50 ms."""
+    camera, image = Camera.from_hfov(64, 48, 60), picture()
+
+    def frames():
+        for index in range(3):
+            yield Frame(image, camera, 7 * 10**9 + index * 10**8)
+
+    stamps = [f.stamp for f in itertools.islice(paced(frames, speed=2, loop=True), 9)]
+    assert np.diff(stamps).tolist() == [5 * 10**7] * 8
 
 
 def record(path, images, rate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .. import film, images
@@ -94,6 +94,27 @@ def play(node: Node, camera: CameraPublisher, frames: Iterable[Frame]) -> int:
         camera.send(shot)
         sent += 1
     return sent
+
+
+def paced(frames: Callable[[], Iterator[Frame]], *, speed: float, loop: bool) -> Iterator[Frame]:
+    """Frames at another speed and, looped, again and again without a gap.
+
+    Args:
+        frames: Begins them, from their start.
+        speed: 2 is twice as fast.
+        loop: Begin again at the end.
+    """
+    begin = last = interval = 0
+    while True:
+        first = None
+        for frame in frames():
+            first = frame.stamp if first is None else first
+            stamp = begin + round((frame.stamp - first) / speed)
+            interval, last = stamp - last, stamp
+            yield replace(frame, stamp=stamp)
+        if not loop:
+            return
+        begin = last + interval
 
 
 def stand(node: Node, shown: Film) -> None:

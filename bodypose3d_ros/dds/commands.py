@@ -100,6 +100,14 @@ def node(host: str, params_files: tuple[Path, ...], params: tuple[str, ...], **g
 )
 @click.option("--hfov", type=float, metavar="DEG", help="Field of view of an uncalibrated camera.")
 @click.option("--loop", is_flag=True, help="Begin again at the end, until stopped.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="FACTOR",
+    help="2 is twice as fast.",
+)
 @click.option("--compressed", is_flag=True, help="Send JPEG images, on image/compressed.")
 @click.option(
     "--wait", "wait_for", type=int, default=0, metavar="N", help="Wait for N subscribers."
@@ -110,6 +118,7 @@ def play(
     calibration: Path | None,
     hfov: float | None,
     loop: bool,
+    speed: float,
     compressed: bool,
     wait_for: int,
     **graph: Any,  # noqa: ANN401
@@ -121,7 +130,7 @@ def play(
     """
     from .. import film
     from ..sources import CameraChoice
-    from .camera import CameraPublisher, stand
+    from .camera import CameraPublisher, paced, stand
     from .camera import play as send
 
     def frames() -> Iterator[Frame]:
@@ -132,9 +141,8 @@ def play(
         if source in film.names():
             stand(member, film.load(source))
         camera.wait_for_subscribers(member, wait_for)
-        sent = send(member, camera, _checked(frames(), compressed))
-        while loop and member.running:
-            sent += send(member, camera, frames())
+        shots = paced(frames, speed=speed, loop=loop)
+        sent = send(member, camera, _checked(shots, compressed))
         click.echo(f"sent {sent} images")
 
 
