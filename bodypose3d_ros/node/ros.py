@@ -179,12 +179,14 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
     def _inputs(self) -> dict[Topic, Callable[[Message], None]]:
         p, core = self._core.parameters, self._core
         compressed = p.image_transport == "compressed"
-        inputs = {
+        inputs: dict[Topic, Callable[[Message], None]] = {
             interface.IMAGE_COMPRESSED if compressed else interface.IMAGE: core.image,
             interface.CAMERA_INFO: core.camera_info,
             interface.CAMERA_INFO_LATCHED: core.camera_info,
         }
-        return inputs | ({interface.DETECTIONS: core.detections} if p.use_detections else {})
+        if p.use_detections:
+            inputs[interface.DETECTIONS] = core.detections
+        return inputs
 
     def _set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         values = {p.name: p.value for p in parameters if p.name in DECLARATIONS}

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tf2_ros
@@ -17,20 +16,17 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.time import Time
+from rclpy.timer import Timer
 from rosidl_runtime_py.utilities import get_message
 
 from ..messages import Message
-from .interface import CAMERA_INFO_LATCHED, DIAGNOSTICS, OUTPUTS, Topic
+from .interface import DIAGNOSTICS, OUTPUTS, Topic
 from .qos import QosProfile
 from .transforms import TransformError, matrix_of
 
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
-
 # tf2_ros itself looks every 20 ms, and cannot be told to stop.
 _TF_LOOK_S = 0.002
+_LATCHED_LOOK_S = 1.0
 _TYPES_WITH_BYTES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
@@ -65,6 +61,7 @@ class RosHost:
         self._inputs = MutuallyExclusiveCallbackGroup()
         self._publishers: dict[Topic, LifecyclePublisher] = {}
         self._subscriptions: list[Subscription] = []
+        self._looking: Timer | None = None
         self._tf = tf2_ros.Buffer(node=node)
         self._tf_listener: tf2_ros.TransformListener | None = None
         self._listening = threading.Event()
@@ -90,7 +87,10 @@ class RosHost:
         """Subscribe; ``tf``: also to where frames are."""
         self._listening.set()
         for topic, callback in inputs.items():
-            self._subscriptions.append(self._subscribe(topic, callback))
+            if topic.qos.latched:
+                self._listen_if_latched(topic, callback)
+            else:
+                self._subscribe(topic, callback)
         if tf:
             self.listen_to_tf()
 
@@ -105,26 +105,37 @@ class RosHost:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        if self._looking is not None:
+            self._node.destroy_timer(self._looking)
+            self._looking = None
         if self._tf_listener is not None:
             self._tf_listener.unregister()
             self._tf_listener = None
 
-    def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> Subscription:
-        options: dict[str, Any] = {
-            "qos_overriding_options": QoSOverridingOptions.with_default_policies()
-        }
-        if topic == CAMERA_INFO_LATCHED:
-            # A camera that publishes again and again does not match, and need not.
-            silent = SubscriptionEventCallbacks(use_default_callbacks=False)
-            options = {"event_callbacks": silent}
-        return self._node.create_subscription(
+    def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> None:
+        # Parameters that override QoS are named by topic: the latched second one has none.
+        overrides = None if topic.qos.latched else QoSOverridingOptions.with_default_policies()
+        subscription = self._node.create_subscription(
             get_message(topic.type),
             topic.name,
             callback,
             qos_profile(topic.qos),
             callback_group=self._inputs,
-            **options,
+            qos_overriding_options=overrides,
         )
+        self._subscriptions.append(subscription)
+
+    def _listen_if_latched(self, topic: Topic, callback: Callable[[Message], None]) -> None:
+        """Subscribe once somebody latches it: every other publisher would warn of a mismatch."""
+
+        def look() -> None:
+            offers = self._node.get_publishers_info_by_topic(topic.name)
+            if any(o.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for o in offers):
+                timer.cancel()
+                self._subscribe(topic, callback)
+
+        timer = self._node.create_timer(_LATCHED_LOOK_S, look, callback_group=self._inputs)
+        self._looking = timer
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 
@@ -156,14 +167,16 @@ class RosHost:
     ) -> NDArray[np.float64]:
         """The matrix (4, 4) from points in ``source`` to points in ``target`` at a time."""
         when, end = Time(nanoseconds=stamp), time.monotonic() + timeout
-        while True:
-            try:
-                return matrix_of(self._tf.lookup_transform(target, source, when).transform)
-            except tf2_ros.TransformException as error:
-                if time.monotonic() < end and self._listening.is_set():
-                    time.sleep(_TF_LOOK_S)
-                    continue
-                raise TransformError(_reason(error, target, source)) from error
+        while (
+            not self._tf.can_transform(target, source, when)
+            and time.monotonic() < end
+            and self._listening.is_set()
+        ):
+            time.sleep(_TF_LOOK_S)
+        try:
+            return matrix_of(self._tf.lookup_transform(target, source, when).transform)
+        except tf2_ros.TransformException as error:
+            raise TransformError(_reason(error, target, source)) from error
 
 
 def _reason(error: tf2_ros.TransformException, target: str, source: str) -> str:

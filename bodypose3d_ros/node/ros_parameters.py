@@ -21,17 +21,15 @@ def declare(node: Node) -> Parameters:
     Raises:
         InputError: One of them has another type, or a value that is not allowed.
     """
-    values: dict[str, object] = {}
-    for each in DECLARATIONS.values():
-        try:
-            values[each.name] = _declare(node, each)
-        except ParameterException as error:
-            raise InputError(f"{each.name} must be a {each.type_name}: {error}") from error
+    try:
+        values = {each.name: _declare(node, each) for each in DECLARATIONS.values()}
+    except ParameterException as error:
+        raise InputError(str(error)) from error
     return Parameters().changed(values)
 
 
 def _declare(node: Node, each: Declaration) -> object:
-    if each.type is not tuple:
+    if not isinstance(each.default, tuple):
         return node.declare_parameter(each.name, each.default, _descriptor(each)).value
     # rclpy would take an empty list for one of bytes.
     kind = Parameter.Type.STRING_ARRAY

@@ -32,7 +32,7 @@ def enter() -> None:
     An environment that the user has activated stays, unless $BODYPOSE3D_VENV names another.
     """
     if (chosen := python()) != sys.executable:
-        os.execv(chosen, [chosen, *sys.argv])
+        os.execv(chosen, [chosen, *sys.argv])  # noqa: S606 - the user's own program, again
 
 
 def python() -> str:
@@ -72,7 +72,7 @@ def setup() -> int:
 
 
 def _requirements() -> Path:
-    """colcon installs it into the package; in a source checkout it lies beside it."""
+    """Colcon installs it into the package; in a source checkout it lies beside it."""
     package = Path(__file__).parents[1]
     places = (package / "share" / "requirements.txt", package.parent / "requirements.txt")
     return next(place for place in places if place.is_file())
