@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from ..messages import Message
 from ..node.stamps import stamp_of
-from ..node.transforms import TransformError
+from ..node.transforms import TransformError, matrix_of
 
 Array = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class FrameBuffer:
                 link = self._links.get(child)
                 if link is None or (link.parent, link.static) != (parent, static):
                     link = self._links[child] = _Link(parent, static)
-                link.add(stamp_of(transform), _matrix(transform.transform))
+                link.add(stamp_of(transform), matrix_of(transform.transform))
             self._changed.notify_all()
 
     def lookup(self, target: str, source: str, stamp: int, timeout: float = 0.0) -> Array:
@@ -122,14 +122,6 @@ class FrameBuffer:
         for frame in frames:
             matrix = self._links[frame].at(stamp, frame) @ matrix
         return matrix
-
-
-def _matrix(transform: Message) -> Array:
-    t, q = transform.translation, transform.rotation
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-    matrix[:3, 3] = t.x, t.y, t.z
-    return matrix
 
 
 def _between(stamps: Sequence[int], matrices: Sequence[Array], stamp: int) -> Array:

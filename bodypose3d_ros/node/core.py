@@ -121,7 +121,7 @@ class Core:
 
     def image(self, message: Message) -> None:
         """An ``Image`` or ``CompressedImage`` has come."""
-        self._diagnostics.received()
+        self._diagnostics.received((self._host.now() - stamp_of(message)) / 1e9)
         self._image_frame = str(message.header.frame_id)
         if not self.parameters.use_detections:
             self._put(_Work(message))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +30,7 @@ class Report:
 
 @dataclass
 class _Events:
-    """When something happened lately, and a number that belongs to it."""
+    """When something happened lately, and a number that belongs to it: milliseconds."""
 
     times: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW_FRAMES))
     numbers: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW_FRAMES))
@@ -45,10 +46,11 @@ class _Events:
         recent = [t for t in self.times if now - t < _WINDOW_S]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
 
-    def percentile(self, now: float, percent: float) -> float:
+    def percentile(self, now: float, percent: float) -> str:
+        """Of the numbers of the last seconds, to a tenth; nan where there are none."""
         pairs = zip(self.times, self.numbers, strict=True)
         recent = [number for t, number in pairs if now - t < _WINDOW_S]
-        return float(np.percentile(recent, percent)) if recent else float("nan")
+        return f"{np.percentile(recent, percent):.1f}" if recent else "nan"
 
 
 class Diagnostics:
@@ -57,19 +59,27 @@ class Diagnostics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._received, self._published, self._skipped = _Events(), _Events(), _Events()
+        self._stages: defaultdict[str, _Events] = defaultdict(_Events)
         self._problem = ""
         self._last_problem = ""
         self._said: dict[type[Exception], float] = {}
 
-    def received(self) -> None:
-        """An image has come."""
+    def received(self, age: float) -> None:
+        """An image has come, ``age`` seconds after its stamp."""
         with self._lock:
-            self._received.add(time.monotonic())
+            self._received.add(time.monotonic(), age * 1e3)
 
-    def published(self, latency: float) -> None:
-        """Poses went out, ``latency`` seconds after their image's stamp."""
+    def published(self, latency: float, stages: Mapping[str, float]) -> None:
+        """Poses went out, ``latency`` seconds after their image's stamp.
+
+        ``stages``: milliseconds of each stage of the pipeline, ``network`` among them.
+        """
         with self._lock:
-            self._published.add(time.monotonic(), latency)
+            now = time.monotonic()
+            self._published.add(now, latency * 1e3)
+            for stage, milliseconds in stages.items():
+                self._stages[stage].add(now, milliseconds)
+            self._stages["latency less network"].add(now, latency * 1e3 - stages.get("network", 0))
             self._problem = ""
 
     def skipped(self, reason: Exception) -> bool:
@@ -89,7 +99,7 @@ class Diagnostics:
         Args:
             stale_after: Seconds without an image that are too many.
             dropped: Images that were overtaken by newer ones.
-            facts: What else to tell: the model, the engine, stage times.
+            facts: What else to tell: the model, the engine.
         """
         with self._lock:
             now = time.monotonic()
@@ -97,14 +107,19 @@ class Diagnostics:
             values = {
                 "input rate (Hz)": f"{self._received.rate(now):.1f}",
                 "output rate (Hz)": f"{self._published.rate(now):.1f}",
-                "latency, median (ms)": f"{self._published.percentile(now, 50) * 1e3:.1f}",
-                "latency, 95th percentile (ms)": f"{self._published.percentile(now, 95) * 1e3:.1f}",
+                "image age on arrival, median (ms)": self._received.percentile(now, 50),
+                "latency, median (ms)": self._published.percentile(now, 50),
+                "latency, 95th percentile (ms)": self._published.percentile(now, 95),
                 "images received": str(self._received.count),
                 "images dropped for newer ones": str(dropped),
                 "images skipped": str(self._skipped.count),
                 "poses published": str(self._published.count),
                 "last problem": self._last_problem,
                 **facts,
+                **{
+                    f"{stage}, median (ms)": events.percentile(now, 50)
+                    for stage, events in self._stages.items()
+                },
             }
             return Report(level, message, values)
 

@@ -94,7 +94,8 @@ class Estimation:
     ) -> None:
         poses = self._messages.pose_array(bodies, header, image_size)
         self._host.publish(POSES, poses)
-        self._diagnostics.published((self._host.now() - stamp_of(poses)) / 1e9)
+        latency = (self._host.now() - stamp_of(poses)) / 1e9
+        self._diagnostics.published(latency, self.pipeline.milliseconds)
         nearest = self._messages.nearest(poses)
         if nearest is not None:
             self._host.publish(POSE, nearest)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from ..errors import Bodypose3dError
+from ..messages import Message
 from ..people import Bodies
 
 Array = NDArray[np.float64]
@@ -15,6 +17,15 @@ Array = NDArray[np.float64]
 
 class TransformError(Bodypose3dError):
     """A transform that TF does not know, or does not know at that time."""
+
+
+def matrix_of(message: Message) -> Array:
+    """The matrix (4, 4) of a ``geometry_msgs/Transform``."""
+    t, q = message.translation, message.rotation
+    homogeneous = np.eye(4)
+    homogeneous[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+    homogeneous[:3, 3] = t.x, t.y, t.z
+    return homogeneous
 
 
 def transform(bodies: Bodies, matrix: Array) -> Bodies:

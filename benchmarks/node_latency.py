@@ -1,0 +1,118 @@
+"""What the ROS 2 node adds to the networks' own time, measured through the graph.
+
+    source <workspace>/install/setup.bash
+    python3 benchmarks/node_latency.py
+
+A film plays as a 640x480 camera; the real node runs in a process of its own. Printed: the time
+from an image's stamp until its poses are published (the node's own clock) and until a subscriber
+has them, how much of that passes before the image is here at all, the networks' time, and what is
+left for everything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from bodypose3d_ros.msg import Pose3DArray
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+
+PROGRAMS = Path(get_package_prefix("bodypose3d_ros")) / "lib" / "bodypose3d_ros"
+
+
+class Listener(Node):
+    def __init__(self) -> None:
+        super().__init__("latency")
+        self.arrived: list[float] = []
+        """Milliseconds from the image's stamp until its poses are here."""
+        self.people: list[int] = []
+        self.told: list[dict[str, float]] = []
+        self.create_subscription(Pose3DArray, "bodypose3d/poses", self._poses, 10, raw=True)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 10)
+
+    def _poses(self, cdr: bytes) -> None:
+        now = time.time_ns()
+        poses = deserialize_message(cdr, Pose3DArray)
+        stamp = poses.header.stamp
+        self.arrived.append((now - stamp.sec * 10**9 - stamp.nanosec) / 1e6)
+        self.people.append(len(poses.poses))
+
+    def _diagnostics(self, array: DiagnosticArray) -> None:
+        values = {v.key: v.value for status in array.status for v in status.values}
+        if "network, median (ms)" in values:
+            milliseconds = {k: float(v) for k, v in values.items() if k.endswith("(ms)")}
+            self.told.append(milliseconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--film", default="one_person")
+    parser.add_argument("--rate", type=float, default=15.0, help="Hz")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    options = parser.parse_args()
+    rclpy.init()
+    listener, executor = Listener(), SingleThreadedExecutor()
+    executor.add_node(listener)
+    film = ["-p", f"film:={options.film}", "-p", f"rate:={options.rate}"]
+    with running("film_camera", *film), running("bodypose3d_node"):
+        wait_until(executor, lambda: len(listener.told) >= 5)
+        listener.arrived.clear(), listener.told.clear(), listener.people.clear()
+        end = time.monotonic() + options.seconds
+        wait_until(executor, lambda: time.monotonic() > end)
+    report(listener, options.seconds)
+
+
+def report(listener: Listener, seconds: float) -> None:
+    def told(key: str) -> float:
+        return statistics.median(values[f"{key}, median (ms)"] for values in listener.told)
+
+    people = statistics.mean(listener.people)
+    print(f"{len(listener.arrived)} images in {seconds:.0f} s, {people:.1f} people on average")
+    print("median, ms:")
+    print(f"  image stamp to poses received    {statistics.median(listener.arrived):6.1f}")
+    print(f"  image stamp to poses published   {told('latency'):6.1f}")
+    print(f"  image stamp to the node          {told('image age on arrival'):6.1f}")
+    print(f"  networks                         {told('network'):6.1f}")
+    added = told("latency less network")
+    print(f"  latency less networks            {added:6.1f}")
+    print(f"  and less the image's own way     {added - told('image age on arrival'):6.1f}")
+    for stage in ("detect", "pose", "lift", "track"):
+        print(f"    of which {stage:24}{told(stage):6.1f}")
+    print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+class running:  # noqa: N801 - used as a function
+    """A program of the package, until the end of the block."""
+
+    def __init__(self, name: str, *arguments: str) -> None:
+        self._command = [sys.executable, str(PROGRAMS / name), "--ros-args", *arguments]
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        self._process = subprocess.Popen(self._command)
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+def wait_until(executor: SingleThreadedExecutor, done: object, seconds: float = 600.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            raise TimeoutError("the node has gone silent")
+        executor.spin_once(timeout_sec=0.1)
+
+
+if __name__ == "__main__":
+    main()

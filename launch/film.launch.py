@@ -1,0 +1,35 @@
+"""Everything without a camera: one of the project's films plays as one."""
+
+from ament_index_python.packages import get_package_share_path
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+HERE = get_package_share_path("bodypose3d_ros") / "launch"
+
+
+def generate_launch_description() -> LaunchDescription:
+    # The other arguments (rviz, namespace, target_frame, ...) are bodypose3d.launch.py's.
+    film = DeclareLaunchArgument("film", default_value="one_person", description="Which one.")
+    rate = DeclareLaunchArgument("rate", default_value="0.0", description="Hz; 0: its own.")
+    camera = Node(
+        package="bodypose3d_ros",
+        executable="film_camera",
+        namespace="camera",
+        parameters=[
+            {
+                "film": LaunchConfiguration("film"),
+                "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
+            }
+        ],
+        remappings=[("image", "image_raw"), ("image/compressed", "image_raw/compressed")],
+        output="screen",
+    )
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(HERE / "bodypose3d.launch.py")),
+        launch_arguments={"image": "/camera/image_raw"}.items(),
+    )
+    return LaunchDescription([film, rate, camera, node])
