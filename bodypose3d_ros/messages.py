@@ -25,11 +25,11 @@ Lookup = Callable[[str], Any]
 _JOINT_DIAMETER = 0.05
 _LIMB_WIDTH = 0.025
 _TEXT_HEIGHT = 0.18
-_TEXT_ABOVE = 0.25
+_TEXT_ABOVE = 0.50
 _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 7, 5, 9  # visualization_msgs/Marker
 _ADD, _DELETE, _DELETE_ALL = 0, 2, 3
 _RGB = np.array([SIDE_COLORS[int(side)] for side in SIDES])
-_PELVIS = INDEX["pelvis"]
+_PELVIS, _NECK = INDEX["pelvis"], INDEX["neck"]
 
 _TYPES = {
     "Time": "builtin_interfaces/msg/Time",
@@ -203,9 +203,7 @@ class Messages:
             identity = int(bodies.track_id[n])
             spheres = _Shape(_SPHERE_LIST, _JOINT_DIAMETER, joints[is_known], colors[is_known])
             lines = _Shape(_LINE_LIST, _LIMB_WIDTH, joints[limbs], limb_colors)
-            label = _Shape(
-                _TEXT_VIEW_FACING, _TEXT_HEIGHT, text=str(identity), at=_above(joints[is_known])
-            )
+            label = _Shape(_TEXT_VIEW_FACING, _TEXT_HEIGHT, text=str(identity), at=_above(joints))
             markers += [
                 self._marker(header, "joints", identity, spheres),
                 self._marker(header, "limbs", identity, lines),
@@ -317,10 +315,11 @@ class Messages:
 _NO_BYTES = np.zeros(0, np.uint8)
 
 
-def _above(joints: Array) -> Sequence[float]:
-    """Where the label of the known joints (M, 3) goes: over the highest, as the camera sees it."""
-    x, _, z = joints.mean(axis=0)
-    return float(x), float(joints[:, 1].min() - _TEXT_ABOVE), float(z)
+def _above(joints: Array) -> list[float]:
+    """Where the label goes: on from the spine, over the head, whatever frame the joints are in."""
+    neck, spine = joints[_NECK], joints[_NECK] - joints[_PELVIS]
+    place = neck + spine / np.linalg.norm(spine) * _TEXT_ABOVE
+    return (place if known(place) else joints[known(joints)].mean(axis=0)).tolist()
 
 
 def _regions_of_interest(

@@ -146,7 +146,9 @@ class Recording:
     def _camera_from(self, info: Any, image: images.Image) -> Camera:  # noqa: ANN401
         if self._camera_of:
             return self._camera_of(image.shape[1], image.shape[0])
-        return Camera.from_camera_info(info, rectified=self._rectified)
+        camera = Camera.from_camera_info(info, rectified=self._rectified)
+        camera.check_size(image.shape[1], image.shape[0])
+        return camera
 
     def _frame(self, message: Any, image: images.Image, camera: Camera) -> Frame:  # noqa: ANN401
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

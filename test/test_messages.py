@@ -1,5 +1,7 @@
 """What planners, RViz and TF read: every field, through CDR and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -121,6 +123,15 @@ def test_markers_have_ids_that_last_and_go_when_the_track_ends():
     gone = {(m.ns, m.id) for m in array.markers if m.action == m.DELETE}
     assert gone == {("joints", 5), ("limbs", 5), ("ids", 5)}
     assert [m.text for m in array.markers if m.ns == "ids" and m.action == m.ADD] == ["7"]
+
+
+def test_the_label_is_over_the_head_in_any_frame():
+    bodies = people((0, 0, 3))
+    turned = replace(bodies, joints=bodies.joints[..., [2, 0, 1]] * (1, -1, -1))  # z up
+    for shown, up in ((bodies, (0, -1, 0)), (turned, (0, 0, 1))):
+        label = MESSAGES.markers(shown, HEADER).markers[2].pose.position
+        over = [label.x, label.y, label.z] - shown.joints[0, INDEX["nose"]]
+        assert 0.2 < over @ up < 0.5
 
 
 def test_limbs_take_their_sides_colour_and_fade_with_confidence():

@@ -162,6 +162,16 @@ def test_an_uncalibrated_camera_info_names_the_recording(tmp_path):
         frames(recording)
 
 
+def test_a_camera_info_of_another_size_names_the_recording(tmp_path):
+    other = info(1, Camera.from_hfov(64, 48, 60))
+    path = bag(tmp_path / "bag", [("/cam/camera_info", 1, other), ("/cam/image_raw", 1, image(1))])
+    with (
+        pytest.raises(InputError, match=r"bag: the calibration is for 64x48 images, this one is"),
+        Recording(path) as recording,
+    ):
+        frames(recording)
+
+
 def test_a_file_written_here_is_read_by_others_with_its_definitions(tmp_path):
     path = tmp_path / "poses.mcap"
     nobody = TYPES.types["bodypose3d_ros/msg/Pose3DArray"](
