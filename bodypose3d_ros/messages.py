@@ -319,7 +319,8 @@ def _above(joints: Array) -> list[float]:
     """Where the label goes: on from the spine, over the head, whatever frame the joints are in."""
     neck, spine = joints[_NECK], joints[_NECK] - joints[_PELVIS]
     place = neck + spine / np.linalg.norm(spine) * _TEXT_ABOVE
-    return (place if known(place) else joints[known(joints)].mean(axis=0)).tolist()
+    x, y, z = place if known(place) else joints[known(joints)].mean(axis=0)
+    return [float(x), float(y), float(z)]
 
 
 def _regions_of_interest(
