@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,8 +105,8 @@ class Accuracy:
         return table
 
 
-def measure(film: Film, estimates: Sequence[Bodies]) -> Accuracy:
-    """Compare tracked people, frame by frame, with a film's truth.
+def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
+    """Compare tracked people with a film's truth, in the frames that were estimated.
 
     People are matched so that their joints are nearest in the image (Hungarian). MPJPE and
     Procrustes alignment as in Ionescu et al., Human3.6M, 2014.
@@ -114,7 +114,7 @@ def measure(film: Film, estimates: Sequence[Bodies]) -> Accuracy:
     pairs: list[tuple[Array, Array, Array]] = []
     last_ids: dict[int, int] = {}
     expected = found = invented = switches = 0
-    for frame, bodies in enumerate(estimates):
+    for frame, bodies in sorted(estimates.items()):
         inside = ~np.isin(film.visibility[frame], (ABSENT, OUTSIDE))
         visible = (film.visibility[frame] == VISIBLE).sum(axis=1) >= _SEEN_ENOUGH
         expected += int(visible.sum())

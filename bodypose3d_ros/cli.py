@@ -53,6 +53,7 @@ def main() -> None:
 main.add_command(graph.node)
 main.add_command(graph.play)
 main.add_command(graph.echo)
+main.add_command(graph.record)
 
 
 @main.command()
@@ -248,15 +249,22 @@ def models_verify() -> None:
     help="Where to write.",
 )
 def demo(name: str, folder: Path) -> None:
-    """Run a film of known people through it all and compare with the truth."""
-    from . import demo, film
-    from .pipeline import build
+    """Play a film of known people to the node, live, and compare with the truth.
 
-    with contextlib.closing(build()) as pipeline, _progress(False) as progress:
-        task = progress.add_task(name, total=len(film.load(name)))
-        done = demo.run(name, pipeline, folder, lambda: progress.advance(task))
+    Camera, node and recorder are three processes that meet over DDS on this machine.
+    """
+    from . import demo
+
+    with err.status(f"camera, node and recorder are at work on {name}"):
+        done = demo.run(name, folder)
     out.print(done.accuracy.table())
-    _report(done.estimation)
+    median, p95 = done.latency
+    out.print(
+        f"{done.accuracy.frames} of {done.sent} images, {done.rate:.1f} poses a second, "
+        f"{median:.0f} ms after the image (95 %: {p95:.0f} ms)"
+    )
+    for path in done.written:
+        out.print(f"  {path}")
 
 
 @main.group("film")

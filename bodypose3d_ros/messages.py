@@ -72,6 +72,27 @@ class _Shape:
 _NO_SHAPE = _Shape(_SPHERE_LIST)
 
 
+def bodies_of(array: Message) -> Bodies:
+    """The people of a ``Pose3DArray``, of any host's class: what ``pose_array`` was made from."""
+    poses = array.poses
+    joints = [pose.joints for pose in poses]
+
+    def gather(read: Callable[[Message], object], *shape: int) -> Array:
+        values = [[read(joint) for joint in person] for person in joints]
+        return np.array(values, np.float64).reshape(len(poses), len(JOINTS), *shape)
+
+    return Bodies(
+        joints=gather(lambda j: (j.position.x, j.position.y, j.position.z), 3),
+        pixels=gather(lambda j: (j.u, j.v), 2),
+        confidence=gather(lambda j: j.confidence),
+        score=np.array([pose.confidence for pose in poses], np.float64),
+        scale_source=np.array([pose.scale_source for pose in poses], np.uint8),
+        track_id=np.array([pose.track_id for pose in poses], np.uint32),
+        state=np.array([pose.state for pose in poses], np.uint8),
+        velocity=gather(lambda j: (j.velocity.x, j.velocity.y, j.velocity.z), 3),
+    )
+
+
 class Messages:
     """Builds every message this package publishes, in one host's classes."""
 

@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros import film
-from bodypose3d_ros.accuracy import LIMB_JOINTS, measure
+from bodypose3d_ros import accuracy, film
+from bodypose3d_ros.accuracy import LIMB_JOINTS
 from bodypose3d_ros.people import Bodies
 from bodypose3d_ros.report import picture
 from bodypose3d_ros.skeleton import INDEX
@@ -29,6 +29,18 @@ def perfect(shown, frame, joints=None, ids=(1, 2)):
 @pytest.fixture(scope="module")
 def truth():
     return [perfect(TWO, frame) for frame in range(len(TWO))]
+
+
+def measure(shown, estimates):
+    return accuracy.measure(shown, dict(enumerate(estimates)))
+
+
+def test_frames_that_were_dropped_are_not_counted(truth):
+    every_third = {frame: truth[frame] for frame in range(0, len(TWO), 3)}
+    measured = accuracy.measure(TWO, every_third)
+    assert measured.frames == len(every_third)
+    assert measured.found == measured.expected > 0
+    assert measured.to_json()["limb_joints"]["pixels"] == 0
 
 
 def test_the_truth_has_no_error(truth):

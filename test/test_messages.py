@@ -1,13 +1,13 @@
 """What planners, RViz and TF read: every field, through CDR and back."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.messages import Messages, bodies_of
 from bodypose3d_ros.people import SCALE_LIMBS, STATE_TRACKED, Bodies
 from bodypose3d_ros.skeleton import INDEX, JOINTS, SIDES
 from bodypose3d_ros.typestore import ros_types
@@ -63,6 +63,15 @@ def test_a_pose_survives_the_wire_whole():
             assert_allclose([joint.u, joint.v], bodies.pixels[n, j], rtol=1e-6)
             assert joint.confidence == bodies.confidence[n, j]
             assert joint.position_covariance[0] == -1
+
+
+def test_people_come_back_out_of_their_message():
+    bodies = people((0.2, 0.1, 3.0), (-1.0, 0.0, 4.0))
+    again = bodies_of(through_cdr(MESSAGES.pose_array(bodies, HEADER, (640, 480))))
+    for field in fields(Bodies):
+        assert_allclose(getattr(again, field.name), getattr(bodies, field.name), rtol=1e-6)
+    nobody = bodies_of(MESSAGES.pose_array(NOBODY, HEADER, (640, 480)))
+    assert (len(nobody), nobody.joints.shape) == (0, (0, 34, 3))
 
 
 def test_unknown_joints_are_nan_without_confidence_or_orientation():

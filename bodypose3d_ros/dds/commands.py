@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,7 @@ import click
 import yaml
 
 from ..errors import Bodypose3dError, InputError
+from ..node.qos import DEFAULT
 from ..typestore import DEFAULT_DISTRO, DISTROS
 
 if TYPE_CHECKING:
@@ -168,6 +170,30 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
             return
         with Live(get_renderable=people.table, console=console, refresh_per_second=5):
             member.spin()
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.mcap")
+@click.option(
+    "--node", "node_name", default="/bodypose3d", show_default=True, help="Whose topics to record."
+)
+@_graph_options
+def record(path: Path, node_name: str, **graph: Any) -> None:  # noqa: ANN401
+    """Record poses, markers, TF, the overlay and the camera's calibration until stopped."""
+    from ..node import interface
+    from .record import Recorder
+
+    own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
+    topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
+    topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
+    with _graph_node("bodypose3d_recorder", graph) as member:
+        recorder = Recorder(member, topics, path)
+        click.echo(f"recording into {path}")
+        try:
+            member.spin()
+        finally:
+            recorder.close()
+            click.echo(f"recorded {recorder.count} messages")
 
 
 def _spin_until_next(member: Node, people: Any) -> None:  # noqa: ANN401 - an Echo

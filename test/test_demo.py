@@ -1,0 +1,32 @@
+"""The demo as a user starts it: camera, node and recorder, three processes over DDS."""
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+from rosbags.highlevel import AnyReader
+
+
+def test_the_demo_ends_by_itself_with_people_in_metres(tmp_path):
+    command = [sys.executable, "-m", "bodypose3d_ros", "demo", "--out", str(tmp_path)]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, timeout=150, check=False, env=dict(os.environ)
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["images_sent"] == 60
+    # A slow machine drops images rather than fall behind: the newest wins.
+    assert 15 <= report["frames"] <= 60
+    assert report["detection_rate"] == 1
+    assert report["limb_joints"]["pixels"] < 7
+    assert report["limb_joints"]["root_aligned_mm"] < 120
+    assert report["limb_joints"]["procrustes_mm"] < 80
+    with AnyReader([tmp_path / "poses.mcap"]) as reader:
+        counts = {name: topic.msgcount for name, topic in reader.topics.items()}
+    assert counts["/bodypose3d/poses"] == counts["/tf"] == report["frames"]
+    assert counts["/tf_static"] == 1
+    overlay = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
+    assert overlay.get(cv2.CAP_PROP_FRAME_COUNT) > 10
+    assert cv2.imread(str(tmp_path / "report.png")) is not None
