@@ -123,7 +123,7 @@ class Node:
     def spin_once(self, timeout: float = _LONGEST_WAIT_S) -> int:
         """Wait for messages or a timer, at most ``timeout`` seconds; returns messages handled."""
         due = min(timer.due for timer in self._timers) - time.monotonic()
-        self._arrivals.wait(duration(seconds=max(0.0, min(timeout, due))))
+        self._arrivals.wait(duration(seconds=max(0.0, min(timeout, due, _LONGEST_WAIT_S))))
         handled = sum(subscription.take() for subscription in self._subscriptions)
         for timer in self._timers:
             if time.monotonic() >= timer.due:
