@@ -11,8 +11,6 @@ from .skeleton import INDEX, JOINT_COUNT, MAIN_CHILD, PARENTS, known
 Array = NDArray[np.float64]
 
 _TRUNK = [INDEX[name] for name in ("pelvis", "torso", "neck")]
-_IDENTITY = np.array([0.0, 0, 0, 1])
-_HALF_TURN_ABOUT_Z = np.array([0.0, 0, 1, 0])
 
 
 def _limb_levels() -> list[NDArray[np.intp]]:
@@ -32,9 +30,9 @@ def _frame_sources() -> NDArray[np.intp]:
     return np.array(sources)
 
 
+_FRAMED, _FRAME_SOURCES = np.unique(_frame_sources(), return_inverse=True)
 _LIMB_LEVELS = _limb_levels()
 _CHILDREN = [np.array([MAIN_CHILD[int(j)] for j in level]) for level in _LIMB_LEVELS]
-_FRAME_SOURCES = _frame_sources()
 
 
 def orientations(joints: Array) -> Array:
@@ -48,18 +46,19 @@ def orientations(joints: Array) -> Array:
     Args:
         joints: (N, 34, 3) metres, NaN where unknown.
     """
-    quaternions = np.broadcast_to(_IDENTITY, (*joints.shape[:2], 4)).copy()
     if not len(joints):
-        return quaternions
-    quaternions[:, _TRUNK] = _trunk(joints)
+        return np.zeros((0, JOINT_COUNT, 4))
+    frames = np.broadcast_to(np.eye(3), (*joints.shape[:2], 3, 3)).copy()
+    frames[:, _TRUNK] = _trunk(joints)
     for level, children in zip(_LIMB_LEVELS, _CHILDREN, strict=True):
         bones = joints[:, children] - joints[:, level]
-        quaternions[:, level] = _turned(quaternions[:, PARENTS[level]], bones)
-    return np.asarray(quaternions[:, _FRAME_SOURCES])
+        frames[:, level] = _turned(frames[:, PARENTS[level]], bones)
+    quaternions = Rotation.from_matrix(frames[:, _FRAMED].reshape(-1, 3, 3)).as_quat()
+    return np.asarray(quaternions.reshape(len(joints), -1, 4)[:, _FRAME_SOURCES])
 
 
 def _trunk(joints: Array) -> Array:
-    """Quaternions (N, 3, 4) of pelvis, torso and neck."""
+    """Frames (N, 3, 3, 3) of pelvis, torso and neck, columns x y z."""
 
     def across(name: str) -> Array:
         return joints[:, INDEX[f"left_{name}"]] - joints[:, INDEX[f"right_{name}"]]
@@ -71,27 +70,29 @@ def _trunk(joints: Array) -> Array:
         z = up / np.linalg.norm(up, axis=2, keepdims=True)
         y = left - z * (left * z).sum(axis=2, keepdims=True)
         y /= np.linalg.norm(y, axis=2, keepdims=True)
-    z = np.broadcast_to(z, y.shape)
-    frames = np.stack([np.cross(y, z), y, z], -1)
+    frames = np.stack([np.cross(y, z), y, np.broadcast_to(z, y.shape)], -1)
     is_known = np.asarray(known(frames).all(axis=2))
-    frames[~is_known] = np.eye(3)
-    quaternions = Rotation.from_matrix(frames.reshape(-1, 3, 3)).as_quat().reshape(-1, 3, 4)
+    frames[~is_known[:, 0], 0] = np.eye(3)
     for below, above in ((0, 1), (1, 2)):  # unknown: as the joint below it in the tree
         unknown = ~is_known[:, above]
-        quaternions[unknown, above] = quaternions[unknown, below]
-    return np.asarray(quaternions)
+        frames[unknown, above] = frames[unknown, below]
+    return frames
 
 
 def _turned(parents: Array, bones: Array) -> Array:
-    """Frames (N, M, 4) turned the shortest way until x points along bones (N, M, 3).
+    """Frames (N, M, 3, 3) turned the shortest way until x points along bones (N, M, 3).
 
-    From x to a unit vector b in the parent's frame: the quaternion (x × b, 1 + x·b), normalised.
+    The rotation of unit vector x onto b takes a w across x to w - (b·w) / (1 + x·b) (x + b).
     """
-    frames = Rotation.from_quat(parents.reshape(-1, 4))
-    b = frames.inv().apply(np.nan_to_num(bones.reshape(-1, 3)))
-    length = np.linalg.norm(b, axis=1)
-    b[length > 0] /= length[length > 0, None]
-    turns = np.column_stack([np.zeros(len(b)), -b[:, 2], b[:, 1], 1 + b[:, 0]])
-    turns[b[:, 0] < -1 + 1e-9] = _HALF_TURN_ABOUT_Z  # straight back there is no shortest way
-    turns[~(known(bones).ravel() & (length > 1e-9))] = _IDENTITY
-    return np.asarray((frames * Rotation.from_quat(turns)).as_quat()).reshape(parents.shape)
+    x, across = parents[..., :1], parents[..., 1:]
+    length = np.linalg.norm(bones, axis=2)
+    is_bone = np.isfinite(length) & (length > 1e-9)
+    b = (np.where(is_bone[..., None], bones, 1) / np.where(is_bone, length, 1)[..., None])[
+        ..., None
+    ]
+    cosine = (x * b).sum(axis=2, keepdims=True)
+    along = (across * b).sum(axis=2, keepdims=True)
+    turned = across - along / np.maximum(1 + cosine, 1e-9) * (x + b)
+    # Straight back there is no shortest way: half a turn about z.
+    turned = np.where(cosine < -1 + 1e-9, across * (-1, 1), turned)
+    return np.where(is_bone[..., None, None], np.concatenate([b, turned], axis=3), parents)

@@ -47,7 +47,7 @@ def listen(graph):
     return listener
 
 
-def spin_until(node, condition, seconds=20.0):
+def spin_until(node, condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "timed out"

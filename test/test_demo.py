@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 import cv2
+import pytest
 from rosbags.highlevel import AnyReader
+
+pytest.importorskip("cyclonedds", reason="the demo is live over DDS: needs bodypose3d_ros[dds]")
 
 
 def test_the_demo_ends_by_itself_with_people_in_metres(tmp_path):

@@ -7,6 +7,8 @@ pose_detection_cpu.
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +92,7 @@ class BlazePoseDetector:
         return region_from_points(points[:, 0], points[:, 1], kept_scores)
 
 
+@cache
 def tiles(width: int, height: int) -> NDArray[np.int64]:
     """The tiles (T, 4) x, y, width, height that find everybody: the whole image comes first.
 

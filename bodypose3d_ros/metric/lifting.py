@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ..camera import Camera
 from ..errors import ModelError
@@ -13,7 +12,7 @@ from ..skeleton import INDEX, known
 
 Array = NDArray[np.float64]
 
-_ITERATIONS = 8
+_ITERATIONS = 6
 _TOLERANCE = 0.04
 """Metres of disagreement between shape and keypoint at which a keypoint counts half."""
 
@@ -60,13 +59,13 @@ def _viewing_rays(keypoints: Keypoints, rays: Array, camera: Camera) -> Array:
 
 
 def _turn_onto_rays(shape: Array, rays: Array) -> Array:
-    """Shapes (N, 34, 3) turned the shortest way from the optical axis onto rays (N, 3)."""
-    axis = np.stack([-rays[:, 1], rays[:, 0], np.zeros(len(rays))], -1)  # z x ray
-    sine = np.linalg.norm(axis, axis=1, keepdims=True)
-    angle = np.arctan2(sine, rays[:, 2:])
-    vectors = np.nan_to_num(axis / np.maximum(sine, 1e-12) * angle)
-    matrices = Rotation.from_rotvec(vectors).as_matrix()
-    return np.asarray(np.einsum("nij,nkj->nki", matrices, shape))
+    """Shapes (N, 34, 3) turned the shortest way from the optical axis z onto unit rays r (N, 3).
+
+    p -> p - p·(z + r) / (1 + z·r) (z + r) + 2 (p·z) r
+    """
+    both = rays + (0, 0, 1)
+    share = shape @ both[..., None] / (1 + rays[:, None, 2:])
+    return np.asarray(shape - share * both[:, None] + 2 * shape[..., 2:] * rays[:, None])
 
 
 def _translations(p: Array, xy: Array, weights: Array) -> Array:
