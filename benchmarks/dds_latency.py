@@ -99,6 +99,7 @@ def report(listener: Listener, seconds: float) -> None:
     # A gap of two periods between stamps is one image without poses.
     gaps = np.diff(listener.stamps) * RATE / 1e9
     lost = int(np.maximum(np.rint(gaps) - 1, 0).sum())
+    print(f"{len(listener.latencies)} images in {seconds:g} s, {lost} without poses")
     middle, high = np.percentile(listener.latencies, [50, 95])
     print(f"stamp to poses here: median {middle:.1f} ms, 95th percentile {high:.1f} ms")
     middle = listener.median("latency less network, median (ms)")
