@@ -4,8 +4,9 @@
 
 Three processes on the loopback interface: ``bodypose3d play`` sends the film one_person, 640x480,
 at 30 Hz, ``bodypose3d node`` estimates, this one listens. An image's stamp is the moment it is
-sent; it is decoded and its message made before. What the networks take is the node's own
-measurement, the median of what its diagnostics say each second.
+sent; it is decoded and its message made before. What the networks take, and what is left for
+everything else, the image's way included, the node measures for each image; printed is the median
+of what its diagnostics say each second.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ class Listener:
         """Begin anew."""
         self.latencies: list[float] = []
         self.stamps: list[int] = []
-        self.networks: list[float] = []
-        self.values: dict[str, str] = {}
+        self.told: list[dict[str, str]] = []
 
     def poses(self, message: Message) -> None:
         """A ``Pose3DArray`` has come."""
@@ -54,9 +54,11 @@ class Listener:
 
     def diagnostics(self, message: Message) -> None:
         """A ``DiagnosticArray`` has come."""
-        self.values = {pair.key: pair.value for pair in message.status[0].values}
-        if "network (ms)" in self.values:
-            self.networks.append(float(self.values["network (ms)"]))
+        self.told.append({pair.key: pair.value for pair in message.status[0].values})
+
+    def median(self, key: str) -> float:
+        """Of a number in the diagnostics."""
+        return float(np.median([float(values[key]) for values in self.told]))
 
 
 def measure(seconds: float) -> None:
@@ -97,14 +99,15 @@ def report(listener: Listener, seconds: float) -> None:
     # A gap of two periods between stamps is one image without poses.
     gaps = np.diff(listener.stamps) * RATE / 1e9
     lost = int(np.maximum(np.rint(gaps) - 1, 0).sum())
-    network = float(np.median(listener.networks))
     print(f"{len(listener.latencies)} images in {seconds:g} s, {lost} without poses")
-    for what, taken in (("stamp to poses here", 0.0), ("without the networks' time", network)):
-        middle, high = np.percentile(listener.latencies, [50, 95]) - taken
-        print(f"{what}: median {middle:.1f} ms, 95th percentile {high:.1f} ms")
-    print(f"networks: median {network:.1f} ms")
-    stages = {k: v for k, v in listener.values.items() if k.endswith(" (ms)")}
-    print("the last image: " + ", ".join(f"{k} {v}" for k, v in stages.items()))
+    middle, high = np.percentile(listener.latencies, [50, 95])
+    print(f"stamp to poses here: median {middle:.1f} ms, 95th percentile {high:.1f} ms")
+    middle = listener.median("latency less network, median (ms)")
+    high = listener.median("latency less network, 95th percentile (ms)")
+    print(f"less the networks' time: median {middle:.1f} ms, 95th percentile {high:.1f} ms")
+    for key in ("image age on arrival", "network", "detect", "pose", "lift", "track"):
+        print(f"  {key}: {listener.median(f'{key}, median (ms)'):.1f} ms")
+    print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 def spin_for(graph: Node, seconds: float) -> None:

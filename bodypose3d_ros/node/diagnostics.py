@@ -17,6 +17,8 @@ _WINDOW_S = 5.0
 _WINDOW_FRAMES = 600
 # The same kind of trouble is logged once in so long.
 _SAY_AGAIN_S = 60.0
+# What the node adds to what its networks take.
+_ADDED = "latency less network"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Diagnostics:
             self._published.add(now, latency * 1e3)
             for stage, milliseconds in stages.items():
                 self._stages[stage].add(now, milliseconds)
-            self._stages["latency less network"].add(now, latency * 1e3 - stages.get("network", 0))
+            self._stages[_ADDED].add(now, latency * 1e3 - stages.get("network", 0))
             self._problem = ""
 
     def skipped(self, reason: Exception) -> bool:
@@ -120,6 +122,7 @@ class Diagnostics:
                     f"{stage}, median (ms)": events.percentile(now, 50)
                     for stage, events in self._stages.items()
                 },
+                f"{_ADDED}, 95th percentile (ms)": self._stages[_ADDED].percentile(now, 95),
             }
             return Report(level, message, values)
 
