@@ -1,0 +1,27 @@
+"""What tests on a real ROS 2 share."""
+
+import pytest
+
+
+@pytest.fixture
+def graph(domain):
+    """This test's member of its own ROS graph."""
+    from graph import Graph
+
+    with Graph(domain) as graph:
+        yield graph
+
+
+@pytest.fixture
+def run(start):
+    """Starts a program of the installed package."""
+    from pathlib import Path
+
+    from ament_index_python.packages import get_package_prefix
+
+    programs = Path(get_package_prefix("bodypose3d_ros")) / "lib" / "bodypose3d_ros"
+
+    def starter(name, *arguments):
+        return start(programs / name, "--ros-args", *arguments)
+
+    return starter

@@ -1,0 +1,74 @@
+"""The launch files, as a user starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
+pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
+pytestmark = pytest.mark.ros
+
+from ament_index_python.packages import get_package_share_path, get_packages_with_prefixes
+from graph import get_message
+
+import ros_network
+from bodypose3d_ros.node import interface as topics
+
+LAUNCH = get_package_share_path("bodypose3d_ros") / "launch"
+
+
+@pytest.fixture
+def launch(domain, tmp_path):
+    """Starts ``ros2 launch bodypose3d_ros`` and interrupts it after the test, as Ctrl-C does."""
+    processes = []
+
+    def starter(*arguments):
+        environment = ros_network.environment(domain) | {"ROS_LOG_DIR": str(tmp_path)}
+        program = "import sys; from ros2cli.cli import main; sys.exit(main())"
+        command = [sys.executable, "-c", program, "launch", "bodypose3d_ros", *arguments]
+        with (tmp_path / "output").open("w") as output:
+            processes.append(
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+        return processes[-1]
+
+    yield starter
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_the_film_plays_at_the_cameras_rate(graph, launch, tmp_path):
+    """Poses come in another frame than the camera's, and all of it ends with one Ctrl-C."""
+    process = launch("film.launch.py", "rate:=5.0", "target_frame:=world", "namespace:=front")
+    poses = graph.listen("/front/bodypose3d/poses", topics.POSES.type)
+    graph.wait(lambda: len(poses) >= 10, 40)
+    assert poses[-1].header.frame_id == "world"
+    stamps = [p.header.stamp.sec + p.header.stamp.nanosec * 1e-9 for p in poses[-6:]]
+    assert (stamps[-1] - stamps[0]) / 5 == pytest.approx(0.2, abs=0.05)
+    # People stand upright on the film's floor, z = 0 in the world.
+    joints = poses[-1].poses[0].joints
+    joint = get_message(topics.POSE.type)
+    assert joints[joint.NOSE].position.z > joints[joint.PELVIS].position.z > 0.5
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(10) == 0
+    assert "Traceback" not in (tmp_path / "output").read_text()
+
+
+@pytest.mark.parametrize("name", ["bodypose3d", "film", "usb_cam", "realsense"])
+def test_every_launch_file_describes_itself(launch, tmp_path, name):
+    if name == "realsense" and "realsense2_camera" not in get_packages_with_prefixes():
+        pytest.skip("needs realsense2_camera, whose launch file it includes")
+    process = launch(f"{name}.launch.py", "--show-args")
+    assert process.wait(30) == 0, (tmp_path / "output").read_text()
+    assert "'params_file'" in (tmp_path / "output").read_text()
