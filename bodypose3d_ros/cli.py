@@ -54,6 +54,7 @@ main.add_command(graph.node)
 main.add_command(graph.play)
 main.add_command(graph.echo)
 main.add_command(graph.record)
+main.add_command(graph.view)
 
 
 @main.command()
@@ -248,7 +249,9 @@ def models_verify() -> None:
     metavar="DIR",
     help="Where to write.",
 )
-def demo(name: str, folder: Path) -> None:
+@click.option("--view", is_flag=True, help="Show people in 3D, in Rerun's viewer.")
+@click.option("--rrd", is_flag=True, help="Also write what the viewer would show: people.rrd.")
+def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:
     """Play a film of known people to the node, live, and compare with the truth.
 
     Camera, node and recorder are three processes that meet over DDS on this machine.
@@ -256,7 +259,10 @@ def demo(name: str, folder: Path) -> None:
     from . import demo
 
     with err.status(f"camera, node and recorder are at work on {name}"):
-        done = demo.run(name, folder)
+        viewers: list[list[str]] = [[]] if view else []
+        if rrd:
+            viewers.append(["--save", str(folder / "people.rrd")])
+        done = demo.run(name, folder, viewers)
     out.print(done.accuracy.table())
     median, p95 = done.latency
     out.print(

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,13 @@ class Demo:
     written: tuple[Path, ...]
 
 
-def run(name: str, out: Path) -> Demo:
+def run(name: str, out: Path, viewers: Sequence[Sequence[str]] = ()) -> Demo:
     """Play a film to the node and measure what it says.
 
     Args:
         name: One of ``film.names()``.
         out: The folder for ``poses.mcap``, ``overlay.mp4``, ``report.json`` and ``report.png``.
+        viewers: The arguments of each ``bodypose3d view`` to start.
 
     Raises:
         InputError: There is no such film.
@@ -67,7 +68,7 @@ def run(name: str, out: Path) -> Demo:
     shown = film.load(name)
     out.mkdir(parents=True, exist_ok=True)
     recording = out / "poses.mcap"
-    _run_processes(name, recording, _environment())
+    _run_processes(name, recording, viewers, _environment())
     heard = _listen(recording)
     if not heard.poses:
         raise Bodypose3dError("no poses came: run  bodypose3d doctor")
@@ -141,11 +142,18 @@ def _environment() -> dict[str, str]:
             "PYTHONUNBUFFERED": "1"}  # fmt: skip
 
 
-def _run_processes(name: str, recording: Path, environment: Mapping[str, str]) -> None:
-    with (
-        _process(environment, "record", str(recording)) as recorder,
-        _process(environment, "node", "--host", "dds") as node,
-    ):
+def _run_processes(
+    name: str, recording: Path, viewers: Sequence[Sequence[str]], environment: Mapping[str, str]
+) -> None:
+    with ExitStack() as running:
+
+        def start(*arguments: str) -> _Process:
+            return running.enter_context(_process(environment, *arguments))
+
+        recorder = start("record", str(recording))
+        for viewer in [start("view", *arguments) for arguments in viewers]:
+            viewer.wait_for("showing people")
+        node = start("node", "--host", "dds")
         recorder.wait_for("recording into")
         node.wait_for("is ready")
         with _process(environment, "play", name, "--wait", "1") as camera:

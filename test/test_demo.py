@@ -10,10 +10,11 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 pytest.importorskip("cyclonedds", reason="the demo is live over DDS: needs bodypose3d_ros[dds]")
+pytest.importorskip("rerun", reason="the demo's 3D view: needs bodypose3d_ros[view]")
 
 
 def test_the_demo_ends_by_itself_with_people_in_metres(tmp_path):
-    command = [sys.executable, "-m", "bodypose3d_ros", "demo", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "bodypose3d_ros", "demo", "--rrd", "--out", str(tmp_path)]
     answer = subprocess.run(
         command, capture_output=True, text=True, timeout=150, check=False, env=dict(os.environ)
     )
@@ -33,3 +34,9 @@ def test_the_demo_ends_by_itself_with_people_in_metres(tmp_path):
     overlay = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
     assert overlay.get(cv2.CAP_PROP_FRAME_COUNT) > 10
     assert cv2.imread(str(tmp_path / "report.png")) is not None
+    view = subprocess.run(
+        [sys.executable, "-m", "rerun", "rrd", "print", str(tmp_path / "people.rrd")],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    for shown in ("image", "people/joints", "people/limbs", "people/ids", "people/frames"):
+        assert f"/camera/{shown}" in view.stdout

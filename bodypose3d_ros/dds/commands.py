@@ -196,6 +196,35 @@ def record(path: Path, node_name: str, **graph: Any) -> None:  # noqa: ANN401
             click.echo(f"recorded {recorder.count} messages")
 
 
+@click.command()
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE.rrd",
+    help="Do not open a window: write.",
+)
+@click.option("--node", "node_name", default="/bodypose3d", show_default=True, help="Whose people.")
+@_graph_options
+def view(save: Path | None, node_name: str, **graph: Any) -> None:  # noqa: ANN401
+    """Show people in 3D with the camera's picture, in Rerun's viewer, until stopped."""
+    if find_spec("rerun") is None:
+        raise Bodypose3dError("rerun is missing: run  pip install 'bodypose3d_ros[view]'")
+    from ..node import interface
+    from .view import Viewer
+
+    with _graph_node("bodypose3d_view", graph) as member:
+        viewer = Viewer(save)
+        for topic, show in (
+            (interface.POSES, viewer.poses),
+            (interface.OVERLAY_COMPRESSED, viewer.overlay),
+            (replace(interface.CAMERA_INFO, qos=DEFAULT), viewer.camera_info),
+        ):
+            name = topic.name.replace("~", node_name)
+            member.create_subscription(topic.type, name, show, topic.qos)
+        click.echo("showing people")
+        member.spin()
+
+
 def _spin_until_next(member: Node, people: Any) -> None:  # noqa: ANN401 - an Echo
     last = people.poses
     while people.poses is last:
