@@ -28,8 +28,8 @@ from .typestore import ros_types
 NAMESPACE = "/bodypose3d"
 """Where the topics of a recording written here lie: the node's name."""
 
-NOT_OVERHEAD = ("network", "overlay", "files")
-"""Stages that are not ours to shorten, or that a live node does not have."""
+NOT_OVERHEAD = ("network", "read", "overlay", "files")
+"""The networks, and what only files cost: a node is handed its images decoded."""
 
 OnFrame = Callable[[Frame, Bodies], None]
 
@@ -135,11 +135,11 @@ class Estimation:
         self,
         frame: Frame,
         recorded: Recorded | None,
-        decode_ms: float,
+        read_ms: float,
         draw_into: Callable[[images.Image], None],
     ) -> Bodies:
         bodies = self.pipeline(frame)
-        milliseconds = {"decode": decode_ms, **self.pipeline.milliseconds}
+        milliseconds = {"read": read_ms, **self.pipeline.milliseconds}
         log_time = recorded.log_time if recorded else frame.stamp
         with _stage(milliseconds, "messages"):
             messages = self._build(frame, bodies)

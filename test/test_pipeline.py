@@ -117,7 +117,7 @@ def test_a_recording_comes_out_with_poses_markers_and_tf(tmp_path):
             assert_allclose(position, xyz, atol=1e-4)
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["frames"], summary["person_frames"], summary["tracks"]) == (60, 60, 1)
-    assert {"decode", "detect", "pose", "lift", "track", "messages", "network"} <= set(
+    assert {"read", "detect", "pose", "lift", "track", "messages", "network"} <= set(
         summary["milliseconds"]
     )
     assert (out / "overlay.mp4").stat().st_size > 10_000

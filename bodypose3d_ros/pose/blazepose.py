@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ..engines import Engine
 from ..people import Frame, Keypoints, Regions
@@ -136,7 +137,7 @@ def turn(points: Array, rotation: Array) -> Array:
 
 def sigmoid(logits: NDArray[np.floating]) -> Array:
     """Logits to probabilities."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100))))
+    return np.asarray(expit(logits.astype(np.float64)))
 
 
 def _to_joints(landmarks: Array, unknown: NDArray[np.bool_]) -> Array:
