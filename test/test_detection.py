@@ -1,0 +1,75 @@
+"""The search: tiles that cover the image, answers that go back to where they came from."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from bodypose3d_ros import film, models
+from bodypose3d_ros.detection.blazepose import BlazePoseDetector, tiles
+from bodypose3d_ros.engines.load import load
+from bodypose3d_ros.pose.blazepose import refine, region_from_points, turn
+from bodypose3d_ros.skeleton import INDEX
+
+
+@pytest.fixture(scope="module")
+def detector():
+    detector = BlazePoseDetector(load(models.paths("blazepose")[0]))
+    yield detector
+    detector.close()
+
+
+@given(st.integers(1, 8000), st.integers(1, 8000))
+def test_tiles_lie_in_the_image_and_leave_nothing_out(width, height):
+    found = tiles(width, height)
+    assert found[0].tolist() == [0, 0, width, height]
+    x, y, w, h = found.T
+    assert (x >= 0).all()
+    assert (y >= 0).all()
+    assert (x + w <= width).all()
+    assert (y + h <= height).all()
+    squares = found[1:-8]
+    along = 0 if width >= height else 1
+    ends = np.sort(squares[:, along]) + squares[0, 2 + along]
+    assert ends[-1] == max(width, height)
+    assert (np.sort(squares[:, along])[1:] <= ends[:-1]).all()
+
+
+def test_a_region_is_the_circle_that_its_points_say():
+    center, edge = np.array([[100.0, 200], [50, 50]]), np.array([[100.0, 120], [90, 50]])
+    regions = region_from_points(center, edge, np.array([0.9, 0.8]))
+    assert_allclose(regions.size, [[160, 160], [80, 80]])
+    # the first is upright; the second's up points to the image's right: a quarter clockwise
+    assert_allclose(regions.rotation, [0, np.pi / 2], atol=1e-12)
+    assert_allclose(turn(np.array([[[0.0, -1]]] * 2), regions.rotation)[:, 0], [[0, -1], [1, 0]],
+                    atol=1e-12)  # fmt: skip
+
+
+def test_a_tile_gives_the_person_where_the_whole_image_does(detector):
+    shown = film.load("one_person")
+    image = next(shown.frames()).image
+    regions = detector.detect(image, np.array([[0, 0, 640, 480], [80, 0, 480, 480]]))
+    assert len(regions) == 2
+    hips = shown.pixels[0, 0, INDEX["pelvis"]]
+    assert np.linalg.norm(regions.center - hips, axis=1).max() < 30
+    assert np.ptp(regions.size[:, 0]) < 40
+    assert np.abs(regions.rotation).max() < 0.2
+    assert regions.score[0] >= regions.score[1] > 0.5
+
+
+def test_an_empty_room_holds_nobody(detector):
+    image = next(film.load("walk_through").frames()).image
+    assert len(detector.detect(image, tiles(640, 480))) == 0
+
+
+def test_refinement_finds_the_middle_of_the_heat_and_leaves_the_unsure_alone():
+    heat = np.full((1, 3, 64, 64), -20.0, np.float32)
+    heat[0, 0, 30:33, 40:43] = 20  # a block about row 31, column 41
+    points = np.array([[[39.5, 29.5], [10.5, 10.5], [80.0, 5.0]]]) / 64
+    moved = refine(points, heat) * 64
+    assert_allclose(moved[0, 0], [41, 31], atol=1e-6)
+    assert_allclose(moved[0, 1:], points[0, 1:] * 64)
+    corner = np.full((1, 1, 64, 64), -20.0, np.float32)
+    corner[0, 0, 0, 0] = 20
+    assert_allclose(refine(np.full((1, 1, 2), 1.5 / 64), corner)[0, 0], [0, 0], atol=1e-6)

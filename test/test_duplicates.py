@@ -1,0 +1,76 @@
+"""Who is kept of all the bodies a network found: everybody once, nobody who is not there."""
+
+import numpy as np
+import pytest
+
+from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.people import Keypoints, Regions
+from bodypose3d_ros.pose.duplicates import distinct
+from bodypose3d_ros.skeleton import INDEX, JOINTS
+from people_made_up import standing
+
+CAMERA = Camera.from_hfov(640, 480, 60)
+LOWER = [INDEX[n] for n in JOINTS if any(part in n for part in ("hip", "knee", "ankle", "toe",
+                                                                "heel", "pelvis"))]  # fmt: skip
+
+
+def found(*bodies, score=None):
+    pixels = np.array(bodies)
+    count = len(pixels)
+    size = np.ptp(pixels[..., 1], axis=1)
+    regions = Regions(
+        pixels.mean(axis=1), np.stack([size, size], 1), np.zeros(count), np.ones(count)
+    )
+    return Keypoints(pixels, np.ones((count, 34)), np.ones(count) if score is None else score,
+                     regions, regions, world=np.zeros((count, 34, 3)))  # fmt: skip
+
+
+def at(x, z=3.0):
+    return CAMERA.project(standing((x, 0.2, z)))
+
+
+def kept(keypoints, rank):
+    return distinct(keypoints, np.array(rank, float)).tolist()
+
+
+def test_different_people_are_all_kept_the_best_first():
+    assert kept(found(at(-1), at(0), at(1)), [0.2, 0.9, 0.5]) == [1, 2, 0]
+
+
+def test_somebody_behind_somebody_is_kept():
+    assert kept(found(at(0.0, 2.5), at(0.35, 5.0)), [0.9, 0.5]) == [0, 1]
+
+
+def test_the_same_person_twice_is_kept_once():
+    again = at(0) + np.random.default_rng(0).normal(0, 4, (34, 2))
+    assert kept(found(at(0), again), [0.5, 0.9]) == [1]
+
+
+def test_a_chimera_of_two_people_is_left_out():
+    upper, lower = at(-0.5), at(0.5)
+    chimera = upper.copy()
+    chimera[LOWER] = lower[LOWER]
+    assert kept(found(upper, lower, chimera), [0.9, 0.8, 0.7]) == [0, 1]
+
+
+def test_a_half_sized_body_on_somebodys_face_is_left_out():
+    face = at(0)[INDEX["nose"]]
+    small = face + (at(0) - face) * 0.4
+    eyes = [INDEX[n] for n in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
+    small[eyes] = at(0)[eyes]
+    assert kept(found(at(0), small), [0.9, 0.8]) == [0]
+
+
+def test_what_the_network_doubts_is_left_out():
+    assert kept(found(at(-1), at(1), score=np.array([0.3, np.nan])), [0.9, 0.8]) == []
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_are_no_trouble(count):
+    assert kept(found(*[at(0)] * count) if count else empty(), [1.0] * count) == list(range(count))
+
+
+def empty():
+    none = Regions.none()
+    return Keypoints(np.zeros((0, 34, 2)), np.zeros((0, 34)), np.zeros(0), none, none,
+                     world=np.zeros((0, 34, 3)))  # fmt: skip
