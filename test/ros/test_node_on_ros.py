@@ -8,8 +8,6 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
-pytestmark = pytest.mark.ros
-
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
 from graph import BEST_EFFORT, FILM, MESSAGES, RELIABLE, Camera, get_message, info
@@ -23,6 +21,8 @@ from bodypose3d_ros.node.diagnostics import ERROR, OK
 from bodypose3d_ros.node.parameters import DECLARATIONS
 from bodypose3d_ros.node.stamps import stamp_of
 from bodypose3d_ros.skeleton import INDEX
+
+pytestmark = pytest.mark.ros
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WRIST = INDEX["left_wrist"]
