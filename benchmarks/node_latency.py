@@ -17,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import rclpy
@@ -31,6 +33,8 @@ PROGRAMS = Path(get_package_prefix("bodypose3d_ros")) / "lib" / "bodypose3d_ros"
 
 
 class Listener(Node):
+    """Takes poses and the node's own figures."""
+
     def __init__(self) -> None:
         super().__init__("latency")
         self.arrived: list[float] = []
@@ -66,7 +70,8 @@ def main() -> None:
     film = ["-p", f"film:={options.film}", "-p", f"rate:={options.rate}"]
     with running("film_camera", *film), running("bodypose3d_node"):
         wait_until(executor, lambda: len(listener.told) >= 5)
-        listener.arrived.clear(), listener.told.clear(), listener.people.clear()
+        for warm_up in (listener.arrived, listener.told, listener.people):
+            warm_up.clear()
         end = time.monotonic() + options.seconds
         wait_until(executor, lambda: time.monotonic() > end)
     report(listener, options.seconds)
@@ -91,22 +96,21 @@ def report(listener: Listener, seconds: float) -> None:
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
-class running:  # noqa: N801 - used as a function
+@contextmanager
+def running(name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program of the package, until the end of the block."""
-
-    def __init__(self, name: str, *arguments: str) -> None:
-        self._command = [sys.executable, str(PROGRAMS / name), "--ros-args", *arguments]
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(self._command)
-        return self._process
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(10)
+    command = [sys.executable, str(PROGRAMS / name), "--ros-args", *arguments]
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
-def wait_until(executor: SingleThreadedExecutor, done: object, seconds: float = 600.0) -> None:
+def wait_until(
+    executor: SingleThreadedExecutor, done: Callable[[], bool], seconds: float = 600.0
+) -> None:
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:

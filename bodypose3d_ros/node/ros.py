@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ import rclpy
 from diagnostic_updater import DiagnosticStatusWrapper, Updater
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
@@ -29,6 +31,7 @@ from .parameters import DECLARATIONS
 from .ros_host import RosHost, message_class
 from .ros_parameters import declare
 
+RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 _PROGRESS_S = 5.0
@@ -71,6 +74,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
         self._updater.add("estimation", self._diagnose)
+        self._loading: threading.Thread | None = None
         self._start = threading.Thread(target=self._autostart, name="autostart", daemon=True)
         if self._core.parameters.autostart:
             self._start.start()
@@ -160,7 +164,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             except Exception as error:  # noqa: BLE001 - raised again below
                 failure.append(error)
 
-        loading = threading.Thread(target=load, name="loading", daemon=True)
+        self._loading = loading = threading.Thread(target=load, name="loading", daemon=True)
         begin = said = time.monotonic()
         loading.start()
         while loading.is_alive() and not self._ending.is_set():
@@ -173,6 +177,11 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             raise failure[0]
         if loading.is_alive():
             raise Bodypose3dError("the node was stopped while it was loading")
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether networks are being loaded, also when nobody waits for them any more."""
+        return self._loading is not None and self._loading.is_alive()
 
     # -- what comes in ----------------------------------------------------------------------
 
@@ -226,12 +235,25 @@ def main(args: Sequence[str] | None = None) -> int:
     executor.add_node(node)
     try:
         while not stop.is_set():
-            executor.spin_once(timeout_sec=_LOOK_S)
+            _spin_once(executor)
     finally:
         node.destroy_node()
         executor.shutdown()
         rclpy.shutdown()
+    if node.is_loading:
+        # The libraries that load cannot be interrupted, and abort when Python ends under them.
+        os._exit(0)
     return 0
+
+
+def _spin_once(executor: SingleThreadedExecutor) -> None:
+    try:
+        executor.spin_once(timeout_sec=_LOOK_S)
+    except RCLError as error:
+        # rclpy raises here what a client did wrong: asked for a transition of another state.
+        if "lifecycle" not in str(error):
+            raise
+        rclpy.logging.get_logger("bodypose3d").error(f"not done: {error}")
 
 
 if __name__ == "__main__":

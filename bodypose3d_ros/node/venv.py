@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 VARIABLE = "BODYPOSE3D_VENV"
+
+_NEEDED = ("cv2", "numpy", "onnxruntime", "rosbags", "scipy")
 
 
 def folder() -> Path:
@@ -30,9 +33,12 @@ def enter() -> None:
     """Go on with this program in the environment, if there is one and this is not in one already.
 
     An environment that the user has activated stays, unless $BODYPOSE3D_VENV names another.
+    Ends the program when there is nothing that it can run in.
     """
     if (chosen := python()) != sys.executable:
         os.execv(chosen, [chosen, *sys.argv])  # noqa: S606 - the user's own program, again
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        sys.exit(f"{', '.join(missing)}: missing here. Run  ros2 run bodypose3d_ros setup_venv")
 
 
 def python() -> str:

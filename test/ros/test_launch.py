@@ -9,15 +9,13 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
-pytestmark = pytest.mark.ros
-
-from ament_index_python.packages import get_package_share_path, get_packages_with_prefixes
+from ament_index_python.packages import get_packages_with_prefixes
 from graph import get_message
 
 import ros_network
 from bodypose3d_ros.node import interface as topics
 
-LAUNCH = get_package_share_path("bodypose3d_ros") / "launch"
+pytestmark = pytest.mark.ros
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
-pytestmark = pytest.mark.ros
-
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
 from graph import BEST_EFFORT, FILM, MESSAGES, RELIABLE, Camera, get_message, info
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
@@ -23,6 +23,8 @@ from bodypose3d_ros.node.diagnostics import ERROR, OK
 from bodypose3d_ros.node.parameters import DECLARATIONS
 from bodypose3d_ros.node.stamps import stamp_of
 from bodypose3d_ros.skeleton import INDEX
+
+pytestmark = pytest.mark.ros
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WRIST = INDEX["left_wrist"]
@@ -109,6 +111,17 @@ def test_a_managed_node_does_what_its_manager_says(graph, run):
     assert graph.state() == "finalized"
 
 
+def test_a_transition_that_is_not_due_does_no_harm(graph, run):
+    """rclpy (Jazzy) raises it in the executor, and answers nothing."""
+    node = run("bodypose3d_node", "-p", "autostart:=false")
+    client = graph.node.create_client(ChangeState, "/bodypose3d/change_state")
+    graph.wait(client.service_is_ready)
+    client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE)))
+    node.line("[ERROR] ")
+    assert graph.state() == "unconfigured"
+    assert graph.change("configure")
+
+
 def test_a_model_that_is_not_there_leaves_the_node_unconfigured(graph, run):
     """It says what to do, and can be configured once that is done."""
     node = run("bodypose3d_node", "-p", "model:=bodypose")
@@ -167,7 +180,7 @@ def test_parameters_take_effect_while_it_runs(graph, run):
 
 @pytest.mark.parametrize("name", ["config", "wrong type", "wrong value"])
 def test_parameters_of_a_file(run, tmp_path, name):
-    """The package's own file is accepted; a bad one ends the node in one line."""
+    """The package's own file is accepted; a bad one ends the node, and it says why."""
     if name == "config":
         from ament_index_python.packages import get_package_share_path
 
@@ -181,7 +194,7 @@ def test_parameters_of_a_file(run, tmp_path, name):
     node = run("bodypose3d_node", "--params-file", path)
     assert value.split(":")[0] in node.line("[FATAL]")
     assert node.ended() == 3
-    assert len(node.output) == 1
+    assert "Traceback" not in "".join(node.output)
 
 
 @pytest.mark.parametrize("qos", [RELIABLE, BEST_EFFORT], ids=["reliable", "best effort"])

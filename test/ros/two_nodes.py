@@ -1,5 +1,7 @@
 """Two nodes in one process, in a multi-threaded executor."""
 
+from contextlib import suppress
+
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
@@ -9,7 +11,5 @@ rclpy.init()
 executor = MultiThreadedExecutor(num_threads=3)
 for side in ("left", "right"):
     executor.add_node(BodyPose3D(namespace=side))
-try:
+with suppress(KeyboardInterrupt, ExternalShutdownException):
     executor.spin()
-except (KeyboardInterrupt, ExternalShutdownException):
-    pass
