@@ -9,6 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+Tensors = dict[str, NDArray[Any]]
+"""Arrays by the names of a network's inputs or outputs."""
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -19,6 +22,10 @@ class TensorInfo:
     """None where the dimension is free (the batch)."""
     dtype: np.dtype[Any]
 
+    def sizes(self, batch: int) -> list[int]:
+        """The shape of a batch of so many."""
+        return [batch if size is None else size for size in self.shape]
+
 
 class Engine(Protocol):
     """A network, loaded and ready to run."""
@@ -26,12 +33,12 @@ class Engine(Protocol):
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     max_batch: int | None
-    """Most people one call may hold; None where the runtime sets no limit."""
+    """Most that one run of the network takes; None where there is no limit. More is split."""
     description: str
     """Runtime, device and precision in a few words, for logs and diagnostics."""
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Run one batch: every input by name, every output by name.
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """Run a batch of any size: every input by name, every output by name.
 
         Raises:
             EngineError: The runtime failed; the message says what to do.

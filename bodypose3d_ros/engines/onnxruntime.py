@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,13 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from ..errors import EngineError, ModelError
-from . import TensorInfo
+from . import TensorInfo, Tensors
+from .batches import in_batches
 
+PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+"""The execution providers this package knows, the fastest first."""
+
+_log = logging.getLogger(__name__)
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -24,13 +30,25 @@ _DTYPES = {
     "tensor(uint8)": np.uint8,
 }
 _UNREADABLE = (failures.InvalidProtobuf, failures.InvalidGraph, failures.NoSuchFile)
-_FAILED = (failures.Fail, failures.InvalidArgument, failures.RuntimeException)
+# ValueError is how the Python layer says that an input is missing.
+_FAILED = (
+    failures.Fail,
+    failures.EPFail,
+    failures.InvalidArgument,
+    failures.RuntimeException,
+    failures.NotImplemented,
+    ValueError,
+)
+
+
+def available_providers() -> tuple[str, ...]:
+    """Those of ``PROVIDERS`` that the installed ONNX Runtime was built with."""
+    built_with = ort.get_available_providers()
+    return tuple(provider for provider in PROVIDERS if provider in built_with)
 
 
 class OnnxRuntimeEngine:
     """One ONNX file in an ONNX Runtime session."""
-
-    max_batch: int | None = None
 
     def __init__(
         self,
@@ -43,7 +61,8 @@ class OnnxRuntimeEngine:
 
         Args:
             path: The ONNX file.
-            providers: ONNX Runtime's execution providers, the preferred one first.
+            providers: ONNX Runtime's execution providers, the preferred one first. One that does
+                not start (its CUDA libraries are missing) is passed over with a warning.
             threads: For the CPU; 0 takes all cores this process may use.
 
         Raises:
@@ -51,62 +70,71 @@ class OnnxRuntimeEngine:
             EngineError: ONNX Runtime cannot run it.
         """
         threads = threads or len(os.sched_getaffinity(0))
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Spinning threads would take the cores that the robot's other nodes need between frames.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not path.is_file():
             raise ModelError(f"{path}: there is no such file")
         try:
-            session = ort.InferenceSession(path, options, providers=list(providers))
+            session = ort.InferenceSession(path, _options(threads), providers=list(providers))
         except _UNREADABLE as error:
             raise ModelError(
                 f"{path}: is not an ONNX file, or a damaged one: fetch or export it again"
             ) from error
-        except (*_FAILED, failures.NotImplemented) as error:
+        except _FAILED as error:
             raise EngineError(f"{path}: ONNX Runtime cannot run it: {_line(error)}") from error
         self.inputs = tuple(map(_info, session.get_inputs()))
         self.outputs = tuple(map(_info, session.get_outputs()))
-        provider = session.get_providers()[0].removesuffix("ExecutionProvider")
-        where = f"{provider}, {threads} threads" if provider == "CPU" else provider
+        self.max_batch = self.inputs[0].shape[0] if self.inputs[0].shape else None
+        provider = session.get_providers()[0]
+        if provider != providers[0]:
+            _log.warning("%s did not start: %s runs %s", providers[0], provider, path.name)
+        short = provider.removesuffix("ExecutionProvider")
+        where = f"{short}, {threads} threads" if short == "CPU" else short
         self.description = f"ONNX Runtime {ort.__version__} ({where})"
         self._session: ort.InferenceSession | None = session
         self._output_names = [output.name for output in self.outputs]
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Run one batch; an empty batch gives empty outputs without running anything.
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """Run a batch of any size; an empty one gives empty outputs without running anything.
 
         Raises:
             EngineError: ONNX Runtime failed, or the engine is closed.
         """
-        if self._session is None:
-            raise EngineError("the engine is closed: load the model again")
         if not all(map(len, inputs.values())):
-            return {o.name: np.zeros([0, *_sizes(o)[1:]], o.dtype) for o in self.outputs}
-        try:
-            answers = self._session.run(self._output_names, dict(inputs))
-        except _FAILED as error:
-            raise EngineError(f"ONNX Runtime failed: {_line(error)}") from error
-        return dict(zip(self._output_names, answers, strict=True))
+            return {o.name: np.zeros([0, *o.sizes(1)[1:]], o.dtype) for o in self.outputs}
+        if self.max_batch is None:
+            return self._run(dict(inputs))
+        return in_batches(self._run, inputs, self.max_batch, fixed=True)
 
     def warm_up(self) -> None:
         """Run once on zeros, so that the first real frame is not the slow one."""
-        self.infer({tensor.name: np.zeros(_sizes(tensor), tensor.dtype) for tensor in self.inputs})
+        self.infer({tensor.name: np.zeros(tensor.sizes(1), tensor.dtype) for tensor in self.inputs})
 
     def close(self) -> None:
         """Give the session's memory back. The engine cannot be used afterwards."""
         self._session = None
 
+    def _run(self, inputs: Tensors) -> Tensors:
+        if self._session is None:
+            raise EngineError("the engine is closed: load the model again")
+        try:
+            answers = self._session.run(self._output_names, inputs)
+        except _FAILED as error:
+            raise EngineError(f"ONNX Runtime failed: {_line(error)}") from error
+        return dict(zip(self._output_names, answers, strict=True))
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads would take the cores that the robot's other nodes need between frames.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
 
 def _info(node: Any) -> TensorInfo:  # noqa: ANN401 - onnxruntime has no types
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     return TensorInfo(node.name, shape, np.dtype(_DTYPES.get(node.type, np.void)))
-
-
-def _sizes(tensor: TensorInfo) -> list[int]:
-    return [1 if size is None else size for size in tensor.shape]
 
 
 def _line(error: Exception) -> str:

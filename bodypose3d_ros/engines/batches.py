@@ -1,0 +1,33 @@
+"""Batches of any size through a network that takes only so many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from . import Tensors
+
+
+def in_batches(
+    run: Callable[[Tensors], Tensors], inputs: Mapping[str, np.ndarray], size: int, *, fixed: bool
+) -> Tensors:
+    """Split what is too much for one run, and put the answers together again.
+
+    Args:
+        run: Runs one batch.
+        inputs: One array or more, batched over their first dimension.
+        size: The most that one run takes.
+        fixed: The network takes exactly ``size``: the last batch is filled up.
+    """
+    count = len(next(iter(inputs.values())))
+    answers = []
+    for start in range(0, count, size):
+        part = {name: array[start : start + size] for name, array in inputs.items()}
+        held = min(size, count - start)
+        if fixed and held < size:
+            part = {name: np.resize(array, (size, *array.shape[1:])) for name, array in part.items()}
+        answers.append({name: array[:held] for name, array in run(part).items()})
+    if len(answers) == 1:
+        return answers[0]
+    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
