@@ -95,6 +95,8 @@ class Keypoints:
     """(N, 34, 3) metres about the pelvis, as if the camera looked straight at the person."""
     depth: Array | None = None
     """(N, 34) relative to the pelvis, in units of the pelvis-neck distance (2.5D)."""
+    limb_lengths: Array | None = None
+    """(N, 17) metres, of the limbs in skeleton.LENGTH_LIMBS, where they are not the mean ones."""
     xyz: Array | None = None
     """(N, 34, 3) metres in the camera's optical frame, from the network itself."""
 

@@ -137,6 +137,10 @@ NORMALISED_LENGTHS: NDArray[np.float64] = np.array([row[3] for row in _LIMB_LENG
 """(17,) lengths in units of the pelvis-neck distance."""
 MEAN_LENGTHS: NDArray[np.float64] = np.array([row[4] for row in _LIMB_LENGTHS]) / 1000
 """(17,) mean lengths in metres."""
+MEAN_STATURE = 1.775
+"""Metres: how tall a person with these mean lengths is. The table itself does not say; ankle to
+neck is 1.383 m in it (slots 17, 18 and 2), which is 0.779 of the stature by the proportions of
+Drillis and Contini 1966 (leg 0.246, thigh 0.245, hip to shoulder 0.288)."""
 
 _BLAZEPOSE = {
     "nose": 0,

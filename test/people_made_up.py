@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from bodypose3d_ros.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.skeleton import (
+    INDEX,
+    JOINT_COUNT,
+    LENGTH_LIMBS,
+    MEAN_LENGTHS,
+    NORMALISED_LENGTHS,
+)
 
 # Metres about the pelvis in a camera's optical frame: facing the camera, so the left is at +x.
 _LEFT = {
@@ -39,3 +45,25 @@ def standing(at=(0.0, 0.0, 3.0)):
         joints[INDEX[name]] = x, y, z
         joints[INDEX[name.replace("left", "right")]] = -x, y, z
     return joints + at
+
+
+def proportioned(seed, at=(0.2, 0.1, 3.0), spread=0.12):
+    """(34, 3) metres: a person in a random pose whose limbs have exactly the table's proportions.
+
+    The table's limbs form loops (hip, shoulder, neck, pelvis), so the joints of a person standing
+    and shaken by ``spread`` are moved until all lengths hold at once.
+    """
+    joints = standing() + np.random.default_rng(seed).normal(0, spread, (JOINT_COUNT, 3))
+    in_trunk = (INDEX["torso"] == LENGTH_LIMBS).any(axis=1)  # halfway from pelvis to neck
+    n, m = LENGTH_LIMBS[~in_trunk].T
+    wanted = NORMALISED_LENGTHS[~in_trunk] * MEAN_LENGTHS[2]
+    wrong = np.inf
+    while wrong > 1e-12:
+        limb = joints[m] - joints[n]
+        length = np.linalg.norm(limb, axis=1)
+        step = limb * ((length - wanted) / length / 4)[:, None]
+        np.add.at(joints, n, step)
+        np.add.at(joints, m, -step)
+        wrong = np.abs(length - wanted).max()
+    joints[INDEX["torso"]] = (joints[INDEX["pelvis"]] + joints[INDEX["neck"]]) / 2
+    return joints - joints[INDEX["pelvis"]] + at

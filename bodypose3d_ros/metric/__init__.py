@@ -9,6 +9,7 @@ from ..errors import ModelError
 from ..people import SCALE_LIMBS, SCALE_NETWORK, Bodies, Keypoints, select
 from ..skeleton import known
 from .lifting import lift_world
+from .limbs import lift_limbs
 
 
 def lift(keypoints: Keypoints, camera: Camera) -> Bodies:
@@ -21,6 +22,8 @@ def lift(keypoints: Keypoints, camera: Camera) -> Bodies:
         joints, scale_source = keypoints.xyz, SCALE_NETWORK
     elif keypoints.world is not None:
         joints, scale_source = lift_world(keypoints, camera), SCALE_LIMBS
+    elif keypoints.depth is not None:
+        joints, scale_source = lift_limbs(keypoints, camera), SCALE_LIMBS
     else:
         raise ModelError("the network gave neither metres nor a shape to lift")
     bodies = Bodies(

@@ -1,0 +1,67 @@
+"""Writing an ONNX graph node by node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 17
+"""The newest that TensorRT 8.5's parser reads."""
+_IR_VERSION = 8
+
+
+class Graph:
+    """Nodes and constants, collected; tensors are their names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: ArrayLike, dtype: type = np.float32) -> str:
+        """A tensor that never changes."""
+        name = f"c{len(self.constants)}"
+        array: NDArray[np.generic] = np.asarray(value, dtype)
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def op(
+        self, kind: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: object
+    ) -> str:
+        """Append a node and give the name of its first output; the others end in _1, _2."""
+        first = name or f"t{len(self.nodes)}"
+        names = [first, *(f"{first}_{i}" for i in range(1, outputs))]
+        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
+        return first
+
+    def save(
+        self,
+        path: Path,
+        name: str,
+        inputs: dict[str, tuple[int, ...]],
+        outputs: dict[str, tuple[int, ...]],
+        batch: int | str = "N",
+    ) -> Path:
+        """Check the graph and write it, its tensors batched over ``batch``."""
+        graph = helper.make_graph(
+            self.nodes, name, _tensors(inputs, batch), _tensors(outputs, batch), self.constants
+        )
+        model = helper.make_model(
+            graph,
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            producer_name="bodypose3d_ros stand-in",
+        )
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+        return path
+
+
+def _tensors(shapes: dict[str, tuple[int, ...]], batch: int | str) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *shape])
+        for name, shape in shapes.items()
+    ]
