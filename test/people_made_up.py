@@ -67,3 +67,36 @@ def proportioned(seed, at=(0.2, 0.1, 3.0), spread=0.12):
         wrong = np.abs(length - wanted).max()
     joints[INDEX["torso"]] = (joints[INDEX["pelvis"]] + joints[INDEX["neck"]]) / 2
     return joints - joints[INDEX["pelvis"]] + at
+
+
+# Metres from neck, wrist and ankle: a face, hands and feet large enough to keep markers apart.
+_ROOMY_MIDDLE = {"nose": ("neck", (0.0, -0.15, -0.10))}
+_ROOMY_LEFT = {
+    "left_eye": ("neck", (0.07, -0.23, -0.08)),
+    "left_ear": ("neck", (0.15, -0.18, 0.0)),
+    "left_thumb_tip": ("left_wrist", (-0.06, 0.05, -0.02)),
+    "left_index_knuckle": ("left_wrist", (-0.03, 0.12, -0.02)),
+    "left_middle_tip": ("left_wrist", (0.02, 0.17, 0.0)),
+    "left_pinky_knuckle": ("left_wrist", (0.08, 0.09, 0.02)),
+    "left_big_toe": ("left_ankle", (-0.03, 0.13, -0.12)),
+    "left_small_toe": ("left_ankle", (0.07, 0.10, -0.10)),
+    "left_heel": ("left_ankle", (-0.07, 0.06, 0.06)),
+}
+
+
+def roomy(seed, at):
+    """(34, 3) metres: like ``proportioned``, with all joints at least 5 cm apart in the image."""
+    random = np.random.default_rng(seed)
+    apart = 0.0
+    while apart < 0.05:
+        joints = proportioned(random, at, spread=0.05)
+        for name, (parent, (x, y, z)) in _ROOMY_LEFT.items():
+            right, right_parent = (n.replace("left", "right") for n in (name, parent))
+            joints[INDEX[name]] = joints[INDEX[parent]] + (x, y, z)
+            joints[INDEX[right]] = joints[INDEX[right_parent]] + (-x, y, z)
+        for name, (parent, offset) in _ROOMY_MIDDLE.items():
+            joints[INDEX[name]] = joints[INDEX[parent]] + offset
+        rays = joints[:, :2] / joints[:, 2:]
+        distances = np.linalg.norm(rays[:, None] - rays[None], axis=2) * at[2]
+        apart = distances[~np.eye(JOINT_COUNT, dtype=bool)].min()
+    return joints

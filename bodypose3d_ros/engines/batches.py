@@ -26,7 +26,9 @@ def in_batches(
         part = {name: array[start : start + size] for name, array in inputs.items()}
         held = min(size, count - start)
         if fixed and held < size:
-            part = {name: np.resize(array, (size, *array.shape[1:])) for name, array in part.items()}
+            part = {
+                name: np.resize(array, (size, *array.shape[1:])) for name, array in part.items()
+            }
         answers.append({name: array[:held] for name, array in run(part).items()})
     if len(answers) == 1:
         return answers[0]

@@ -52,8 +52,13 @@ CHANNELS = ("BGR", "RGB")
 # Eyes and ears, the highest joints, lie 0.064 of the stature below the crown (Drillis and Contini
 # 1966), toes and fingertips end where the joints do: a region is that much larger than its joints.
 _BEYOND_JOINTS = 0.07
-# Where in a crop the lens is looked at, to fit a pinhole camera to it.
-_LENS_GRID = np.stack(np.meshgrid(np.linspace(0, 1, 7), np.linspace(0, 1, 7)), -1).reshape(-1, 2)
+# Where a lens is looked at to fit a pinhole camera to it: points of the square -1..1, which is the
+# middle half of the region. Most limbs are there, and it is the median limb that decides.
+_LENS_GRID = np.stack(np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 5)), -1).reshape(-1, 2)
+_LENS_SQUARE = CROP[0] / MARGIN / 4
+_CROP_FROM_LENS = np.array(
+    [[_LENS_SQUARE, 0, CROP[0] / 2], [0, _LENS_SQUARE, CROP[1] / 2], [0, 0, 1]]
+)
 _MILLIMETRES = 1000
 
 
@@ -165,9 +170,7 @@ class BodyPose3DNet:
         )
 
 
-def check_contract(
-    inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]
-) -> list[str]:
+def check_contract(inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]) -> list[str]:
     """What differs between a network's tensors and BodyPose3DNet's, a phrase each."""
     return [
         *_differences("input", {tensor.name: tensor for tensor in inputs}, INPUTS),
@@ -195,36 +198,29 @@ def pinholes(camera: Camera, to_image: Array) -> Array:
     """(N, 3, 3) for each crop, from pixels to rays with z = 1: what the network gets as ``k_inv``.
 
     Without distortion it is the inverse of K. The network knows no lenses, so with distortion it is
-    the affine map that fits the lens best inside the crop, by least squares.
+    the affine map that fits the lens best in the middle of the region, by least squares.
 
     Args:
         camera: The camera that took the image.
         to_image: (N, 3, 3) from crop pixels to image pixels.
     """
-    if not camera.distorted:
-        return np.tile(camera.k_inv, (len(to_image), 1, 1))
-    pixels = apply(to_image, np.tile(_LENS_GRID * CROP, (len(to_image), 1, 1)))
-    rays = camera.rays(pixels)
-    seen = np.isfinite(rays).all(axis=2)
-    # Solved for the correction to K's inverse, about the crop's centre: it is small and stays zero
-    # in directions that too few points decide.
-    correction = np.where(seen[..., None], rays - _rays_without_lens(camera, pixels), 0)
-    corners = np.concatenate([_LENS_GRID * 2 - 1, np.ones((len(_LENS_GRID), 1))], axis=1)
-    rows = corners * seen[..., None]
-    fitted = np.linalg.pinv(rows) @ correction  # (N, 3, 2): corners @ fitted = correction
-    corners_from_image = np.linalg.inv(to_image @ _CROP_FROM_CORNERS)
     k_inv = np.tile(camera.k_inv, (len(to_image), 1, 1))
-    k_inv[:, :2] += fitted.transpose(0, 2, 1) @ corners_from_image
+    if not camera.distorted:
+        return k_inv
+    from_lens = to_image @ _CROP_FROM_LENS
+    pixels = apply(from_lens, np.tile(_LENS_GRID, (len(to_image), 1, 1)))
+    rays = camera.rays(pixels)
+    seen = np.isfinite(rays).all(axis=2, keepdims=True)
+    # Solved for the correction to K's inverse: it stays zero where too few points decide.
+    correction = np.where(seen, rays - _through(camera.k_inv, pixels), 0)
+    rows = np.concatenate([_LENS_GRID, np.ones((len(_LENS_GRID), 1))], axis=1) * seen
+    fitted = np.linalg.pinv(rows) @ correction
+    k_inv[:, :2] += fitted.transpose(0, 2, 1) @ np.linalg.inv(from_lens)
     return k_inv
 
 
-_CROP_FROM_CORNERS = np.array(
-    [[CROP[0] / 2, 0, CROP[0] / 2], [0, CROP[1] / 2, CROP[1] / 2], [0, 0, 1]]
-)
-
-
-def _rays_without_lens(camera: Camera, pixels: Array) -> Array:
-    return np.asarray(pixels @ camera.k_inv[:2, :2].T + camera.k_inv[:2, 2])
+def _through(matrix: Array, points: Array) -> Array:
+    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
 
 
 def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
@@ -243,13 +239,14 @@ def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
 def _around(pixels: Array, regions: Regions, score: Array) -> Regions:
     """Upright regions about keypoints (N, 34, 2); the old region for a person without any."""
     unknown = np.isnan(pixels)
-    low = np.where(unknown, np.inf, pixels).min(axis=1)
-    high = np.where(unknown, -np.inf, pixels).max(axis=1)
-    nobody = ~np.isfinite(low).all(axis=1, keepdims=True)
-    beyond = _BEYOND_JOINTS * (high - low).max(axis=1, keepdims=True)
+    nobody = unknown.all(axis=(1, 2))[:, None]
+    low = np.where(nobody, 0, np.where(unknown, np.inf, pixels).min(axis=1))
+    high = np.where(nobody, 0, np.where(unknown, -np.inf, pixels).max(axis=1))
+    size = high - low
+    size += 2 * _BEYOND_JOINTS * size.max(axis=1, keepdims=True, initial=0)
     return Regions(
-        np.where(nobody, regions.center, (np.where(nobody, 0, low + high)) / 2),
-        np.where(nobody, regions.size, np.where(nobody, 0, high - low + 2 * beyond)),
+        np.where(nobody, regions.center, (low + high) / 2),
+        np.where(nobody, regions.size, size),
         np.zeros(len(regions)),
         score,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.skeleton import INDEX, JOINT_COUNT, MEAN_LENGTHS
+from bodypose3d_ros.skeleton import INDEX, JOINT_COUNT
 
 SIGMA = 0.012
 """Metres: about one pixel of the crop of a grown-up."""
@@ -27,8 +27,8 @@ def paint(image: NDArray[np.uint8], joints: NDArray[np.float64], camera: Camera)
     Where markers overlap the pixel belongs to the nearer one. NaN joints are left out.
     """
     best = np.zeros(image.shape[:2])
-    unit = MEAN_LENGTHS[2]
     for person in joints:
+        unit = np.linalg.norm(person[INDEX["neck"]] - person[INDEX["pelvis"]])
         depths = (person[:, 2] - person[INDEX["pelvis"], 2]) / unit
         for joint, (pixel, z) in enumerate(zip(camera.project(person), person[:, 2], strict=True)):
             if np.isfinite(pixel).all():
@@ -46,9 +46,10 @@ def _paint_one(
 ) -> None:
     reach = int(np.ceil(4 * sigma))
     column, row = np.round(pixel).astype(int)
-    rows = slice(max(row - reach, 0), max(row + reach + 1, 0))
-    columns = slice(max(column - reach, 0), max(column + reach + 1, 0))
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]][:, rows, columns]
+    height, width = image.shape[:2]
+    rows = slice(np.clip(row - reach, 0, height), np.clip(row + reach + 1, 0, height))
+    columns = slice(np.clip(column - reach, 0, width), np.clip(column + reach + 1, 0, width))
+    y, x = np.mgrid[rows, columns]
     squared = (x - pixel[0]) ** 2 + (y - pixel[1]) ** 2
     blob = np.exp(-squared / (2 * sigma**2))
     green = GREEN_MIDDLE + GREEN_PER_UNIT * depth
