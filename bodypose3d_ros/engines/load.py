@@ -61,10 +61,10 @@ def load(
 
 
 def _tensorrt(path: Path, fp16: bool, max_batch: int, why: str) -> Engine:
-    from .plans import BuildOptions, obtain
-    from .tensorrt import TensorRtEngine
+    from .plans import BuildOptions
+    from .tensorrt import load_tensorrt
 
-    engine = TensorRtEngine(obtain(path, BuildOptions(fp16=fp16, max_batch=max_batch)))
+    engine = load_tensorrt(path, BuildOptions(fp16=fp16, max_batch=max_batch))
     _log.info("%s runs on %s: %s", path.name, engine.description, why)
     return engine
 

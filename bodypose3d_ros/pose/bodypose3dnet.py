@@ -137,12 +137,22 @@ class BodyPose3DNet:
             **{name: np.tile(row, (len(regions), 1)) for name, row in self._lengths.items()},
         }
         answer = self.engine.infer(inputs)
-        _check_finite(answer)
+        self._check_finite(answer)
         return self._read(answer, frame.camera, to_image, regions)
 
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
+
+    def _check_finite(self, answer: Tensors) -> None:
+        # Only what is read: in half precision the outputs in millimetres may well overflow.
+        read = ("pose25d", "pose3d") if self.settings.lift == "network" else ("pose25d",)
+        wrong = [name for name in read if not np.isfinite(answer[name]).all()]
+        if wrong:
+            raise EngineError(
+                f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. "
+                "If it happens again and again, build the engine in full precision"
+            )
 
     def _read(
         self, answer: Tensors, camera: Camera, to_image: Array, regions: Regions
@@ -150,7 +160,7 @@ class BodyPose3DNet:
         pose25d = answer["pose25d"].astype(np.float64)
         confidence = np.clip(pose25d[..., 3], 0, 1)
         unknown = confidence < max(self.settings.min_confidence, np.finfo(np.float32).tiny)
-        # pose2d_org_img is the same in the 24 bits of a float32.
+        # pose2d_org_img would be the same, were it not computed in half precision by some engines.
         pixels = np.where(unknown[..., None], np.nan, apply(to_image, pose25d[..., :2]))
         score = np.median(confidence, axis=1)
         depth = xyz = None
@@ -250,15 +260,6 @@ def _around(pixels: Array, regions: Regions, score: Array) -> Regions:
         np.zeros(len(regions)),
         score,
     )
-
-
-def _check_finite(answer: Tensors) -> None:
-    wrong = [name for name in OUTPUTS if not np.isfinite(answer[name]).all()]
-    if wrong:
-        raise EngineError(
-            f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. If "
-            "it happens again and again, build the engine in full precision (fp16 off)"
-        )
 
 
 def _slots(lengths: Array) -> NDArray[np.float32]:

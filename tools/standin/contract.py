@@ -83,8 +83,10 @@ def _pixel(g: Graph, peak: str) -> str:
 
 
 def _within_pixel(g: Graph, blues: str) -> str:
-    """(N, 34, 2) from the brightest pixel to the blob's middle: the vertex of the parabola
-    through the logarithms of three neighbours, exact for a Gaussian.
+    """(N, 34, 2) from the brightest pixel to the blob's middle.
+
+    That is the vertex of the parabola through the logarithms of three neighbours, which is exact
+    for a Gaussian.
     """
     logs = g.op("Log", g.op("Max", blues, g.constant(1 / 512)))
     # Rows: l(-1) - l(+1) and 2 l(0) - l(-1) - l(+1), each for x and y, of _CROSS.

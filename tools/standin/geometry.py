@@ -1,4 +1,4 @@
-"""The end of BodyPose3DNet as published: from keypoints in the crop to its four outputs, in ONNX."""
+"""The end of BodyPose3DNet as published: from keypoints to its four outputs, in ONNX."""
 
 from __future__ import annotations
 
