@@ -203,11 +203,12 @@ def _half(path: Path, content: bytes) -> bytes:
 
     try:
         model = onnx.load_from_string(content)
-    except DecodeError as error:
+        onnx.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, OSError) as error:
         raise ModelError(
             f"{path}: is not an ONNX file, or a damaged one: fetch or export it again"
         ) from error
-    onnx.load_external_data_for_model(model, str(path.parent))
     return bytes(half_precision(model).SerializeToString())
 
 

@@ -55,7 +55,7 @@ class TensorRtEngine:
         session = _Session(plan)
         self._session: _Session | None = session
         self.inputs, self.outputs = session.inputs, session.outputs
-        self.max_batch, self._fixed = session.max_batch, session.fixed
+        self.max_batch: int | None = session.max_batch
         built = plan.built
         precision = "FP16" if built.fp16 else "FP32"
         self.description = f"TensorRT {built.tensorrt} {precision} ({built.gpu})"
@@ -76,7 +76,7 @@ class TensorRtEngine:
         with self._lock:
             session = self._open()
             try:
-                answer = in_batches(session.run, inputs, self.max_batch, fixed=self._fixed)
+                answer = in_batches(session.run, inputs, session.max_batch, fixed=session.fixed)
             except EngineError:
                 self._drop()
                 raise
@@ -115,6 +115,10 @@ class _Session:
         self._logger = versions.create_logger(tensorrt)
         self.milliseconds: dict[str, float] = {}
         self._batch = 0
+        self._engine: Any = None
+        self._context: Any = None
+        self._stream: Any = None
+        self._events: tuple[Any, ...] = ()
         self._buffers: dict[str, cuda.Buffer] = {}
         try:
             with self._device.current() as driver:
@@ -213,9 +217,11 @@ class _Session:
 
 
 def _tensors(
-    tensorrt: ModuleType, engine: Any  # noqa: ANN401 - no types
+    tensorrt: ModuleType,
+    engine: Any,  # noqa: ANN401 - no types
 ) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
-    inputs, outputs = [], []
+    inputs: list[TensorInfo] = []
+    outputs: list[TensorInfo] = []
     for index in range(engine.num_io_tensors):
         name = engine.get_tensor_name(index)
         batch, *rest = engine.get_tensor_shape(name)

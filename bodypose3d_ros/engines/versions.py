@@ -65,23 +65,20 @@ def set_precision(tensorrt: ModuleType, config: Any, fp16: bool) -> None:  # noq
 
 def create_logger(tensorrt: ModuleType) -> Any:  # noqa: ANN401
     """A logger that passes TensorRT's messages on to Python's, and keeps the last error."""
-    levels = {
-        tensorrt.ILogger.INTERNAL_ERROR: logging.ERROR,
-        tensorrt.ILogger.ERROR: logging.ERROR,
-        tensorrt.ILogger.WARNING: logging.DEBUG,  # many, and of interest to its developers
-    }
+    errors = (tensorrt.ILogger.Severity.INTERNAL_ERROR, tensorrt.ILogger.Severity.ERROR)
 
-    class Logger(tensorrt.ILogger):  # type: ignore[misc]  # the class is found at run time
+    class Logger(tensorrt.ILogger):  # type: ignore[misc, name-defined]  # known at run time only
         last_error = "TensorRT does not say why"
 
         def __init__(self) -> None:
             tensorrt.ILogger.__init__(self)
 
         def log(self, severity: Any, message: str) -> None:  # noqa: ANN401
-            level = levels.get(severity, logging.DEBUG)
-            if level == logging.ERROR:
+            # Its warnings are many, and of interest to developers.
+            is_error = severity in errors
+            if is_error:
                 self.last_error = message
-            _log.log(level, "%s", message)
+            _log.log(logging.ERROR if is_error else logging.DEBUG, "%s", message)
 
     return Logger()
 

@@ -23,6 +23,7 @@ from ..skeleton import (
     MEAN_LENGTHS,
     MEAN_STATURE,
     NORMALISED_LENGTHS,
+    known,
 )
 from .crop import apply, cut, image_from_crop, to_tensor
 
@@ -32,14 +33,14 @@ CROP = (192, 256)
 """Width and height of the crop."""
 MARGIN = 1.25
 """How much larger than the person the reference's box is, before it is made square."""
-INPUTS = {
+INPUTS: dict[str, tuple[int, ...]] = {
     "input0": (3, CROP[1], CROP[0]),
     "k_inv": (3, 3),
     "t_form_inv": (3, 3),
     "scale_normalized_mean_limb_lengths": (LENGTH_SLOT_COUNT,),
     "mean_limb_lengths": (LENGTH_SLOT_COUNT,),
 }
-OUTPUTS = {
+OUTPUTS: dict[str, tuple[int, ...]] = {
     "pose2d": (JOINT_COUNT, 3),
     "pose2d_org_img": (JOINT_COUNT, 3),
     "pose25d": (JOINT_COUNT, 4),
@@ -158,8 +159,8 @@ class BodyPose3DNet:
         self, answer: Tensors, camera: Camera, to_image: Array, regions: Regions
     ) -> Keypoints:
         pose25d = answer["pose25d"].astype(np.float64)
-        confidence = np.clip(pose25d[..., 3], 0, 1)
-        unknown = confidence < max(self.settings.min_confidence, np.finfo(np.float32).tiny)
+        confidence: Array = np.clip(pose25d[..., 3], 0, 1)
+        unknown = (confidence < self.settings.min_confidence) | (confidence == 0)
         # pose2d_org_img would be the same, were it not computed in half precision by some engines.
         pixels = np.where(unknown[..., None], np.nan, apply(to_image, pose25d[..., :2]))
         score = np.median(confidence, axis=1)
@@ -238,12 +239,11 @@ def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
 
     With distortion each joint goes onto its own undistorted ray at the network's depth.
     """
-    joints = np.where(np.isnan(pixels[..., :1]), np.nan, joints)
     if camera.distorted:
-        joints[..., :2] = camera.rays(pixels) * joints[..., 2:]
-        joints[np.isnan(joints).any(axis=2)] = np.nan
-    joints[~(joints[..., 2] > 0)] = np.nan
-    return joints
+        depth = joints[..., 2:]
+        joints = np.concatenate([camera.rays(pixels) * depth, depth], axis=2)
+    usable = known(pixels) & known(joints) & np.greater(joints[..., 2], 0)
+    return np.where(usable[..., None], joints, np.nan)
 
 
 def _around(pixels: Array, regions: Regions, score: Array) -> Regions:

@@ -1,0 +1,409 @@
+"""TensorRT: the same tests on doubles of versions 8.5 to 11 and, with ``-m gpu``, on hardware."""
+
+import hashlib
+import json
+import threading
+
+import numpy as np
+import onnx
+import pytest
+from numpy.testing import assert_allclose
+
+from bodypose3d_ros.engines import cuda, plans
+from bodypose3d_ros.engines.load import load
+from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
+from bodypose3d_ros.engines.precision import half_precision
+from bodypose3d_ros.engines.tensorrt import load_tensorrt
+from bodypose3d_ros.errors import EngineError, ModelError
+from bodypose3d_ros.pose.bodypose3dnet import INPUTS, OUTPUTS
+from people_made_up import roomy
+from tensorrt_double import Machine
+from test_bodypose3dnet import (
+    FOUR_PLACES,
+    PINHOLE,
+    BodyPose3DNet,
+    errors,
+    lift,
+    people,
+    regions_of,
+    view,
+)
+from tools.standin.contract import contract_network
+
+VERSIONS = ["8.5.2", "8.6.1", "10.3.0", "11.4.0.106"]
+FULL = plans.BuildOptions(fp16=False)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    return contract_network(tmp_path_factory.mktemp("network") / "contract.onnx")
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """An empty cache of ours."""
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "cache"))
+    cuda.device.cache_clear()
+    yield tmp_path / "cache" / "engines"
+    cuda.device.cache_clear()
+
+
+@pytest.fixture(params=[*VERSIONS, pytest.param("real", marks=pytest.mark.gpu)])
+def anywhere(request, kept, monkeypatch):
+    """TensorRT of each version, and the real one where there is a GPU."""
+    if request.param != "real":
+        Machine(request.param).install(monkeypatch)
+        return
+    try:
+        cuda.device()
+    except EngineError as error:
+        pytest.skip(f"not run on hardware: {error}")
+
+
+@pytest.fixture
+def machine(kept, monkeypatch):
+    """A machine without faults; give it some."""
+    machine = Machine()
+    machine.install(monkeypatch)
+    return machine
+
+
+@pytest.fixture(scope="module")
+def batch(network):
+    """Inputs of 11 people, all different, and what ONNX Runtime makes of them."""
+    random = np.random.default_rng(1)
+    reference = OnnxRuntimeEngine(network, threads=2)
+    crops = []
+    for seed in range(11):
+        joints = roomy(seed, (random.uniform(-0.5, 0.5), 0, 3.0))[None]
+        recorded = _Recording(reference)
+        BodyPose3DNet(recorded).estimate(view(joints), regions_of(joints))
+        crops.append(recorded.seen)
+    inputs = {name: np.concatenate([crop[name] for crop in crops]) for name in INPUTS}
+    return inputs, reference.infer(inputs)
+
+
+class _Recording:
+    def __init__(self, engine):
+        self.engine, self.inputs, self.outputs = engine, engine.inputs, engine.outputs
+
+    def infer(self, inputs):
+        self.seen = inputs
+        return self.engine.infer(inputs)
+
+
+def taken(tensors, count):
+    return {name: array[:count] for name, array in tensors.items()}
+
+
+# -- on doubles and on hardware -----------------------------------------------------------------
+
+
+def test_it_answers_as_onnx_runtime_does(anywhere, network, batch):
+    """Any batch, also one larger than the engine's, and one after another."""
+    inputs, expected = batch
+    engine = load_tensorrt(network, FULL)
+    for count in (1, 4, 8, 11, 2):
+        answer = engine.infer(taken(inputs, count))
+        for name in ("pose2d", "pose2d_org_img", "pose25d"):
+            assert_allclose(answer[name], expected[name][:count], atol=0.02, err_msg=name)
+        assert_allclose(answer["pose3d"], expected["pose3d"][:count], atol=2)  # millimetres
+    engine.close()
+
+
+def test_half_precision_leaves_the_geometry_alone(anywhere, network, batch):
+    inputs, expected = batch
+    engine = load_tensorrt(network, plans.BuildOptions(fp16=True))
+    answer = engine.infer(inputs)
+    assert_allclose(answer["pose25d"][..., :2], expected["pose25d"][..., :2], atol=0.1)
+    assert {array.dtype for array in answer.values()} == {np.dtype(np.float32)}
+    assert "FP16" in engine.description
+    engine.close()
+
+
+def test_from_an_image_to_metres(anywhere, network):
+    joints = people(FOUR_PLACES)
+    engine = load_tensorrt(network, FULL)
+    bodies = lift(BodyPose3DNet(engine).estimate(view(joints), regions_of(joints)), PINHOLE)
+    assert errors(bodies, joints).mean() < 0.005
+    engine.close()
+
+
+def test_it_knows_its_tensors_and_its_largest_batch(anywhere, network):
+    engine = load_tensorrt(network, plans.BuildOptions(max_batch=4))
+    assert {t.name: t.shape for t in engine.inputs} == {n: (None, *s) for n, s in INPUTS.items()}
+    assert {t.name: t.shape for t in engine.outputs} == {n: (None, *s) for n, s in OUTPUTS.items()}
+    assert engine.max_batch == 4
+    nobody = engine.infer({n: np.zeros((0, *s), np.float32) for n, s in INPUTS.items()})
+    assert {n: a.shape for n, a in nobody.items()} == {n: (0, *s) for n, s in OUTPUTS.items()}
+    engine.close()
+
+
+def test_a_network_of_a_fixed_batch_needs_no_profile(anywhere, tmp_path, batch):
+    inputs, expected = batch
+    engine = load_tensorrt(contract_network(tmp_path / "two.onnx", batch=2), FULL)
+    assert engine.max_batch == 2
+    answer = engine.infer(taken(inputs, 5))
+    assert_allclose(answer["pose25d"], expected["pose25d"][:5], atol=0.02)
+    engine.close()
+
+
+def test_any_thread_may_use_it(anywhere, network, batch):
+    inputs, expected = batch
+    engine = load_tensorrt(network, FULL)
+    wrong = []
+
+    def work(first):
+        for person in range(first, 11, 3):
+            answer = engine.infer({n: a[person : person + 1] for n, a in inputs.items()})
+            if not np.allclose(answer["pose25d"][0], expected["pose25d"][person], atol=0.02):
+                wrong.append(person)
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    engine.close()
+
+
+def test_answers_stay_as_they_were_when_the_next_batch_runs(anywhere, network, batch):
+    inputs, _ = batch
+    engine = load_tensorrt(network, FULL)
+    first = engine.infer(taken(inputs, 1))["pose25d"]
+    before = first.copy()
+    engine.infer({name: array[5:6] for name, array in inputs.items()})
+    assert (first == before).all()
+    engine.close()
+
+
+def test_a_closed_engine_says_so(anywhere, network, batch):
+    engine = load_tensorrt(network, FULL)
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.infer(taken(batch[0], 1))
+
+
+def test_the_time_on_the_gpu_is_told_by_what_it_went_into(anywhere, network):
+    engine = load_tensorrt(network, FULL)
+    engine.warm_up()
+    assert list(engine.milliseconds) == ["copies in", "network", "copies out"]
+    assert min(engine.milliseconds.values()) >= 0
+    engine.close()
+
+
+# -- what is built ------------------------------------------------------------------------------
+
+
+def header_of(folder):
+    return json.loads((folder / plans.ENGINE_FILE).read_bytes().partition(b"\n")[0][4:])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("fp16", [True, False])
+def test_precision_is_what_was_asked_for_in_every_version(version, fp16, kept, network,
+                                                          monkeypatch):  # fmt: skip
+    Machine(version).install(monkeypatch)
+    header = header_of(plans.obtain(network, plans.BuildOptions(fp16=fp16)).built.folder)
+    assert header["half"] == fp16
+    assert header["tf32"] is False
+    assert header["profile"]["input0"] == [[n, 3, 256, 192] for n in (1, 4, 8)]
+    assert set(header["profile"]) == set(INPUTS)
+
+
+def test_an_engine_is_built_once(machine, network):
+    for _ in range(3):
+        load_tensorrt(network, FULL).close()
+    assert machine.builds == 1
+
+
+def test_another_network_gpu_version_precision_or_batch_is_another_engine(
+    kept, network, tmp_path, monkeypatch
+):
+    built = set()
+    other = contract_network(tmp_path / "contract.onnx", batch=3)
+    same = (Machine(), network, FULL)
+    for here, path, options in (
+        same,
+        (Machine(gpu="NVIDIA H200"), *same[1:]),
+        (Machine("10.7.0"), *same[1:]),
+        (same[0], other, FULL),
+        (*same[:2], plans.BuildOptions(fp16=True)),
+        (*same[:2], plans.BuildOptions(fp16=False, max_batch=2)),
+    ):
+        here.install(monkeypatch)
+        cuda.device.cache_clear()
+        built.add(plans.obtain(path, options).built.folder)
+    assert len(built) == 6
+    assert {folder.name.rsplit("-")[0] for folder in built} == {"contract"}
+
+
+def test_the_same_network_under_another_name_is_the_same_engine_but_for_its_folder(
+    machine, network, tmp_path
+):
+    copy = tmp_path / "renamed.onnx"
+    copy.write_bytes(network.read_bytes())
+    first, second = plans.obtain(network, FULL), plans.obtain(copy, FULL)
+    assert first.content == second.content
+
+
+def test_convolutions_are_halved_and_what_follows_them_is_not(network):
+    graph = half_precision(onnx.load(network)).graph
+    casts = [node for node in graph.node if node.op_type == "Cast"]
+    assert sum(node.attribute[0].i == onnx.TensorProto.FLOAT16 for node in casts) == 1  # input0
+    halves = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
+    (convolution,) = (node for node in graph.node if node.op_type == "Conv")
+    assert halves == {convolution.input[1]}
+    assert {t.type.tensor_type.elem_type for t in (*graph.input, *graph.output)} == {
+        onnx.TensorProto.FLOAT
+    }
+
+
+# -- what can be wrong with files -----------------------------------------------------------------
+
+
+def test_a_truncated_engine_is_built_again(machine, network, caplog):
+    folder = plans.obtain(network, FULL).built.folder
+    content = (folder / plans.ENGINE_FILE).read_bytes()
+    (folder / plans.ENGINE_FILE).write_bytes(content[: len(content) // 2])
+    load_tensorrt(network, FULL).close()
+    assert machine.builds == 2
+    assert "is truncated or was changed; it is built again" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"built": {"gpu": 1}}'])
+def test_a_damaged_record_is_built_again(machine, network, content):
+    folder = plans.obtain(network, FULL).built.folder
+    (folder / plans.RECORD_FILE).write_bytes(content)
+    load_tensorrt(network, FULL).close()
+    assert machine.builds == 2
+
+
+def test_an_engine_that_tensorrt_refuses_is_built_again(machine, network, caplog):
+    """Built elsewhere: by its name and checksum it is ours, by its content it is not."""
+    folder = plans.obtain(network, FULL).built.folder
+    engine = folder / plans.ENGINE_FILE
+    engine.write_bytes(engine.read_bytes().replace(b"Orin", b"Thor"))
+    record = json.loads((folder / plans.RECORD_FILE).read_text())
+    record["engine_sha256"] = hashlib.sha256(engine.read_bytes()).hexdigest()
+    (folder / plans.RECORD_FILE).write_text(json.dumps(record))
+    load_tensorrt(network, FULL).close()
+    assert machine.builds == 2
+    assert "not compatible with this version of TensorRT or this device" in caplog.text
+
+
+@pytest.mark.parametrize("place", [plans.ENGINE_FILE, plans.RECORD_FILE, "", ".."])
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+def test_an_engine_that_others_can_write_to_is_refused_with_the_command_that_mends_it(
+    machine, network, place, mode
+):
+    folder = plans.obtain(network, FULL).built.folder
+    open_to_others = (folder / place).resolve()
+    before = open_to_others.stat().st_mode
+    open_to_others.chmod(before | mode)
+    with pytest.raises(EngineError, match=f"chmod go-w {open_to_others}$"):
+        load_tensorrt(network, FULL)
+    open_to_others.chmod(before)
+    load_tensorrt(network, FULL).close()
+    assert machine.builds == 1
+
+
+def test_a_cache_that_others_can_write_to_is_not_written_to(machine, network, kept):
+    kept.mkdir(parents=True)
+    kept.chmod(0o777)
+    with pytest.raises(EngineError, match=f"chmod go-w {kept}$"):
+        load_tensorrt(network, FULL)
+    assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize("fp16", [True, False])
+@pytest.mark.parametrize("content", [b"", b"no network", None], ids=["empty", "text", "truncated"])
+def test_a_damaged_network_is_the_files_fault(machine, network, tmp_path, content, fp16):
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(network.read_bytes()[:5000] if content is None else content)
+    with pytest.raises(ModelError, match="damaged"):
+        load_tensorrt(damaged, plans.BuildOptions(fp16=fp16))
+
+
+# -- what can be wrong with machines --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"has_driver_library": False}, "NVIDIA driver is not installed .*onnxruntime"),
+        ({"has_gpu": False}, "no CUDA-capable device is detected.*onnxruntime"),
+        ({"driver_too_old": True}, "CUDA initialization failure with error: 35.*too old"),
+        ({"tensorrt": "8.4.3"}, "TensorRT 8.4.3 is too old: 8.5 is needed"),
+    ],
+)
+def test_what_is_missing_is_said_and_auto_goes_on_without(kept, network, monkeypatch, caplog,
+                                                           fault, says):  # fmt: skip
+    Machine(**fault).install(monkeypatch)
+    with pytest.raises(EngineError, match=says):
+        load(network, "tensorrt")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    engine = load(network, "auto", threads=2)
+    assert engine.description.startswith("ONNX Runtime")
+    assert "contract.onnx cannot run on TensorRT: " in caplog.text
+
+
+def test_auto_takes_tensorrt_where_it_is(machine, network, monkeypatch, caplog):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    with caplog.at_level("INFO"):
+        engine = load(network, "auto")
+    assert engine.description == "TensorRT 10.3.0 FP16 (NVIDIA Orin (compute capability 8.7))"
+    assert f"contract.onnx runs on {engine.description}" in caplog.text
+
+
+def test_memory_that_does_not_suffice_is_said_and_given_back(machine, network):
+    machine.memory = 1 << 20
+    with pytest.raises(EngineError, match=r"memory is full.*smaller batch"):
+        load_tensorrt(network, FULL)
+    assert machine.allocated == {}
+    load_tensorrt(network, plans.BuildOptions(fp16=False, max_batch=1)).close()
+
+
+def test_a_failure_in_mid_run_costs_one_image(machine, network, batch):
+    inputs, expected = batch
+    engine = load_tensorrt(network, FULL)
+    machine.fail_next_run = "once"
+    with pytest.raises(EngineError, match=r"unspecified launch failure.*tried anew"):
+        engine.infer(taken(inputs, 2))
+    assert machine.allocated == {}
+    answer = engine.infer(taken(inputs, 2))
+    assert_allclose(answer["pose25d"], expected["pose25d"][:2], atol=1e-3)
+    engine.close()
+    assert machine.allocated == {}
+
+
+def test_a_lost_context_is_an_error_for_every_image_and_never_a_crash(machine, network, batch):
+    engine = load_tensorrt(network, FULL)
+    machine.fail_next_run = "sticky"
+    for _ in range(3):
+        with pytest.raises(EngineError, match="start this program again"):
+            engine.infer(taken(batch[0], 1))
+    engine.close()
+
+
+def test_closing_gives_all_memory_back(machine, network):
+    engine = load_tensorrt(network, FULL)
+    assert len(machine.allocated) == len(INPUTS) + len(OUTPUTS)
+    engine.close()
+    assert machine.allocated == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda inputs: inputs.pop("k_inv"), "input k_inv is missing"),
+        (lambda inputs: inputs.update(k_inv=np.zeros((1, 4, 4), np.float32)), "has shape"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(machine, network, batch, change, says):
+    inputs = taken(batch[0], 1)
+    change(inputs)
+    with pytest.raises(EngineError, match=says):
+        load_tensorrt(network, FULL).infer(inputs)
