@@ -1,9 +1,10 @@
 # make setup   .venv with everything, the BlazePose model included
 # make demo    the whole way on the project's own film, on this machine
 # make test    style, types and tests
+# make ros-test  colcon build and colcon test, where a ROS 2 is sourced
 # make film    render the films of bodypose3d_ros/data again
 # make peer    compare with mediapipe itself
-.PHONY: setup demo film peer test lint clean
+.PHONY: setup demo film peer test ros-test lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,6 +42,14 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+COLCON := colcon --log-base build/colcon/log
+COLCON_WHERE := --build-base build/colcon/build --install-base build/colcon/install
+
+ros-test:
+	$(COLCON) build --paths . $(COLCON_WHERE)
+	$(COLCON) test --paths . $(COLCON_WHERE) --event-handlers console_direct+ \
+	  --return-code-on-test-failure
 
 clean:
 	rm -rf .venv .virtualenv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

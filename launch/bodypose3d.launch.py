@@ -22,6 +22,7 @@ ARGUMENTS = (
     ("use_sim_time", "false", "Take the time from /clock."),
     ("log_level", "info", "debug, info, warn, error or fatal."),
     ("rviz", "false", "Open RViz beside it."),
+    ("fixed_frame", "", "RViz's, z up; empty: target_frame, else camera_link."),
 )
 
 
@@ -60,11 +61,12 @@ def _nodes(context: LaunchContext) -> list[Node]:
         arguments=["--ros-args", "--log-level", f"bodypose3d:={chosen['log_level']}"],
         output="screen",
     )
+    fixed_frame = chosen["fixed_frame"] or chosen["target_frame"] or "camera_link"
     rviz = Node(
         package="rviz2",
         executable="rviz2",
         namespace=chosen["namespace"],
-        arguments=["-d", str(SHARE / "rviz" / "bodypose3d.rviz")],
+        arguments=["-d", str(SHARE / "rviz" / "bodypose3d.rviz"), "-f", fixed_frame],
         parameters=[{"use_sim_time": use_sim_time}],
         condition=IfCondition(chosen["rviz"]),
     )

@@ -43,8 +43,17 @@ def generate_launch_description() -> LaunchDescription:
         ],
         output="screen",
     )
+    # REP 103: an optical frame looks along z, the camera's own along x.
+    optical_frame = Node(
+        package="tf2_ros",
+        executable="static_transform_publisher",
+        arguments=[
+            *("--frame-id", "camera_link", "--child-frame-id", "camera_optical_frame"),
+            *("--roll", "-1.5707963", "--yaw", "-1.5707963"),
+        ],
+    )
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(HERE / "bodypose3d.launch.py")),
         launch_arguments={"image": "/camera/image_raw"}.items(),
     )
-    return LaunchDescription([*declared, camera, node])
+    return LaunchDescription([*declared, camera, optical_frame, node])

@@ -1,0 +1,72 @@
+"""What ROS 2 reads of this package, and what its pages say, against the code."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bodypose3d_ros.node import interface
+from bodypose3d_ros.node.parameters import DECLARATIONS, markdown_table, yaml_file
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "ros2.md").read_text()
+
+
+def test_the_parameter_file_is_current():
+    """It is written by ``yaml_file()``."""
+    text = (ROOT / "config" / "bodypose3d.yaml").read_text()
+    assert text == yaml_file()
+    values = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert list(values) == list(DECLARATIONS)
+
+
+def test_the_page_has_the_current_parameters():
+    """The table is written by ``markdown_table()``."""
+    assert markdown_table() in PAGE
+
+
+@pytest.mark.parametrize("topic", [*interface.INPUTS, *interface.OUTPUTS], ids=lambda t: t.name)
+def test_the_page_has_every_topic(topic):
+    reliability = "reliable" if topic.qos.reliable else "best effort"
+    qos = f"{reliability}, keep {topic.qos.depth}" + (", latched" if topic.qos.latched else "")
+    assert f"| `{topic.name}` | `{topic.type}` | {qos} | {topic.description} |" in PAGE
+
+
+@pytest.mark.parametrize("name", ["nearest_wrist.py", "nearest_wrist.cpp"])
+def test_the_planner_page_shows_the_examples_as_they_are(name):
+    example = (ROOT / "examples" / name).read_text()
+    assert example in (ROOT / "docs" / "planner.md").read_text()
+
+
+def test_package_xml_names_every_ros_package_that_is_imported():
+    manifest = ET.parse(ROOT / "package.xml").getroot()  # noqa: S314 - our own file
+    named = {e.text for e in manifest if e.tag.endswith("depend")}
+    types = {topic.type.split("/")[0] for topic in (*interface.INPUTS, *interface.OUTPUTS)}
+    sources = [*ROOT.glob("bodypose3d_ros/node/*.py"), *ROOT.glob("launch/*.py")]
+    imports = {
+        name
+        for source in sources
+        for name in re.findall(r"^(?:from|import) (\w+)", source.read_text(), re.MULTILINE)
+    }
+    ros = {"diagnostic_updater", "launch", "launch_ros", "rcl_interfaces", "rclpy", "tf2_ros"}
+    ros |= {"ament_index_python", "rosidl_runtime_py"}
+    assert imports & ros == ros  # else this test looks in the wrong place
+    # diagnostic_updater brings its message; ours are made here.
+    assert (imports & ros | types) - named <= {"diagnostic_msgs", "bodypose3d_ros"}
+
+
+def test_versions_agree():
+    version = ET.parse(ROOT / "package.xml").findtext("version")  # noqa: S314 - our own file
+    assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_rviz_shows_what_the_node_publishes():
+    config = yaml.safe_load((ROOT / "rviz" / "bodypose3d.rviz").read_text())
+    displays = {d["Class"].split("/")[1]: d for d in config["Visualization Manager"]["Displays"]}
+    assert set(displays) == {"Grid", "MarkerArray", "TF", "Image"}
+    for kind, topic in (("MarkerArray", interface.MARKERS), ("Image", interface.OVERLAY)):
+        shown = displays[kind]["Topic"]
+        assert shown["Value"] == topic.name.replace("~", "bodypose3d")
+        assert (shown["Reliability Policy"] == "Reliable") == topic.qos.reliable
