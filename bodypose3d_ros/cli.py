@@ -83,6 +83,19 @@ main.add_command(graph.view)
     help="A model of `bodypose3d models list`, or a file with BodyPose3DNet's contract.",
 )
 @click.option(
+    "--lift",
+    type=click.Choice(["reference", "network"]),
+    default="reference",
+    show_default=True,
+    help="BodyPose3DNet's metres: by limb lengths, or the network's own.",
+)
+@click.option(
+    "--person-height",
+    type=float,
+    metavar="M",
+    help="How tall the people are, for BodyPose3DNet; else as the mean person.",
+)
+@click.option(
     "--engine",
     type=click.Choice(["auto", "onnxruntime", "tensorrt"]),
     default="auto",
@@ -115,6 +128,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     """
     from .estimate import Estimation
     from .pipeline import build
+    from .pose.bodypose3dnet import Settings
     from .sources import CameraChoice, Topics, expand, open_source
 
     if options["calibration"] and options["hfov"]:
@@ -127,6 +141,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         options["engine"],
         max_people=options["max_people"],
         threads=options["threads"],
+        settings=Settings(lift=options["lift"], person_height=options["person_height"]),
     )
     estimation = Estimation(pipeline, folder, keep_images=options["keep_images"])
     with contextlib.closing(estimation), contextlib.closing(pipeline), _progress(quiet) as progress:

@@ -14,11 +14,11 @@ from . import models
 from .detection.blazepose import BlazePoseDetector, tiles
 from .engines.load import load
 from .engines.timed import TimedEngine
-from .errors import ModelError
 from .metric import lift
 from .people import Bodies, Frame, Keypoints, Regions, concatenate, select
 from .pose import PoseModel
 from .pose.blazepose import BlazePose
+from .pose.bodypose3dnet import BodyPose3DNet, Settings
 from .pose.duplicates import distinct
 from .tracking import Tracker
 
@@ -135,14 +135,16 @@ def build(
     *,
     max_people: int = MAX_PEOPLE,
     threads: int = 0,
+    settings: Settings | None = None,
 ) -> Pipeline:
     """A pipeline with its networks loaded and warm.
 
     Args:
         model: A name of ``models.MODELS``, or a path to an ONNX file with BodyPose3DNet's contract.
         engine: ``auto``, ``onnxruntime`` or ``tensorrt``.
-        max_people: The most people looked for.
+        max_people: The most people looked for, and the most that TensorRT takes at once.
         threads: For networks on the CPU; 0 takes all cores.
+        settings: How BodyPose3DNet is fed and read; BlazePose has none.
 
     Raises:
         ModelError: The model is not here, or is not what it should be.
@@ -150,13 +152,22 @@ def build(
     """
     detector_file, landmarks_file = models.paths(models.BLAZEPOSE.name)
     detector = BlazePoseDetector(load(detector_file, engine, threads=threads))
-    if model != models.BLAZEPOSE.name:
-        file = Path(model) if model.endswith(".onnx") else models.paths(model)[0]
-        raise ModelError(f"{file}: BodyPose3DNet is not run yet: use --model blazepose")
-    pose = BlazePose(load(landmarks_file, engine, threads=threads))
+    pose: PoseModel
+    if model == models.BLAZEPOSE.name:
+        pose = BlazePose(load(landmarks_file, engine, threads=threads))
+    else:
+        file = models.paths(model)[0] if model in models.MODELS else _file(model)
+        pose = BodyPose3DNet(load(file, engine, threads=threads, max_batch=max_people), settings)
     detector.engine.warm_up()
     pose.engine.warm_up()
     return Pipeline(pose, detector, max_people=max_people)
+
+
+def _file(model: str) -> Path:
+    """A model that is no name is a file, whose kind ``load`` looks at."""
+    if not Path(model).suffix:
+        models.known(model)
+    return Path(model)
 
 
 def _time_engines(*owners: PoseModel | BlazePoseDetector) -> list[TimedEngine]:

@@ -17,6 +17,7 @@ from .. import pipeline
 from ..errors import Bodypose3dError
 from ..messages import Lookup, Message, Messages
 from ..people import Regions
+from ..pose.bodypose3dnet import Settings
 from .detections import regions
 from .diagnostics import Diagnostics, Report
 from .estimation import Estimation
@@ -62,13 +63,17 @@ class Core:
         """Load the networks, which takes seconds.
 
         Raises:
+            InputError: The parameters do not go together.
             ModelError: The model is not here, or is not what it should be.
             EngineError: The engine is not here, or cannot run the model.
         """
         p = self.parameters
         self._host.log(logging.INFO, f"loading {p.model} ({p.engine})")
         start = time.monotonic()
-        loaded = build(p.model, p.engine, max_people=p.max_people, threads=p.threads)
+        settings = Settings(lift=p.lift, person_height=p.person_height or None)
+        loaded = build(
+            p.model, p.engine, max_people=p.max_people, threads=p.threads, settings=settings
+        )
         self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
         self._estimation.warm_up()
         seconds = time.monotonic() - start

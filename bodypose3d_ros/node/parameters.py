@@ -115,6 +115,21 @@ class Parameters:
         maximum=256,
         read_only=True,
     )
+    lift: str = _parameter(
+        "reference",
+        "How BodyPose3DNet's answer becomes metres: reference (relative depths and limb lengths) "
+        "or network (its own metres).",
+        choices=("reference", "network"),
+        read_only=True,
+    )
+    person_height: float = _parameter(
+        0.0,
+        "How tall the people are, for BodyPose3DNet; 0: as the mean person it was trained on.",
+        unit="m",
+        minimum=0.0,
+        maximum=2.7,
+        read_only=True,
+    )
     image_transport: str = _parameter(
         "raw",
         "Which image topic is read: image, or image/compressed (JPEG, PNG).",
