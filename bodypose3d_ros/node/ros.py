@@ -37,6 +37,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 _PROGRESS_S = 5.0
 # How soon a signal or the end of the node is noticed.
 _LOOK_S = 0.1
+_CLOSING_S = 1.0
 
 Transition = Callable[["BodyPose3D", LifecycleState], TransitionCallbackReturn]
 
@@ -233,17 +234,24 @@ def main(args: Sequence[str] | None = None) -> int:
         return error.exit_code
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    closing = threading.Thread(target=_close, args=(node, executor), daemon=True)
     try:
         while not stop.is_set():
             _spin_once(executor)
     finally:
-        node.destroy_node()
-        executor.shutdown()
-        rclpy.shutdown()
-    if node.is_loading:
-        # The libraries that load cannot be interrupted, and abort when Python ends under them.
+        closing.start()
+        closing.join(_CLOSING_S)
+    if closing.is_alive() or node.is_loading:
+        # Either a subscriber is stuck, and DDS waits a second for it in every publisher; or
+        # libraries are loading that cannot be interrupted, and abort when Python ends under them.
         os._exit(0)
     return 0
+
+
+def _close(node: BodyPose3D, executor: SingleThreadedExecutor) -> None:
+    node.destroy_node()
+    executor.shutdown()
+    rclpy.shutdown()
 
 
 def _spin_once(executor: SingleThreadedExecutor) -> None:

@@ -133,6 +133,7 @@ class Camera:
             get_message(interface.CAMERA_INFO.type), info, RELIABLE
         )
         self._next, self._start = 0, time.time_ns()
+        self._calibration = None
 
     def connected(self):
         """Wait until the node takes images."""
@@ -142,13 +143,16 @@ class Camera:
         return self
 
     def calibrate(self, camera=FILM.camera):
-        self._info.publish(info(camera))
+        """Send the calibration before every image from now on."""
+        self._calibration = camera
 
     def shoot(self, stamp=None):
         """Send the next image, stamped as the film goes; returns its stamp in nanoseconds."""
         stamp = stamp or self._start + FILM.stamp(self._next)
         picture = frames()[self._next % len(FILM)].image
         self._next += 1
+        if self._calibration is not None:
+            self._info.publish(info(self._calibration))
         header = MESSAGES.header(stamp, film.FRAME_ID)
         if self._compressed:
             content = images.encode_jpeg(picture)

@@ -1,5 +1,6 @@
 """The real node, in a process of its own, on a real ROS 2."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -366,6 +367,21 @@ def test_it_ends_within_two_seconds_of_a_signal(graph, run, number):
     assert node.returncode == 0
     graph.wait(lambda: markers[-1].markers and markers[-1].markers[0].action == 3)  # DELETEALL
     graph.wait(lambda: "bodypose3d" not in graph.node.get_node_names(), 2)
+
+
+def test_it_ends_within_two_seconds_of_a_signal_when_a_subscriber_is_stuck(graph, run, start):
+    """Cyclone DDS lingers a second in every reliable publisher (Internal/Linger)."""
+    node = run("bodypose3d_node")
+    subscriber = start(Path(__file__).with_name("subscriber.py"))
+    subscriber.line("ready")
+    camera = Camera(graph).connected()
+    markers = graph.hear(topics.MARKERS)
+    camera.calibrate()
+    shoot_until(graph, camera, markers)
+    os.kill(subscriber.pid, signal.SIGSTOP)
+    shoot_until(graph, camera, markers, len(markers) + 2)
+    assert node.stop() < 2
+    assert node.returncode == 0
 
 
 def test_it_ends_within_two_seconds_while_it_waits_for_tf(graph, run):
