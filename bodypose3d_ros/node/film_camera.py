@@ -6,19 +6,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-import rclpy
 import tf2_ros
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosidl_runtime_py.utilities import get_message
 from scipy.spatial.transform import Rotation
 
 from .. import film, images
-from ..errors import InputError
 from ..messages import Message, Messages
 from .interface import CAMERA_INFO, IMAGE, IMAGE_COMPRESSED
 from .qos import QosProfile
 from .ros_host import message_class, qos_profile
+from .ros_program import run
 
 WORLD = "world"
 """The frame that the film's camera stands in: z up, the floor at z = 0."""
@@ -90,18 +88,8 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Play until SIGINT; returns the exit code."""
-    rclpy.init(args=args)
-    try:
-        rclpy.spin(FilmCamera())
-    except InputError as error:
-        rclpy.logging.get_logger("film_camera").fatal(str(error))
-        return error.exit_code
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # asked to end
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    """Play until SIGINT or SIGTERM; returns the exit code."""
+    return run(lambda _: FilmCamera(), args)
 
 
 if __name__ == "__main__":

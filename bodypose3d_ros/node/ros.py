@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import threading
 import time
@@ -12,14 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-import rclpy
 from diagnostic_updater import DiagnosticStatusWrapper, Updater
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
 from ..errors import Bodypose3dError, InputError
 from ..messages import Message
@@ -30,14 +24,13 @@ from .interface import Topic
 from .parameters import DECLARATIONS
 from .ros_host import RosHost, message_class
 from .ros_parameters import declare
+from .ros_program import run
 
-RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 _PROGRESS_S = 5.0
-# How soon a signal or the end of the node is noticed.
+# How soon the end of the node is noticed.
 _LOOK_S = 0.1
-_CLOSING_S = 1.0
 
 Transition = Callable[["BodyPose3D", LifecycleState], TransitionCallbackReturn]
 
@@ -59,8 +52,19 @@ def _said(transition: Transition) -> Transition:
 class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
     """The managed node ``bodypose3d``."""
 
-    def __init__(self, node_name: str = "bodypose3d", **options: Any) -> None:  # noqa: ANN401
-        """``options`` are rclpy's: ``namespace``, ``context``, ``parameter_overrides``...
+    def __init__(
+        self,
+        node_name: str = "bodypose3d",
+        *,
+        ending: threading.Event | None = None,
+        **options: Any,  # noqa: ANN401 - rclpy's
+    ) -> None:
+        """Declare everything; begin to load if ``autostart`` says so.
+
+        Args:
+            node_name: Its name.
+            ending: Set when the process is to end: loading is not waited for then.
+            options: rclpy's: ``namespace``, ``context``, ``parameter_overrides``...
 
         Raises:
             InputError: A parameter has a bad value.
@@ -70,12 +74,11 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self._core = Core(self._host, message_class, declare(self))
         self._status: tuple[int, str] | None = (WARN, "not configured")
         self._configured = False
-        self._ending = threading.Event()
+        self._ending = ending or threading.Event()
         self.add_on_set_parameters_callback(self._set_parameters)
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
         self._updater.add("estimation", self._diagnose)
-        self._loading: threading.Thread | None = None
         self._start = threading.Thread(target=self._autostart, name="autostart", daemon=True)
         if self._core.parameters.autostart:
             self._start.start()
@@ -165,7 +168,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             except Exception as error:  # noqa: BLE001 - raised again below
                 failure.append(error)
 
-        self._loading = loading = threading.Thread(target=load, name="loading", daemon=True)
+        loading = threading.Thread(target=load, name="loading", daemon=True)
         begin = said = time.monotonic()
         loading.start()
         while loading.is_alive() and not self._ending.is_set():
@@ -178,11 +181,6 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             raise failure[0]
         if loading.is_alive():
             raise Bodypose3dError("the node was stopped while it was loading")
-
-    @property
-    def is_loading(self) -> bool:
-        """Whether networks are being loaded, also when nobody waits for them any more."""
-        return self._loading is not None and self._loading.is_alive()
 
     # -- what comes in ----------------------------------------------------------------------
 
@@ -221,47 +219,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; returns the exit code."""
-    # rclpy's own handlers end the context before the node can say goodbye to RViz.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        node = BodyPose3D()
-    except Bodypose3dError as error:
-        rclpy.logging.get_logger("bodypose3d").fatal(str(error))
-        rclpy.shutdown()
-        return error.exit_code
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    closing = threading.Thread(target=_close, args=(node, executor), daemon=True)
-    try:
-        while not stop.is_set():
-            _spin_once(executor)
-    finally:
-        closing.start()
-        closing.join(_CLOSING_S)
-    if closing.is_alive() or node.is_loading:
-        # Either a subscriber is stuck, and DDS waits a second for it in every publisher; or
-        # libraries are loading that cannot be interrupted, and abort when Python ends under them.
-        os._exit(0)
-    return 0
-
-
-def _close(node: BodyPose3D, executor: SingleThreadedExecutor) -> None:
-    node.destroy_node()
-    executor.shutdown()
-    rclpy.shutdown()
-
-
-def _spin_once(executor: SingleThreadedExecutor) -> None:
-    try:
-        executor.spin_once(timeout_sec=_LOOK_S)
-    except RCLError as error:
-        # rclpy raises here what a client did wrong: asked for a transition of another state.
-        if "lifecycle" not in str(error):
-            raise
-        rclpy.logging.get_logger("bodypose3d").error(f"not done: {error}")
+    return run(lambda stop: BodyPose3D(ending=stop), args)
 
 
 if __name__ == "__main__":

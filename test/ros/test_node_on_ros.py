@@ -314,7 +314,7 @@ def test_simulated_time(graph, run):
     now = [100 * second]
 
     def tick():
-        now[0] += second // 100
+        now[0] += second // 5
         stamp = MESSAGES.header(now[0], "").stamp
         clock.publish(clock_type(clock=stamp))
         camera.shoot(now[0] - second // 4)
@@ -329,7 +329,8 @@ def test_simulated_time(graph, run):
         return diagnoses and diagnoses[-1][2].get("latency, median (ms)", "nan") != "nan"
 
     graph.wait(told)
-    assert 240 <= float(diagnoses[-1][2]["latency, median (ms)"]) < 400
+    # A quarter of a second old when sent; the clock goes on by a fifth at a time.
+    assert 250 <= float(diagnoses[-1][2]["latency, median (ms)"]) < 2000
 
 
 def test_names_can_be_remapped(graph, run):
