@@ -14,10 +14,9 @@ from . import models
 from .detection.blazepose import BlazePoseDetector, tiles
 from .engines.load import load
 from .engines.timed import TimedEngine
-from .errors import ModelError
 from .metric import lift
 from .people import Bodies, Frame, Keypoints, Regions, concatenate, select
-from .pose import PoseModel
+from .pose import PoseModel, bodypose3dnet
 from .pose.blazepose import BlazePose
 from .pose.duplicates import distinct
 from .tracking import Tracker
@@ -135,6 +134,7 @@ def build(
     *,
     max_people: int = MAX_PEOPLE,
     threads: int = 0,
+    settings: bodypose3dnet.Settings | None = None,
 ) -> Pipeline:
     """A pipeline with its networks loaded and warm.
 
@@ -143,6 +143,7 @@ def build(
         engine: ``auto``, ``onnxruntime`` or ``tensorrt``.
         max_people: The most people looked for.
         threads: For networks on the CPU; 0 takes all cores.
+        settings: For BodyPose3DNet.
 
     Raises:
         ModelError: The model is not here, or is not what it should be.
@@ -150,10 +151,12 @@ def build(
     """
     detector_file, landmarks_file = models.paths(models.BLAZEPOSE.name)
     detector = BlazePoseDetector(load(detector_file, engine, threads=threads))
-    if model != models.BLAZEPOSE.name:
-        file = Path(model) if model.endswith(".onnx") else models.paths(model)[0]
-        raise ModelError(f"{file}: BodyPose3DNet is not run yet: use --model blazepose")
-    pose = BlazePose(load(landmarks_file, engine, threads=threads))
+    pose: PoseModel
+    if model == models.BLAZEPOSE.name:
+        pose = BlazePose(load(landmarks_file, engine, threads=threads))
+    else:
+        file = Path(model) if Path(model).suffix else models.paths(model)[0]
+        pose = bodypose3dnet.BodyPose3DNet(load(file, engine, threads=threads), settings)
     detector.engine.warm_up()
     pose.engine.warm_up()
     return Pipeline(pose, detector, max_people=max_people)

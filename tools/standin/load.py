@@ -33,7 +33,7 @@ class _HRNet:
         self.macs = 0
         self._random = np.random.default_rng(seed)
 
-    def conv(  # noqa: PLR0913 - what a convolution is
+    def conv(
         self, x: str, source: int, target: int, kernel: int, down: int, stride: int = 1
     ) -> str:
         """A convolution; ``down`` is how much smaller than the crop its output is."""
