@@ -24,6 +24,7 @@ from rich.table import Table
 
 from . import __version__, models
 from .dds import commands as graph
+from .engines.commands import engine
 from .errors import Bodypose3dError, InputError
 
 out = Console()
@@ -55,6 +56,7 @@ main.add_command(graph.play)
 main.add_command(graph.echo)
 main.add_command(graph.record)
 main.add_command(graph.view)
+main.add_command(engine)
 
 
 @main.command()
@@ -172,6 +174,8 @@ def _report(estimation: Any) -> None:  # noqa: ANN401 - imported where it is use
             f"{summary.assumed_hfov:g} "
             "degrees was assumed, and every distance is as wrong as that is.[/yellow]"
         )
+    if summary.dropped:
+        out.print(f"[yellow]{summary.dropped} frames were dropped: see above.[/yellow]")
     for path in estimation.written:
         out.print(f"  {path}")
 

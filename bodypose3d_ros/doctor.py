@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import models
+from .engines import cuda, plans, versions
+from .errors import EngineError
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything."""
     findings = [_python()]
-    for check in (_onnxruntime, _models, _ros, _dds, _gpu, _tensorrt, _pycuda, _sockets):
+    for check in (_onnxruntime, _models, _ros, _dds, _gpu, _tensorrt, _pycuda, _engines, _sockets):
         findings += check()
     return findings
 
@@ -83,18 +85,41 @@ def _dds() -> list[Finding]:
     return [_installed("DDS without ROS 2", "cyclonedds", "pip install 'bodypose3d_ros[dds]'")]
 
 
-def _tensorrt() -> list[Finding]:
-    return [_installed("TensorRT", "tensorrt", "pip install 'bodypose3d_ros[tensorrt]'")]
-
-
-def _pycuda() -> list[Finding]:
-    return [_installed("pycuda", "pycuda", "pip install 'bodypose3d_ros[tensorrt]'")]
-
-
 def _gpu() -> list[Finding]:
     if shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists() or Path("/dev/nvmap").exists():
         return [Finding("NVIDIA GPU", True, "driver found")]
     return [Finding("NVIDIA GPU", False, "none: networks run on the CPU")]
+
+
+def _tensorrt() -> list[Finding]:
+    try:
+        return [Finding("TensorRT", True, versions.import_tensorrt().__version__)]
+    except EngineError as error:
+        return [Finding("TensorRT", False, *_text_and_mend(error))]
+
+
+def _pycuda() -> list[Finding]:
+    try:
+        return [Finding("pycuda", True, f"works on {cuda.device().name}")]
+    except EngineError as error:
+        return [Finding("pycuda", False, *_text_and_mend(error))]
+
+
+def _engines() -> list[Finding]:
+    folder = plans.engines_folder()
+    if not folder.is_dir():
+        return []
+    try:
+        plans.check_ownership(folder)
+    except EngineError as error:
+        return [Finding("TensorRT engines", False, *_text_and_mend(error))]
+    return [Finding("TensorRT engines", True, f"{len(list(folder.glob('*/')))} in {folder}")]
+
+
+def _text_and_mend(error: EngineError) -> tuple[str, str]:
+    """An error's last part says what to do."""
+    text, _, mend = str(error).rpartition(": ")
+    return text, mend
 
 
 def _sockets() -> list[Finding]:

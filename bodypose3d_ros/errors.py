@@ -30,3 +30,7 @@ class EngineError(Bodypose3dError):
     """A runtime (ONNX Runtime, TensorRT) that is missing or has failed."""
 
     exit_code = 4
+
+
+class OutputError(EngineError):
+    """A network's answer to one image that is no number: the next image may be fine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import images, overlay
-from .errors import InputError
+from .errors import InputError, OutputError
 from .messages import Messages
 from .people import SCALE_NAMES, Bodies, Frame
 from .pipeline import Pipeline
@@ -24,6 +25,8 @@ from .recording import IMAGE_TYPES, Recorded, RecordingWriter
 from .skeleton import known
 from .sources import Source
 from .typestore import ros_types
+
+_log = logging.getLogger(__name__)
 
 NAMESPACE = "/bodypose3d"
 """Where the topics of a recording written here lie: the node's name."""
@@ -43,6 +46,8 @@ class Summary:
     """Person-frames: everybody in every frame."""
     tracks: set[int] = field(default_factory=set)
     assumed_hfov: float | None = None
+    dropped: int = 0
+    """Frames without an answer, since a network gave none that is a number."""
     failures: list[str] = field(default_factory=list)
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -63,6 +68,7 @@ class Summary:
             "person_frames": self.people,
             "tracks": len(self.tracks),
             "assumed_hfov_degrees": self.assumed_hfov,
+            "dropped_frames": self.dropped,
             "failures": self.failures,
             "milliseconds": {
                 stage: {
@@ -117,7 +123,13 @@ class Estimation:
                     self._pass_on(item)
                     continue
                 recorded, frame = item if isinstance(item, tuple) else (None, item)
-                on_frame(frame, self._one_frame(frame, recorded, waited, draw_into))
+                try:
+                    bodies = self._one_frame(frame, recorded, waited, draw_into)
+                except OutputError as error:
+                    self.summary.dropped += 1
+                    _log.warning("%s at %.3f s: %s", frame.source, frame.stamp / 1e9, error)
+                    continue
+                on_frame(frame, bodies)
         self.written.append(path)
 
     def close(self) -> None:

@@ -142,7 +142,7 @@ def build(
     Args:
         model: A name of ``models.MODELS``, or a path to an ONNX file with BodyPose3DNet's contract.
         engine: ``auto``, ``onnxruntime`` or ``tensorrt``.
-        max_people: The most people looked for, and the most that TensorRT takes at once.
+        max_people: The most people looked for.
         threads: For networks on the CPU; 0 takes all cores.
         settings: How BodyPose3DNet is fed and read; BlazePose has none.
 
@@ -156,18 +156,11 @@ def build(
     if model == models.BLAZEPOSE.name:
         pose = BlazePose(load(landmarks_file, engine, threads=threads))
     else:
-        file = models.paths(model)[0] if model in models.MODELS else _file(model)
-        pose = BodyPose3DNet(load(file, engine, threads=threads, max_batch=max_people), settings)
+        file = Path(model) if Path(model).suffix else models.paths(model)[0]
+        pose = BodyPose3DNet(load(file, engine, threads=threads), settings)
     detector.engine.warm_up()
     pose.engine.warm_up()
     return Pipeline(pose, detector, max_people=max_people)
-
-
-def _file(model: str) -> Path:
-    """A model that is no name is a file, whose kind ``load`` looks at."""
-    if not Path(model).suffix:
-        models.known(model)
-    return Path(model)
 
 
 def _time_engines(*owners: PoseModel | BlazePoseDetector) -> list[TimedEngine]:

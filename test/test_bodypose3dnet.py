@@ -1,14 +1,24 @@
 """BodyPose3DNet, proven on a network with its tensors that finds joints painted into the image."""
 
+import json
+
+import cv2
 import numpy as np
+import onnx
 import pytest
+from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
 from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.cli import main
+from bodypose3d_ros.detection.blazepose import BlazePoseDetector
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
-from bodypose3d_ros.errors import EngineError, InputError, ModelError
+from bodypose3d_ros.errors import InputError, ModelError, OutputError
 from bodypose3d_ros.metric import lift
+from bodypose3d_ros.node.core import Core
+from bodypose3d_ros.node.interface import POSES
+from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.people import SCALE_LIMBS, SCALE_NETWORK, Frame, Regions
 from bodypose3d_ros.pose.bodypose3dnet import (
     INPUTS,
@@ -22,6 +32,7 @@ from bodypose3d_ros.pose.bodypose3dnet import (
 from bodypose3d_ros.pose.crop import apply
 from bodypose3d_ros.skeleton import INDEX, LENGTH_SLOTS, MEAN_LENGTHS, MEAN_STATURE
 from people_made_up import roomy
+from test_node_core import MESSAGES, STAMP, TYPES, KeepingHost
 from tools.standin.contract import contract_network
 from tools.standin.markers import paint
 
@@ -271,7 +282,7 @@ def test_nonsense_out_of_the_network_is_an_error_that_says_where(output, mode, v
     wrong = np.zeros((1, *OUTPUTS[output]), np.float32)
     wrong[0, 3, 1] = value
     model = BodyPose3DNet(Recorder(**{output: wrong}), Settings(lift=mode))
-    with pytest.raises(EngineError, match=rf"NaN or infinity in {output}: this image is left out"):
+    with pytest.raises(OutputError, match=rf"NaN or infinity in {output}: this image is left out"):
         model.estimate(*anybody())
 
 
@@ -314,3 +325,119 @@ def test_what_differs_from_the_contract_is_said_tensor_by_tensor():
 def test_settings_that_make_no_sense_are_refused(settings, says):
     with pytest.raises(InputError, match=says):
         Settings(**settings)
+
+
+# -- in the programs ----------------------------------------------------------------------------
+
+
+def find(monkeypatch, regions):
+    """BlazePose's detector knows people, not their painted joints: tell it where they are."""
+    monkeypatch.setattr(BlazePoseDetector, "detect", lambda *_: regions)
+
+
+@pytest.mark.parametrize("places", [[(0.1, 0.0, 2.5)], FOUR_PLACES], ids=["one", "four"])
+def test_estimate_runs_any_file_with_the_contract(tmp_path, monkeypatch, network, places):
+    camera = Camera.from_hfov(*SIZE, 70)
+    joints = people(places)
+    find(monkeypatch, regions_of(joints, camera))
+    cv2.imwrite(str(tmp_path / "people.png"), view(joints, camera).image)
+    file = contract_network(tmp_path / "contract.onnx")
+    answer = CliRunner().invoke(
+        main,
+        ["estimate", str(tmp_path / "people.png"), "--hfov", "70", "--model", str(file),
+         "--out", str(tmp_path / "out")],
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    (line,) = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
+    found = np.array([person["joints"] for person in json.loads(line)["people"]])
+    assert nearest_errors(found, joints).mean() < 5 * MILLIMETRE
+
+
+@pytest.mark.parametrize("places", [[(0.1, 0.0, 2.5)], FOUR_PLACES], ids=["one", "four"])
+def test_the_node_gives_the_same_metres(tmp_path, places):
+    camera = Camera.from_hfov(*SIZE, 70)
+    joints = people(places)
+    host = KeepingHost()
+    file = str(contract_network(tmp_path / "contract.onnx"))
+    core = Core(
+        host,
+        TYPES.types.__getitem__,
+        Parameters().changed({"model": file, "use_detections": True, "threads": 2}),
+    )
+    core.configure()
+    core.activate()
+    try:
+        header = MESSAGES.header(STAMP, "camera")
+        core.camera_info(MESSAGES.camera_info(camera, header))
+        core.image(MESSAGES.image(view(joints, camera).image, header))
+        core.detections(detections(regions_of(joints, camera), header))
+        with host.arrived:
+            assert host.arrived.wait_for(lambda: host.sent[POSES], 30), host.texts
+        (poses,) = host.sent[POSES]
+    finally:
+        core.cleanup()
+    positions = [[j.position for j in pose.joints] for pose in poses.poses]
+    found = np.array([[[p.x, p.y, p.z] for p in person] for person in positions])
+    assert nearest_errors(found, joints).mean() < 5 * MILLIMETRE
+
+
+def test_estimate_drops_a_frame_of_nonsense_counts_it_and_says_so(tmp_path, monkeypatch, caplog):
+    joints = people([(0.0, 0.0, 3.0)])
+    find(monkeypatch, regions_of(joints))
+    cv2.imwrite(str(tmp_path / "people.png"), view(joints).image)
+    model = bad_network(tmp_path / "nan.onnx")
+    answer = CliRunner().invoke(
+        main,
+        ["estimate", str(tmp_path / "people.png"), "--hfov", "70", "--model", str(model),
+         "--out", str(tmp_path / "out")],
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    assert "1 frames were dropped" in answer.output
+    assert "people.png at 0.000 s: the network gave NaN or infinity in pose25d" in caplog.text
+    assert (tmp_path / "out" / "poses.jsonl").read_text() == ""
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["dropped_frames"] == 1
+
+
+@pytest.mark.parametrize("name", ["model.etlt", "model.tlt"])
+def test_estimate_refuses_encrypted_files(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\0")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    answer = CliRunner().invoke(
+        main, ["estimate", str(tmp_path / "a.png"), "--hfov", "70", "--model", str(tmp_path / name)]
+    )
+    assert answer.exit_code == 4
+    assert "encrypted" in answer.output
+
+
+def nearest_errors(found, joints):
+    """(N, 34) metres from each person to the one found nearest to it."""
+    assert found.shape == joints.shape
+    apart = np.linalg.norm(found[:, None] - joints[None], axis=3)
+    return apart[apart.mean(axis=2).argmin(axis=0), np.arange(len(joints))]
+
+
+def bad_network(path):
+    """The contract network with its keypoints multiplied by infinity."""
+    model = onnx.load(contract_network(path))
+    (end,) = (node for node in model.graph.node if "pose25d" in node.output)
+    end.output[0] = "finite"
+    infinity = onnx.numpy_helper.from_array(np.array(np.inf, np.float32), "infinity")
+    model.graph.initializer.append(infinity)
+    model.graph.node.append(onnx.helper.make_node("Mul", ["finite", "infinity"], ["pose25d"]))
+    onnx.save(model, path)
+    return path
+
+
+def detections(regions, header):
+    """A ``vision_msgs/Detection2DArray`` with a person in each region."""
+    t = {name.rpartition("/")[2]: kind for name, kind in TYPES.types.items()}
+    origin = t["Pose"](t["Point"](0, 0, 0), t["Quaternion"](0, 0, 0, 1))
+    person = t["ObjectHypothesisWithPose"](
+        t["ObjectHypothesis"]("person", 0.9), t["PoseWithCovariance"](origin, np.zeros(36))
+    )
+    boxes = [
+        t["BoundingBox2D"](t["Pose2D"](t["Point2D"](x, y), 0.0), width, height)
+        for (x, y), (width, height) in zip(regions.center, regions.size, strict=True)
+    ]
+    found = [t["Detection2D"](header, [person], box, "") for box in boxes]
+    return t["Detection2DArray"](header, found)

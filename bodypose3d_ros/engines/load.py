@@ -44,7 +44,7 @@ def load(
     """
     if engine not in ENGINES:
         raise EngineError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    _check_file(path)
+    check_file(path)
     if engine == "onnxruntime":
         from .onnxruntime import available_providers
 
@@ -88,7 +88,12 @@ def _onnxruntime(path: Path, threads: int, providers: tuple[str, ...], why: str)
     return engine
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse files that are not networks as they are published.
+
+    Raises:
+        ModelError: It is encrypted, an engine, or not there.
+    """
     if path.suffix in (".etlt", ".tlt"):
         raise ModelError(
             f"{path}: is an encrypted file of NVIDIA's TAO that only its own tools open: get the "

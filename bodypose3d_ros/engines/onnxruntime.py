@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from ..errors import EngineError, ModelError
 from . import TensorInfo, Tensors
 from .batches import in_batches
+from .plans import check_ownership, engines_folder
 
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 """The execution providers this package knows, the fastest first."""
@@ -29,7 +30,13 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(uint8)": np.uint8,
 }
-_UNREADABLE = (failures.InvalidProtobuf, failures.InvalidGraph, failures.NoSuchFile)
+# InvalidArgument is what an empty file gives.
+_UNREADABLE = (
+    failures.InvalidProtobuf,
+    failures.InvalidGraph,
+    failures.InvalidArgument,
+    failures.NoSuchFile,
+)
 # ValueError is how the Python layer says that an input is missing.
 _FAILED = (
     failures.Fail,
@@ -73,7 +80,9 @@ class OnnxRuntimeEngine:
         if not path.is_file():
             raise ModelError(f"{path}: there is no such file")
         try:
-            session = ort.InferenceSession(path, _options(threads), providers=list(providers))
+            session = ort.InferenceSession(
+                path, _options(threads), providers=[_provider(name) for name in providers]
+            )
         except _UNREADABLE as error:
             raise ModelError(
                 f"{path}: is not an ONNX file, or a damaged one: fetch or export it again"
@@ -82,7 +91,7 @@ class OnnxRuntimeEngine:
             raise EngineError(f"{path}: ONNX Runtime cannot run it: {_line(error)}") from error
         self.inputs = tuple(map(_info, session.get_inputs()))
         self.outputs = tuple(map(_info, session.get_outputs()))
-        self.max_batch = self.inputs[0].shape[0] if self.inputs[0].shape else None
+        self.max_batch = self.inputs[0].shape[0] if self.inputs and self.inputs[0].shape else None
         provider = session.get_providers()[0]
         if provider != providers[0]:
             _log.warning("%s did not start: %s runs %s", providers[0], provider, path.name)
@@ -120,6 +129,16 @@ class OnnxRuntimeEngine:
         except _FAILED as error:
             raise EngineError(f"ONNX Runtime failed: {_line(error)}") from error
         return dict(zip(self._output_names, answers, strict=True))
+
+
+def _provider(name: str) -> str | tuple[str, dict[str, str]]:
+    """A provider with its options; ONNX Runtime's TensorRT keeps its engines with ours."""
+    if name != "TensorrtExecutionProvider":
+        return name
+    folder = engines_folder() / "onnxruntime"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_ownership(folder)
+    return name, {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
 
 
 def _options(threads: int) -> ort.SessionOptions:

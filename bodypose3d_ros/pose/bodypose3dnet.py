@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..engines import Engine, TensorInfo, Tensors
-from ..errors import EngineError, InputError, ModelError
+from ..errors import InputError, ModelError, OutputError
 from ..people import Frame, Keypoints, Regions
 from ..skeleton import (
     JOINT_COUNT,
@@ -125,7 +125,8 @@ class BodyPose3DNet:
         """Find the 34 joints of the person in each region, all regions as one batch.
 
         Raises:
-            EngineError: The network could not be run, or gave NaN or infinity.
+            EngineError: The network could not be run.
+            OutputError: It gave NaN or infinity.
         """
         to_image = crop_transforms(regions)
         crops = cut(frame.image, to_image, CROP, cv2.BORDER_CONSTANT)
@@ -150,7 +151,7 @@ class BodyPose3DNet:
         read = ("pose25d", "pose3d") if self.settings.lift == "network" else ("pose25d",)
         wrong = [name for name in read if not np.isfinite(answer[name]).all()]
         if wrong:
-            raise EngineError(
+            raise OutputError(
                 f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. "
                 "If it happens again and again, build the engine in full precision"
             )
@@ -242,7 +243,7 @@ def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
     if camera.distorted:
         depth = joints[..., 2:]
         joints = np.concatenate([camera.rays(pixels) * depth, depth], axis=2)
-    usable = known(pixels) & known(joints) & np.greater(joints[..., 2], 0)
+    usable = np.asarray(known(pixels) & known(joints) & (joints[..., 2] > 0))
     return np.where(usable[..., None], joints, np.nan)
 
 
