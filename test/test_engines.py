@@ -167,7 +167,8 @@ def test_a_network_of_the_real_ones_size_keeps_its_answers_in_half_precision(tmp
     inputs["t_form_inv"] = inputs["k_inv"] = np.eye(3, dtype=np.float32)[None]
     a, b = (OnnxRuntimeEngine(path, threads=2).infer(inputs) for path in (full, half))
     assert set(a) == set(OUTPUTS)
-    # Through 120 layers: a fifth of a cell of the heatmap.
+    # A fifth of a cell of the heatmap, from weights of 11 bits; on the CPU, ONNX Runtime adds and
+    # multiplies in FP32 all the same.
     assert np.median(np.abs(a["pose2d"] - b["pose2d"])[..., :2]) < 0.8
 
 
