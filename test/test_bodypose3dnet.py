@@ -16,9 +16,6 @@ from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import InputError, ModelError, OutputError
 from bodypose3d_ros.metric import lift
-from bodypose3d_ros.node.core import Core
-from bodypose3d_ros.node.interface import POSES
-from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.people import SCALE_LIMBS, SCALE_NETWORK, Frame, Regions
 from bodypose3d_ros.pose.bodypose3dnet import (
     INPUTS,
@@ -32,7 +29,6 @@ from bodypose3d_ros.pose.bodypose3dnet import (
 from bodypose3d_ros.pose.crop import apply
 from bodypose3d_ros.skeleton import INDEX, LENGTH_SLOTS, MEAN_LENGTHS, MEAN_STATURE
 from people_made_up import roomy
-from test_node_core import MESSAGES, STAMP, TYPES, KeepingHost
 from tools.standin.contract import contract_network
 from tools.standin.markers import paint
 
@@ -335,52 +331,6 @@ def find(monkeypatch, regions):
     monkeypatch.setattr(BlazePoseDetector, "detect", lambda *_: regions)
 
 
-@pytest.mark.parametrize("places", [[(0.1, 0.0, 2.5)], FOUR_PLACES], ids=["one", "four"])
-def test_estimate_runs_any_file_with_the_contract(tmp_path, monkeypatch, network, places):
-    camera = Camera.from_hfov(*SIZE, 70)
-    joints = people(places)
-    find(monkeypatch, regions_of(joints, camera))
-    cv2.imwrite(str(tmp_path / "people.png"), view(joints, camera).image)
-    file = contract_network(tmp_path / "contract.onnx")
-    answer = CliRunner().invoke(
-        main,
-        ["estimate", str(tmp_path / "people.png"), "--hfov", "70", "--model", str(file),
-         "--out", str(tmp_path / "out")],
-    )  # fmt: skip
-    assert answer.exit_code == 0, answer.output
-    (line,) = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
-    found = np.array([person["joints"] for person in json.loads(line)["people"]])
-    assert nearest_errors(found, joints).mean() < 5 * MILLIMETRE
-
-
-@pytest.mark.parametrize("places", [[(0.1, 0.0, 2.5)], FOUR_PLACES], ids=["one", "four"])
-def test_the_node_gives_the_same_metres(tmp_path, places):
-    camera = Camera.from_hfov(*SIZE, 70)
-    joints = people(places)
-    host = KeepingHost()
-    file = str(contract_network(tmp_path / "contract.onnx"))
-    core = Core(
-        host,
-        TYPES.types.__getitem__,
-        Parameters().changed({"model": file, "use_detections": True, "threads": 2}),
-    )
-    core.configure()
-    core.activate()
-    try:
-        header = MESSAGES.header(STAMP, "camera")
-        core.camera_info(MESSAGES.camera_info(camera, header))
-        core.image(MESSAGES.image(view(joints, camera).image, header))
-        core.detections(detections(regions_of(joints, camera), header))
-        with host.arrived:
-            assert host.arrived.wait_for(lambda: host.sent[POSES], 30), host.texts
-        (poses,) = host.sent[POSES]
-    finally:
-        core.cleanup()
-    positions = [[j.position for j in pose.joints] for pose in poses.poses]
-    found = np.array([[[p.x, p.y, p.z] for p in person] for person in positions])
-    assert nearest_errors(found, joints).mean() < 5 * MILLIMETRE
-
-
 def test_estimate_drops_a_frame_of_nonsense_counts_it_and_says_so(tmp_path, monkeypatch, caplog):
     joints = people([(0.0, 0.0, 3.0)])
     find(monkeypatch, regions_of(joints))
@@ -409,13 +359,6 @@ def test_estimate_refuses_encrypted_files(tmp_path, name):
     assert "encrypted" in answer.output
 
 
-def nearest_errors(found, joints):
-    """(N, 34) metres from each person to the one found nearest to it."""
-    assert found.shape == joints.shape
-    apart = np.linalg.norm(found[:, None] - joints[None], axis=3)
-    return apart[apart.mean(axis=2).argmin(axis=0), np.arange(len(joints))]
-
-
 def bad_network(path):
     """The contract network with its keypoints multiplied by infinity."""
     model = onnx.load(contract_network(path))
@@ -426,18 +369,3 @@ def bad_network(path):
     model.graph.node.append(onnx.helper.make_node("Mul", ["finite", "infinity"], ["pose25d"]))
     onnx.save(model, path)
     return path
-
-
-def detections(regions, header):
-    """A ``vision_msgs/Detection2DArray`` with a person in each region."""
-    t = {name.rpartition("/")[2]: kind for name, kind in TYPES.types.items()}
-    origin = t["Pose"](t["Point"](0, 0, 0), t["Quaternion"](0, 0, 0, 1))
-    person = t["ObjectHypothesisWithPose"](
-        t["ObjectHypothesis"]("person", 0.9), t["PoseWithCovariance"](origin, np.zeros(36))
-    )
-    boxes = [
-        t["BoundingBox2D"](t["Pose2D"](t["Point2D"](x, y), 0.0), width, height)
-        for (x, y), (width, height) in zip(regions.center, regions.size, strict=True)
-    ]
-    found = [t["Detection2D"](header, [person], box, "") for box in boxes]
-    return t["Detection2DArray"](header, found)
