@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -133,6 +135,11 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     from .pose.bodypose3dnet import Settings
     from .sources import CameraChoice, Topics, expand, open_source
 
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=err, show_time=False, show_level=False, show_path=False)],
+    )
     if options["calibration"] and options["hfov"]:
         raise click.UsageError("give --camera or --hfov, not both")
     cameras = CameraChoice(options["calibration"], options["hfov"], options["rectified"])

@@ -95,6 +95,20 @@ def test_a_provider_that_is_not_there_is_passed_over_loudly(squares, caplog):
     assert "CUDAExecutionProvider did not start: CPUExecutionProvider runs" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_onnx_runtimes_own_tensorrt_keeps_its_engines_where_nobody_else_can_write(
+    squares, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "cache"))
+    providers = ("TensorrtExecutionProvider", "CPUExecutionProvider")
+    OnnxRuntimeEngine(squares(), providers=providers, threads=1)
+    folder = tmp_path / "cache" / "engines" / "onnxruntime"
+    assert folder.stat().st_mode & 0o077 == 0
+    folder.chmod(0o777)
+    with pytest.raises(EngineError, match=f"chmod go-w {folder}$"):
+        OnnxRuntimeEngine(squares(), providers=providers, threads=1)
+
+
 # -- which one, and which files -------------------------------------------------------------------
 
 

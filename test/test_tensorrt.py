@@ -7,8 +7,10 @@ import threading
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
+from bodypose3d_ros.cli import main
 from bodypose3d_ros.engines import cuda, plans
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
@@ -407,3 +409,37 @@ def test_inputs_that_do_not_fit_are_named(machine, network, batch, change, says)
     change(inputs)
     with pytest.raises(EngineError, match=says):
         load_tensorrt(network, FULL).infer(inputs)
+
+
+# -- the doctor ---------------------------------------------------------------------------------
+
+
+def doctor():
+    return " ".join(CliRunner().invoke(main, ["doctor"]).output.split())
+
+
+def test_the_doctor_finds_all_well(machine, network):
+    load_tensorrt(network, FULL).close()
+    said = doctor()
+    assert "ok TensorRT: 10.3.0" in said
+    assert "ok pycuda: works on NVIDIA Orin (compute capability 8.7)" in said
+    assert "ok TensorRT engines: 1 in " in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"tensorrt": "8.4.3"}, "no TensorRT: TensorRT 8.4.3 is too old"),
+        ({"has_gpu": False}, "no pycuda: no NVIDIA GPU can be used"),
+        ({"has_driver_library": False}, "no pycuda: the NVIDIA driver is not installed"),
+    ],
+)
+def test_the_doctor_tells_what_is_missing_line_by_line(kept, monkeypatch, fault, says):
+    Machine(**fault).install(monkeypatch)
+    assert says in doctor()
+
+
+def test_the_doctor_sees_engines_that_others_can_write_to(machine, kept):
+    kept.mkdir(parents=True)
+    kept.chmod(0o777)
+    assert f"chmod go-w {kept}" in doctor()

@@ -250,7 +250,7 @@ def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
 def _around(pixels: Array, regions: Regions, score: Array) -> Regions:
     """Upright regions about keypoints (N, 34, 2); the old region for a person without any."""
     unknown = np.isnan(pixels)
-    nobody = unknown.reshape(len(unknown), -1).all(axis=1, keepdims=True)
+    nobody = np.asarray(unknown.all(axis=(1, 2)))[:, None]
     low = np.where(nobody, 0, np.where(unknown, np.inf, pixels).min(axis=1))
     high = np.where(nobody, 0, np.where(unknown, -np.inf, pixels).max(axis=1))
     size = high - low

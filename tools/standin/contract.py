@@ -37,8 +37,9 @@ def contract_network(path: Path, batch: int | str = "N") -> Path:
 
     around = g.op("Add", g.op("Unsqueeze", peak, g.constant([2], np.int64)),
                   g.constant(_CROSS, np.int64))  # fmt: skip
-    around = g.op("Clip", around, g.constant(0, np.int64),
-                  g.constant(_WIDTH * _HEIGHT - 1, np.int64))  # fmt: skip
+    # Max and Min, for TensorRT's Clip takes no integers; nor has it Mod in 8.5.
+    around = g.op("Max", around, g.constant(0, np.int64))
+    around = g.op("Min", around, g.constant(_WIDTH * _HEIGHT - 1, np.int64))
     blues, greens = _gather(g, blue, around), _gather(g, green, around)
     confidence = g.op("Mul", seen, g.op("ReduceMax", blues, axes=[2], keepdims=1))
     xy = g.op("Add", _pixel(g, peak), _within_pixel(g, blues))
@@ -77,9 +78,10 @@ def _gather(g: Graph, flat: str, index: str) -> str:
 def _pixel(g: Graph, peak: str) -> str:
     """(N, 34, 2) column and row of flat indices (N, 34)."""
     width, last = g.constant(_WIDTH, np.int64), g.constant([2], np.int64)
-    column = g.op("Unsqueeze", g.op("Mod", peak, width), last)
-    row = g.op("Unsqueeze", g.op("Div", peak, width), last)
-    return g.op("Cast", g.op("Concat", column, row, axis=2), to=1)
+    row = g.op("Div", peak, width)
+    column = g.op("Sub", peak, g.op("Mul", row, width))
+    both = (g.op("Unsqueeze", part, last) for part in (column, row))
+    return g.op("Cast", g.op("Concat", *both, axis=2), to=1)
 
 
 def _within_pixel(g: Graph, blues: str) -> str:
