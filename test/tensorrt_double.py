@@ -37,6 +37,9 @@ class Machine:
     """``once``: the next run fails; ``sticky``: and everything after it, as CUDA's worst do."""
     builds: int = 0
     allocated: dict[int, bytearray] = field(default_factory=dict)
+    """The GPU's memory by address."""
+    pinned: int = 0
+    """Bytes of the host's."""
     streams: int = 0
     lost: bool = False
 
@@ -176,9 +179,19 @@ def _pycuda(machine: Machine) -> ModuleType:
         machine.allocated[address] = bytearray(size)
         return Allocation(address)
 
+    class PagelockedHostAllocation:
+        def __init__(self, array):
+            need_context("cuMemHostAlloc")
+            self.array, self.__array_interface__ = array, array.__array_interface__
+            machine.pinned += array.nbytes
+
+        def free(self):
+            need_context("cuMemFreeHost")
+            machine.pinned -= self.array.nbytes
+
     def pagelocked_empty(shape, dtype):
-        need_context("cuMemHostAlloc")
-        return np.full(shape, 77, dtype)  # what was there before
+        # Not empty: what was there before.
+        return np.asarray(PagelockedHostAllocation(np.full(shape, 77, dtype)))
 
     def memcpy_htod_async(dest, src, stream):
         need_context("cuMemcpyHtoDAsync")

@@ -365,6 +365,7 @@ def test_memory_that_does_not_suffice_is_said_and_given_back(machine, network):
     with pytest.raises(EngineError, match=r"memory is full.*smaller batch"):
         load_tensorrt(network, FULL)
     assert machine.allocated == {}
+    assert machine.pinned == 0
     load_tensorrt(network, plans.BuildOptions(fp16=False, max_batch=1)).close()
 
 
@@ -393,8 +394,10 @@ def test_a_lost_context_is_an_error_for_every_image_and_never_a_crash(machine, n
 def test_closing_gives_all_memory_back(machine, network):
     engine = load_tensorrt(network, FULL)
     assert len(machine.allocated) == len(INPUTS) + len(OUTPUTS)
+    assert machine.pinned > 8 * 3 * 256 * 192 * 4
     engine.close()
     assert machine.allocated == {}
+    assert machine.pinned == 0
 
 
 @pytest.mark.parametrize(

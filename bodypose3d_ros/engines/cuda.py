@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -83,13 +84,19 @@ class Buffer:
     """Room for one tensor: pinned in the host's memory, and on the GPU."""
 
     def __init__(self, driver: ModuleType, shape: list[int], dtype: np.dtype[Any]) -> None:
+        # The GPU's first: it is the one that may be full, and nothing is held then.
+        self.allocation = driver.mem_alloc(math.prod(shape) * dtype.itemsize)
         self.host: NDArray[Any] = driver.pagelocked_empty(tuple(shape), dtype)
-        self.allocation = driver.mem_alloc(self.host.nbytes)
 
     @property
     def address(self) -> int:
         """On the GPU."""
         return int(self.allocation)
+
+    def free(self) -> None:
+        """Free both now: an exception's traceback may hold them until there is no context."""
+        self.allocation.free()
+        self.host.base.free()  # type: ignore[union-attr]  # pycuda's PagelockedHostAllocation
 
 
 def _driver() -> ModuleType:

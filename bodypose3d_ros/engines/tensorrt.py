@@ -162,10 +162,9 @@ class _Session:
         """Free everything; a GPU that has failed may refuse even that."""
         try:
             with self._device.current():
-                for buffer in self._buffers.values():
-                    buffer.allocation.free()
+                while self._buffers:
+                    self._buffers.popitem()[1].free()
                 # Destroyed here and now, where the context is current.
-                self._buffers.clear()
                 self._context = self._engine = self._stream = None
                 self._events = ()
         except EngineError as error:
