@@ -100,6 +100,22 @@ main.add_command(engine)
     help="How tall the people are, for BodyPose3DNet; else as the mean person.",
 )
 @click.option(
+    "--channels",
+    type=click.Choice(["BGR", "RGB"]),
+    default="BGR",
+    show_default=True,
+    help="The order of colours that a BodyPose3DNet file was trained with.",
+)
+@click.option(
+    "--value-range",
+    nargs=2,
+    type=float,
+    default=(0.0, 1.0),
+    show_default=True,
+    metavar="LOW HIGH",
+    help="What black and white become at its input.",
+)
+@click.option(
     "--engine",
     type=click.Choice(["auto", "onnxruntime", "tensorrt"]),
     default="auto",
@@ -150,7 +166,12 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         options["engine"],
         max_people=options["max_people"],
         threads=options["threads"],
-        settings=Settings(lift=options["lift"], person_height=options["person_height"]),
+        settings=Settings(
+            lift=options["lift"],
+            channels=options["channels"],
+            value_range=options["value_range"],
+            person_height=options["person_height"],
+        ),
     )
     estimation = Estimation(pipeline, folder, keep_images=options["keep_images"])
     with contextlib.closing(estimation), contextlib.closing(pipeline), _progress(quiet) as progress:

@@ -70,7 +70,13 @@ class Core:
         p = self.parameters
         self._host.log(logging.INFO, f"loading {p.model} ({p.engine})")
         start = time.monotonic()
-        settings = Settings(lift=p.lift, person_height=p.person_height or None)
+        settings = Settings(
+            lift=p.lift,
+            channels=p.channels,
+            value_range=(p.value_low, p.value_high),
+            person_height=p.person_height or None,
+            min_confidence=p.min_confidence,
+        )
         loaded = build(
             p.model, p.engine, max_people=p.max_people, threads=p.threads, settings=settings
         )

@@ -130,6 +130,33 @@ class Parameters:
         maximum=2.7,
         read_only=True,
     )
+    channels: str = _parameter(
+        "BGR",
+        "The order of colours that a BodyPose3DNet file was trained with.",
+        choices=("BGR", "RGB"),
+        read_only=True,
+    )
+    value_low: float = _parameter(
+        0.0,
+        "What black becomes at BodyPose3DNet's input.",
+        minimum=-255.0,
+        maximum=255.0,
+        read_only=True,
+    )
+    value_high: float = _parameter(
+        1.0,
+        "What white becomes at BodyPose3DNet's input.",
+        minimum=-255.0,
+        maximum=255.0,
+        read_only=True,
+    )
+    min_confidence: float = _parameter(
+        0.3,
+        "BodyPose3DNet's joints below it are unknown.",
+        minimum=0.0,
+        maximum=1.0,
+        read_only=True,
+    )
     image_transport: str = _parameter(
         "raw",
         "Which image topic is read: image, or image/compressed (JPEG, PNG).",
