@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,15 +98,12 @@ class Messages:
     """Builds every message this package publishes, in one host's classes."""
 
     def __init__(self, lookup: Lookup) -> None:
-        self._types = {short: lookup(name) for short, name in _TYPES.items()}
-
-    def _new(self, kind: str, **fields: Any) -> Message:  # noqa: ANN401 - any field of any message
-        return self._types[kind](**fields)
+        self._make = SimpleNamespace(**{short: lookup(name) for short, name in _TYPES.items()})
 
     def header(self, stamp: int, frame_id: str) -> Message:
         """A header; ``stamp`` in nanoseconds."""
-        time = self._new("Time", sec=stamp // 10**9, nanosec=stamp % 10**9)
-        return self._new("Header", stamp=time, frame_id=frame_id)
+        time = self._make.Time(sec=stamp // 10**9, nanosec=stamp % 10**9)
+        return self._make.Header(stamp=time, frame_id=frame_id)
 
     def pose_array(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> Message:
         """Everybody of one image as ``Pose3DArray``.
@@ -116,13 +114,12 @@ class Messages:
             image_size: Width and height of the raw image, which the roi stays within.
         """
         poses = self._poses(bodies, header, image_size)
-        return self._new("Pose3DArray", header=header, poses=poses)
+        return self._make.Pose3DArray(header=header, poses=poses)
 
     def _poses(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> list[Message]:
         regions = _regions_of_interest(bodies.pixels, image_size)
         return [
-            self._new(
-                "Pose3D",
+            self._make.Pose3D(
                 header=header,
                 track_id=int(bodies.track_id[n]),
                 state=int(bodies.state[n]),
@@ -140,9 +137,8 @@ class Messages:
         unknown_covariance = np.zeros(9)
         unknown_covariance[0] = -1
         return [
-            self._new(
-                "Joint3D",
-                position=self._new("Point", x=x, y=y, z=z),
+            self._make.Joint3D(
+                position=self._make.Point(x=x, y=y, z=z),
                 orientation=self._quaternion(rotation),
                 velocity=self._vector(velocity),
                 position_covariance=unknown_covariance,
@@ -185,23 +181,22 @@ class Messages:
             for joint in joints
             if is_known[n, joint]
         ]
-        return self._new("TFMessage", transforms=stamped)
+        return self._make.TFMessage(transforms=stamped)
 
     def transform(
         self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
     ) -> Message:
         """A ``TFMessage`` of one frame: where ``child`` is in the header's frame."""
-        return self._new("TFMessage", transforms=[self._transform(header, child, xyz, xyzw)])
+        return self._make.TFMessage(transforms=[self._transform(header, child, xyz, xyzw)])
 
     def _transform(
         self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
     ) -> Message:
-        return self._new(
-            "TransformStamped",
+        return self._make.TransformStamped(
             header=header,
             child_frame_id=child,
-            transform=self._new(
-                "Transform", translation=self._vector(xyz), rotation=self._quaternion(xyzw)
+            transform=self._make.Transform(
+                translation=self._vector(xyz), rotation=self._quaternion(xyzw)
             ),
         )
 
@@ -235,19 +230,18 @@ class Messages:
                 self._marker(header, namespace, identity, _NO_SHAPE, _DELETE)
                 for namespace in ("joints", "limbs", "ids")
             ]
-        return self._new("MarkerArray", markers=markers)
+        return self._make.MarkerArray(markers=markers)
 
     def no_markers(self, header: Message) -> Message:
         """A ``MarkerArray`` that takes everything off the display."""
         nothing = self._marker(header, "", 0, _NO_SHAPE, _DELETE_ALL)
-        return self._new("MarkerArray", markers=[nothing])
+        return self._make.MarkerArray(markers=[nothing])
 
     def camera_info(self, camera: Camera, header: Message) -> Message:
         """The ``CameraInfo`` of a camera whose images are whole and not binned."""
         projection = np.zeros((3, 4))
         projection[:, :3] = camera.matrix
-        return self._new(
-            "CameraInfo",
+        return self._make.CameraInfo(
             header=header,
             height=camera.height,
             width=camera.width,
@@ -264,8 +258,7 @@ class Messages:
     def image(self, image: NDArray[np.uint8], header: Message) -> Message:
         """An ``Image`` from a BGR array (H, W, 3)."""
         height, width = image.shape[:2]
-        return self._new(
-            "Image",
+        return self._make.Image(
             header=header,
             height=height,
             width=width,
@@ -277,18 +270,16 @@ class Messages:
 
     def compressed_image(self, content: NDArray[np.uint8], header: Message) -> Message:
         """A ``CompressedImage`` from a JPEG file's bytes (n,)."""
-        return self._new("CompressedImage", header=header, format="bgr8; jpeg", data=content)
+        return self._make.CompressedImage(header=header, format="bgr8; jpeg", data=content)
 
     def _marker(
         self, header: Message, namespace: str, identity: int, shape: _Shape, action: int = _ADD
     ) -> Message:
-        pose = self._new(
-            "Pose",
+        pose = self._make.Pose(
             position=self._point(shape.at),
             orientation=self._quaternion((0.0, 0.0, 0.0, 1.0)),
         )
-        return self._new(
-            "Marker",
+        return self._make.Marker(
             header=header,
             ns=namespace,
             id=identity,
@@ -297,22 +288,21 @@ class Messages:
             pose=pose,
             scale=self._vector((shape.size,) * 3),
             color=self._color((1.0, 1.0, 1.0, 1.0)),
-            lifetime=self._new("Duration", sec=0, nanosec=0),
+            lifetime=self._make.Duration(sec=0, nanosec=0),
             frame_locked=False,
             points=[self._point(p) for p in shape.points.tolist()],
             colors=[self._color(c) for c in shape.colors.tolist()],
             texture_resource="",
-            texture=self._new("CompressedImage", header=header, format="", data=_NO_BYTES),
+            texture=self._make.CompressedImage(header=header, format="", data=_NO_BYTES),
             uv_coordinates=[],
             text=shape.text,
             mesh_resource="",
-            mesh_file=self._new("MeshFile", filename="", data=_NO_BYTES),
+            mesh_file=self._make.MeshFile(filename="", data=_NO_BYTES),
             mesh_use_embedded_materials=False,
         )
 
     def _region_of_interest(self, x: int, y: int, width: int, height: int) -> Message:
-        return self._new(
-            "RegionOfInterest",
+        return self._make.RegionOfInterest(
             x_offset=x,
             y_offset=y,
             height=height,
@@ -321,16 +311,16 @@ class Messages:
         )
 
     def _point(self, xyz: Sequence[float]) -> Message:
-        return self._new("Point", x=xyz[0], y=xyz[1], z=xyz[2])
+        return self._make.Point(x=xyz[0], y=xyz[1], z=xyz[2])
 
     def _vector(self, xyz: Sequence[float]) -> Message:
-        return self._new("Vector3", x=xyz[0], y=xyz[1], z=xyz[2])
+        return self._make.Vector3(x=xyz[0], y=xyz[1], z=xyz[2])
 
     def _quaternion(self, xyzw: Sequence[float]) -> Message:
-        return self._new("Quaternion", x=xyzw[0], y=xyzw[1], z=xyzw[2], w=xyzw[3])
+        return self._make.Quaternion(x=xyzw[0], y=xyzw[1], z=xyzw[2], w=xyzw[3])
 
     def _color(self, rgba: Sequence[float]) -> Message:
-        return self._new("ColorRGBA", r=rgba[0], g=rgba[1], b=rgba[2], a=rgba[3])
+        return self._make.ColorRGBA(r=rgba[0], g=rgba[1], b=rgba[2], a=rgba[3])
 
 
 _NO_BYTES = np.zeros(0, np.uint8)

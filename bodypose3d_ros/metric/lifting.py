@@ -12,7 +12,7 @@ from ..skeleton import INDEX, known
 
 Array = NDArray[np.float64]
 
-_ITERATIONS = 6
+_ITERATIONS = 5
 _TOLERANCE = 0.04
 """Metres of disagreement between shape and keypoint at which a keypoint counts half."""
 
@@ -41,7 +41,7 @@ def lift_world(keypoints: Keypoints, camera: Camera) -> Array:
     shape = _turn_onto_rays(keypoints.world, _viewing_rays(keypoints, rays, camera))
     is_known = known(rays) & known(shape)
     weights = np.where(is_known, keypoints.confidence, 0)
-    p, xy = np.nan_to_num(shape), np.nan_to_num(rays)
+    p, xy = (np.where(is_known[..., None], points, 0) for points in (shape, rays))
     translation = _translations(p, xy, weights)
     depth = shape[..., 2:] + translation[:, None, 2:]
     joints = np.concatenate([rays, np.ones_like(depth)], axis=2) * depth
@@ -51,9 +51,10 @@ def lift_world(keypoints: Keypoints, camera: Camera) -> Array:
 
 def _viewing_rays(keypoints: Keypoints, rays: Array, camera: Camera) -> Array:
     """(N, 3) unit vectors from the camera to each pelvis, or to the region where it is unknown."""
-    pelvis = rays[:, INDEX["pelvis"]]
-    unknown = ~known(pelvis)[:, None]
-    pelvis = np.where(unknown, camera.rays(keypoints.regions.center), pelvis)
+    pelvis = rays[:, INDEX["pelvis"]].copy()
+    unknown = ~known(pelvis)
+    if unknown.any():
+        pelvis[unknown] = camera.rays(keypoints.regions.center[unknown])
     vectors = np.concatenate([pelvis, np.ones((len(pelvis), 1))], axis=1)
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 

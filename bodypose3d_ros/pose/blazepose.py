@@ -29,7 +29,8 @@ MIN_PRESENCE = 0.5
 _REGION_CENTER, _REGION_EDGE = 33, 34
 
 # The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
-_REFINE_WINDOW = 9
+_REACH = np.arange(9) - 4
+_WINDOW = np.stack(np.meshgrid(_REACH, _REACH), -1).reshape(-1, 2)
 _REFINE_MIN = 0.5
 
 # (34, 4) the landmarks each joint is made of, repeated where they are fewer than four.
@@ -98,33 +99,18 @@ def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
     Returns:
         (N, L, 2); a landmark whose surroundings are nowhere sure stays where it is.
     """
-    height, width = heatmap.shape[2:]
-    reach = np.arange(_REFINE_WINDOW) - _REFINE_WINDOW // 2
+    count, landmarks, height, width = heatmap.shape
     # Truncation towards zero, as MediaPipe's cast to int.
-    column, row = (np.trunc(points * (width, height)).astype(np.int64)).transpose(2, 0, 1)
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    columns, rows = column[..., None] + reach, row[..., None] + reach
-    exists = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
-        ..., None, :
-    ]
-    person = np.arange(heatmap.shape[0])[:, None, None, None]
-    landmark = np.arange(heatmap.shape[1])[:, None, None]
-    logits = heatmap[
-        person,
-        landmark,
-        np.clip(rows, 0, height - 1)[..., :, None],
-        np.clip(columns, 0, width - 1)[..., None, :],
-    ]
+    cell = np.trunc(points * (width, height)).astype(np.int64)
+    inside = ((cell >= 0) & (cell < (width, height))).all(axis=2)
+    around = cell[:, :, None] + _WINDOW
+    exists = ((around >= 0) & (around < (width, height))).all(axis=3)
+    places = np.where(exists, around[..., 1] * width + around[..., 0], 0)
+    logits = np.take_along_axis(heatmap.reshape(count, landmarks, height * width), places, axis=2)
     mass = np.where(exists, sigmoid(logits), 0)
-    total = mass.sum(axis=(2, 3))
-    moved = np.stack(
-        [
-            (mass.sum(axis=2) * columns).sum(axis=2) / np.maximum(total, 1e-12) / width,
-            (mass.sum(axis=3) * rows).sum(axis=2) / np.maximum(total, 1e-12) / height,
-        ],
-        -1,
-    )
-    sure = inside & (mass.max(axis=(2, 3), initial=0) >= _REFINE_MIN)
+    total = np.maximum(mass.sum(axis=2), 1e-12)[..., None]
+    moved = (cell + mass @ _WINDOW / total) / (width, height)
+    sure = inside & (mass.max(axis=2, initial=0) >= _REFINE_MIN)
     return np.where(sure[..., None], moved, points)
 
 

@@ -36,15 +36,18 @@ def distinct(
     size = keypoints.following.size.max(axis=1, initial=0)
     kept: list[int] = []
     for candidate in np.argsort(-rank, kind="stable"):
-        if not keypoints.score[candidate] >= min_score:
+        known = keypoints.confidence[candidate] > 0
+        if not keypoints.score[candidate] >= min_score or not known.any():
+            continue
+        if not kept:
+            kept.append(int(candidate))
             continue
         offsets = keypoints.pixels[kept] - keypoints.pixels[candidate]
         scale = np.minimum(size[kept], size[candidate])[:, None]
         distance = np.linalg.norm(offsets, axis=2) / np.maximum(scale, 1e-9)
         distance = np.where(np.isfinite(distance), distance, np.inf)
-        known = keypoints.confidence[candidate] > 0
         covered = (distance.min(axis=0, initial=np.inf) < SAME_JOINT)[known]
         shares_face = (distance[:, _FACE].mean(axis=1) < SAME_FACE).any()
-        if known.any() and covered.mean() <= MAX_COVERED and not shares_face:
+        if covered.mean() <= MAX_COVERED and not shares_face:
             kept.append(int(candidate))
     return np.array(kept, np.intp)
