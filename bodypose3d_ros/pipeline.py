@@ -23,7 +23,7 @@ from .pose.duplicates import distinct
 from .tracking import Tracker
 
 MAX_PEOPLE = 8
-_TILES_A_FRAME_FOLLOWING, _TILES_A_FRAME_ALONE = 1, 2
+_TILES_FOLLOWING, _TILES_ALONE = 1, 2
 # A region found again within this part of its size, and of about its size, is the same person.
 _SAME_CENTER = 0.3
 _SAME_SIZE = 0.6
@@ -35,7 +35,8 @@ class Pipeline:
     Frames of one camera in order; ``reset`` between pictures that have nothing to do with each
     other. The first frame is searched whole, tile by tile; after it people are followed from
     where they were and the search goes round the tiles, one a frame (two while nobody is there),
-    so that its cost is bounded.
+    so that its cost is bounded. While somebody is followed the search comes last and newcomers
+    join in the next frame: the people known already need not wait for it.
     """
 
     def __init__(
@@ -48,11 +49,19 @@ class Pipeline:
         self.milliseconds: dict[str, float] = {}
         """What the last frame took by stage; ``network`` is both networks' own time."""
         self._following: Regions | None = None
+        self._found = Regions.none()
         self._next_tile = 0
         self._timed = _time_engines(pose, detector)
 
     def __call__(self, frame: Frame, regions: Regions | None = None) -> Bodies:
-        """Everybody in one frame.
+        """Everybody in one frame: ``estimate``, and ``search`` where nobody else detects."""
+        bodies = self.estimate(frame, regions)
+        if regions is None:
+            self.search(frame)
+        return bodies
+
+    def estimate(self, frame: Frame, regions: Regions | None = None) -> Bodies:
+        """Everybody in one frame who is followed or was found; searches only if nobody is.
 
         Args:
             frame: The image and its camera.
@@ -64,17 +73,30 @@ class Pipeline:
         """
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
         self.milliseconds = {}
-        with self._stage("detect"):
-            looked_at, followed = self._look(frame) if regions is None else (regions, 0)
+        following = Regions.none() if self._following is None else self._following
+        if regions is not None:
+            following, self._found = Regions.none(), regions
+        elif not len(following):
+            self._search(frame, _TILES_ALONE)
         with self._stage("pose"):
-            keypoints = self.pose.estimate(frame, looked_at)
-            keypoints = self._keep(keypoints, followed)
+            fresh = select(self._found, ~_among(self._found, following))
+            keypoints = self.pose.estimate(frame, concatenate([following, fresh]))
+            keypoints = self._keep(keypoints, len(following))
         with self._stage("lift"):
             bodies = lift(keypoints, frame.camera)
         with self._stage("track"):
             bodies = self.tracker.update(bodies, frame.stamp)
-        self._following = keypoints.following
+        self._following, self._found = keypoints.following, Regions.none()
         return bodies
+
+    def search(self, frame: Frame) -> None:
+        """Look for newcomers in one tile of a frame that was estimated, for the next one.
+
+        Raises:
+            EngineError: The network could not be run.
+        """
+        if self._following is not None and len(self._following):
+            self._search(frame, _TILES_FOLLOWING)
 
     @property
     def ended(self) -> tuple[int, ...]:
@@ -83,7 +105,7 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget everybody: the next frame has nothing to do with the last one."""
-        self._following = None
+        self._following, self._found = None, Regions.none()
         self._next_tile = 0
         self.tracker.reset()
 
@@ -92,18 +114,14 @@ class Pipeline:
         self.pose.close()
         self.detector.close()
 
-    def _look(self, frame: Frame) -> tuple[Regions, int]:
-        """Regions to look at; the first ones follow people of the last frame: how many."""
-        following = Regions.none() if self._following is None else self._following
-        found = self.detector.detect(frame.image, self._next_tiles(frame))
-        fresh = select(found, ~_among(found, following))
-        return concatenate([following, fresh]), len(following)
+    def _search(self, frame: Frame, count: int) -> None:
+        with self._stage("detect"):
+            self._found = self.detector.detect(frame.image, self._next_tiles(frame, count))
 
-    def _next_tiles(self, frame: Frame) -> NDArray[np.int64]:
+    def _next_tiles(self, frame: Frame, count: int) -> NDArray[np.int64]:
         every = tiles(frame.image.shape[1], frame.image.shape[0])
         if self._following is None:
             return every
-        count = _TILES_A_FRAME_FOLLOWING if len(self._following) else _TILES_A_FRAME_ALONE
         chosen = (self._next_tile + np.arange(count)) % len(every)
         self._next_tile += count
         return every[chosen]

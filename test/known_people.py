@@ -34,7 +34,7 @@ class KnownPeople:
         self.closed = False
         self._seconds = seconds
 
-    def __call__(self, frame, regions=None) -> Bodies:
+    def estimate(self, frame, regions=None) -> Bodies:
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
         time.sleep(self._seconds)
         self.frames.append((frame.stamp, regions))
@@ -52,6 +52,9 @@ class KnownPeople:
             np.full(count, STATE_TRACKED, np.uint8),
             np.tile([0.0, 0.0, -1.0], (count, 34, 1)),
         )
+
+    def search(self, frame) -> None:
+        pass
 
     def reset(self) -> None:
         self.resets += 1

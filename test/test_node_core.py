@@ -345,9 +345,8 @@ def test_a_defect_is_not_hidden(start):
     def broken(frame, regions=None):
         raise ZeroDivisionError
 
-    node.core._estimation.pipeline = broken
+    node.pipeline.estimate = broken
     node.image()
     node.core._worker._thread.join(5)
     with pytest.raises(ZeroDivisionError):
         node.core.check()
-    node.core._estimation.pipeline = node.pipeline

@@ -79,6 +79,22 @@ def test_regions_from_elsewhere_replace_the_search(fresh):
     assert len(fresh(frame, Regions.none())) == 0
 
 
+def test_who_is_known_does_not_wait_for_the_search_and_newcomers_join_in_the_next_frame(fresh):
+    shown = film.load("two_people")
+    first, *later = list(shown.frames())[:4]
+    x, y = shown.pixels[0, 0].T
+    fresh.estimate(first, Regions.from_boxes(np.array([[x.min(), y.min(), x.max(), y.max()]])))
+    counts, searched = [], []
+    for frame in later:
+        counts.append(len(fresh.estimate(frame)))
+        searched.append("detect" in fresh.milliseconds)
+        fresh.search(frame)
+    # A 640x480 image has two tiles, searched in turn: after both she has been seen.
+    assert counts[0] == 1
+    assert counts[-1] == 2
+    assert not any(searched)
+
+
 def test_a_camera_of_another_size_is_refused(fresh):
     frame = Frame(np.zeros((48, 64, 3), np.uint8), Camera.from_hfov(640, 480, 60), 0)
     with pytest.raises(CameraError, match="this one is 64x48"):

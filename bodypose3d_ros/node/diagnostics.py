@@ -17,7 +17,7 @@ _WINDOW_S = 5.0
 _WINDOW_FRAMES = 600
 # The same kind of trouble is logged once in so long.
 _SAY_AGAIN_S = 60.0
-# What the node adds to what its networks take.
+# What the node adds to what its networks take until the poses are out.
 _ADDED = "latency less network"
 
 
@@ -61,6 +61,7 @@ class Diagnostics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._received, self._published, self._skipped = _Events(), _Events(), _Events()
+        self._added = _Events()
         self._stages: defaultdict[str, _Events] = defaultdict(_Events)
         self._problem = ""
         self._last_problem = ""
@@ -71,18 +72,25 @@ class Diagnostics:
         with self._lock:
             self._received.add(time.monotonic(), age * 1e3)
 
-    def published(self, latency: float, stages: Mapping[str, float]) -> None:
-        """Poses went out, ``latency`` seconds after their image's stamp.
+    def published(self, latency: float, network: float) -> None:
+        """Poses went out.
 
-        ``stages``: milliseconds of each stage of the pipeline, ``network`` among them.
+        Args:
+            latency: Seconds after their image's stamp.
+            network: Seconds of it that the networks ran.
         """
         with self._lock:
             now = time.monotonic()
             self._published.add(now, latency * 1e3)
+            self._added.add(now, (latency - network) * 1e3)
+            self._problem = ""
+
+    def worked(self, stages: Mapping[str, float]) -> None:
+        """An image is done with: milliseconds of each stage, before and after publishing."""
+        with self._lock:
+            now = time.monotonic()
             for stage, milliseconds in stages.items():
                 self._stages[stage].add(now, milliseconds)
-            self._stages[_ADDED].add(now, latency * 1e3 - stages.get("network", 0))
-            self._problem = ""
 
     def skipped(self, reason: Exception) -> bool:
         """An image could not be used. Returns whether that should be said, again or at all."""
@@ -122,7 +130,8 @@ class Diagnostics:
                     f"{stage}, median (ms)": events.percentile(now, 50)
                     for stage, events in self._stages.items()
                 },
-                f"{_ADDED}, 95th percentile (ms)": self._stages[_ADDED].percentile(now, 95),
+                f"{_ADDED}, median (ms)": self._added.percentile(now, 50),
+                f"{_ADDED}, 95th percentile (ms)": self._added.percentile(now, 95),
             }
             return Report(level, message, values)
 

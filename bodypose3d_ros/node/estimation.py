@@ -61,7 +61,7 @@ class Estimation:
         p: Parameters,
         regions: Regions | None = None,
     ) -> None:
-        """Estimate and publish.
+        """Estimate, publish, and only then look for newcomers for the next image.
 
         Args:
             message: An ``Image`` or ``CompressedImage``.
@@ -73,13 +73,16 @@ class Estimation:
             Bodypose3dError: This image cannot be used; the next one may.
         """
         frame = _frame(message, camera_infos, p)
-        bodies = self.pipeline(frame, regions)
-        self.milliseconds = dict(self.pipeline.milliseconds)
+        bodies = self.pipeline.estimate(frame, regions)
         self._ended += self.pipeline.ended
         image_size = (frame.camera.width, frame.camera.height)
         header = self._messages.header(frame.stamp, p.target_frame or frame.frame_id)
         self._publish_bodies(self._in_target_frame(bodies, frame, p), header, image_size, p)
         self._publish_overlay(frame, bodies, p)
+        if regions is None:
+            self.pipeline.search(frame)
+        self.milliseconds = dict(self.pipeline.milliseconds)
+        self._diagnostics.worked(self.milliseconds)
 
     def _in_target_frame(self, bodies: Bodies, frame: Frame, p: Parameters) -> Bodies:
         if p.target_frame in ("", frame.frame_id):
@@ -95,7 +98,7 @@ class Estimation:
         poses = self._messages.pose_array(bodies, header, image_size)
         self._host.publish(POSES, poses)
         latency = (self._host.now() - stamp_of(poses)) / 1e9
-        self._diagnostics.published(latency, self.pipeline.milliseconds)
+        self._diagnostics.published(latency, self.pipeline.milliseconds.get("network", 0) / 1e3)
         nearest = self._messages.nearest(poses)
         if nearest is not None:
             self._host.publish(POSE, nearest)
