@@ -21,6 +21,7 @@ from .errors import InputError, OutputError
 from .messages import Messages
 from .people import SCALE_NAMES, Bodies, Frame
 from .pipeline import Pipeline
+from .pose_cdr import ARRAY_TYPE, PoseCdr
 from .recording import IMAGE_TYPES, Recorded, RecordingWriter
 from .skeleton import known
 from .sources import Source
@@ -154,8 +155,11 @@ class Estimation:
         milliseconds = {"read": read_ms, **self.pipeline.milliseconds}
         log_time = recorded.log_time if recorded else frame.stamp
         with _stage(milliseconds, "messages"):
+            size = (frame.camera.width, frame.camera.height)
+            poses = PoseCdr(bodies, frame.stamp, frame.frame_id, size).array()
             messages = self._build(frame, bodies)
         with _stage(milliseconds, "files"):
+            self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
             for topic, message in messages.items():
                 self._recording.write(topic, message, log_time)
             self._lines.write(json.dumps(line(frame, bodies)) + "\n")
@@ -169,9 +173,7 @@ class Estimation:
 
     def _build(self, frame: Frame, bodies: Bodies) -> dict[str, Any]:
         header = self._messages.header(frame.stamp, frame.frame_id)
-        size = (frame.camera.width, frame.camera.height)
         return {
-            f"{NAMESPACE}/poses": self._messages.pose_array(bodies, header, size),
             f"{NAMESPACE}/markers": self._messages.markers(bodies, header, self.pipeline.ended),
             "/tf": self._messages.transforms(bodies, header),
         }

@@ -1,6 +1,7 @@
 """People to ROS messages: one code for rclpy's classes and for rosbags' dataclasses.
 
-Both build a message from keyword arguments; which classes they are is the caller's to say.
+Both build a message from keyword arguments; which classes they are is the caller's to say. Poses
+go out as bytes (``pose_cdr``); here they are only read.
 """
 
 from __future__ import annotations
@@ -52,9 +53,6 @@ _TYPES = {
     "MeshFile": "visualization_msgs/msg/MeshFile",
     "UVCoordinate": "visualization_msgs/msg/UVCoordinate",
     "TFMessage": "tf2_msgs/msg/TFMessage",
-    "Joint3D": "bodypose3d_ros/msg/Joint3D",
-    "Pose3D": "bodypose3d_ros/msg/Pose3D",
-    "Pose3DArray": "bodypose3d_ros/msg/Pose3DArray",
 }
 
 
@@ -74,7 +72,7 @@ _NO_SHAPE = _Shape(_SPHERE_LIST)
 
 
 def bodies_of(array: Message) -> Bodies:
-    """The people of a ``Pose3DArray``, of any host's class: what ``pose_array`` was made from."""
+    """The people of a ``Pose3DArray``, of any host's class: those that ``PoseCdr`` laid out."""
     poses = array.poses
     joints = [pose.joints for pose in poses]
 
@@ -95,7 +93,7 @@ def bodies_of(array: Message) -> Bodies:
 
 
 class Messages:
-    """Builds every message this package publishes, in one host's classes."""
+    """Builds every message this package publishes but poses, in one host's classes."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._make = SimpleNamespace(**{short: lookup(name) for short, name in _TYPES.items()})
@@ -104,66 +102,6 @@ class Messages:
         """A header; ``stamp`` in nanoseconds."""
         time = self._make.Time(sec=stamp // 10**9, nanosec=stamp % 10**9)
         return self._make.Header(stamp=time, frame_id=frame_id)
-
-    def pose_array(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> Message:
-        """Everybody of one image as ``Pose3DArray``.
-
-        Args:
-            bodies: Tracked people.
-            header: The image's, with the frame that the joints are in.
-            image_size: Width and height of the raw image, which the roi stays within.
-        """
-        poses = self._poses(bodies, header, image_size)
-        return self._make.Pose3DArray(header=header, poses=poses)
-
-    def _poses(self, bodies: Bodies, header: Message, image_size: tuple[int, int]) -> list[Message]:
-        regions = _regions_of_interest(bodies.pixels, image_size)
-        return [
-            self._make.Pose3D(
-                header=header,
-                track_id=int(bodies.track_id[n]),
-                state=int(bodies.state[n]),
-                scale_source=int(bodies.scale_source[n]),
-                confidence=float(bodies.score[n]),
-                roi=self._region_of_interest(*regions[n]),
-                joints=self._joints(bodies, n),
-            )
-            for n in range(len(bodies))
-        ]
-
-    def _joints(self, bodies: Bodies, person: int) -> list[Message]:
-        is_known = known(bodies.joints[person])[:, None]
-        rotations = np.where(is_known, bodies.orientation[person], (0, 0, 0, 1))
-        unknown_covariance = np.zeros(9)
-        unknown_covariance[0] = -1
-        return [
-            self._make.Joint3D(
-                position=self._make.Point(x=x, y=y, z=z),
-                orientation=self._quaternion(rotation),
-                velocity=self._vector(velocity),
-                position_covariance=unknown_covariance,
-                u=u,
-                v=v,
-                confidence=confidence,
-            )
-            for (x, y, z), rotation, velocity, (u, v), confidence in zip(
-                bodies.joints[person].tolist(),
-                rotations.tolist(),
-                bodies.velocity[person].tolist(),
-                bodies.pixels[person].tolist(),
-                bodies.confidence[person].tolist(),
-                strict=True,
-            )
-        ]
-
-    def nearest(self, pose_array: Message) -> Message | None:
-        """The ``Pose3D`` whose nearest joint is nearest to the origin of its frame."""
-
-        def distance(pose: Message) -> float:
-            p = [(j.position.x, j.position.y, j.position.z) for j in pose.joints]
-            return float(np.nanmin(np.linalg.norm(p, axis=1)))
-
-        return min(pose_array.poses, key=distance, default=None)
 
     def transforms(
         self, bodies: Bodies, header: Message, joints: Sequence[int] = range(len(JOINTS))
@@ -252,7 +190,9 @@ class Messages:
             p=projection.ravel(),
             binning_x=0,
             binning_y=0,
-            roi=self._region_of_interest(0, 0, 0, 0),
+            roi=self._make.RegionOfInterest(
+                x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+            ),
         )
 
     def image(self, image: NDArray[np.uint8], header: Message) -> Message:
@@ -301,15 +241,6 @@ class Messages:
             mesh_use_embedded_materials=False,
         )
 
-    def _region_of_interest(self, x: int, y: int, width: int, height: int) -> Message:
-        return self._make.RegionOfInterest(
-            x_offset=x,
-            y_offset=y,
-            height=height,
-            width=width,
-            do_rectify=False,
-        )
-
     def _point(self, xyz: Sequence[float]) -> Message:
         return self._make.Point(x=xyz[0], y=xyz[1], z=xyz[2])
 
@@ -332,15 +263,3 @@ def _above(joints: Array) -> list[float]:
     place = neck + spine / np.linalg.norm(spine) * _TEXT_ABOVE
     x, y, z = place if known(place) else joints[known(joints)].mean(axis=0)
     return [float(x), float(y), float(z)]
-
-
-def _regions_of_interest(
-    pixels: Array, image_size: tuple[int, int]
-) -> list[tuple[int, int, int, int]]:
-    """x, y, width, height of the box of each person's known pixels, within the image."""
-    finite = np.isfinite(pixels)
-    low = np.floor(np.where(finite, pixels, np.inf).min(axis=1))
-    high = np.ceil(np.where(finite, pixels, -np.inf).max(axis=1)) + 1
-    low, high = (np.clip(corner, 0, image_size) for corner in (low, high))
-    boxes = np.concatenate([low, np.maximum(high - low, 0)], axis=1).astype(int)
-    return [(box[0], box[1], box[2], box[3]) for box in boxes.tolist()]

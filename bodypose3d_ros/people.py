@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .orientation import orientations
+from .skeleton import JOINT_COUNT
 
 if TYPE_CHECKING:
     from .camera import Camera
@@ -122,7 +123,7 @@ class Bodies:
     """(N,) identity over time, from 1; empty before tracking."""
     state: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     """(N,) STATE_NEW, STATE_TRACKED or STATE_COASTING; empty before tracking."""
-    velocity: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    velocity: Array = field(default_factory=lambda: np.zeros((0, JOINT_COUNT, 3)))
     """(N, 34, 3) metres a second, zero until a track has two frames; empty before tracking."""
 
     def __len__(self) -> int:
@@ -132,6 +133,14 @@ class Bodies:
     def orientation(self) -> Array:
         """(N, 34, 4) quaternions x y z w of the joints' frames; the identity where unknown."""
         return orientations(self.joints)
+
+
+def nearest(bodies: Bodies) -> int | None:
+    """Who has the joint nearest to the origin of the joints' frame; None where nobody is."""
+    if not len(bodies):
+        return None
+    squares = (bodies.joints**2).sum(axis=2)
+    return int(np.where(np.isnan(squares), np.inf, squares).min(axis=1).argmin())
 
 
 def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever numpy indexes with

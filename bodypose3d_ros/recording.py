@@ -45,8 +45,8 @@ class Recorded:
     log_time: int
     """Nanoseconds."""
     cdr: bytes
-    definition: str
-    """The type's .msg text with everything it is made of."""
+    definition: str = ""
+    """The type's .msg text with everything it is made of; empty: as this package knows it."""
 
 
 class Recording:
@@ -260,10 +260,10 @@ class RecordingWriter:
         """Add a rosbags message at a time in nanoseconds."""
         name = message.__msgtype__
         cdr = bytes(self._types.serialize_cdr(message, name))
-        self.write_cdr(Recorded(topic, name, log_time, cdr, self._definition(name)))
+        self.write_cdr(Recorded(topic, name, log_time, cdr))
 
     def write_cdr(self, recorded: Recorded) -> None:
-        """Add a message as it stands in another recording."""
+        """Add a message that is CDR already, as it stands in another recording."""
         channel = self._channel(recorded)
         time = recorded.log_time
         self._writer.add_message(channel, log_time=time, publish_time=time, data=recorded.cdr)
@@ -273,16 +273,11 @@ class RecordingWriter:
         self._writer.finish()  # type: ignore[no-untyped-call]  # mcap does not annotate it
         self._file.close()
 
-    def _definition(self, name: str) -> str:
-        if name in self._schemas:
-            return ""  # the file has it already
-        return self._types.generate_msgdef(name, ros_version=2)[0]
-
     def _channel(self, recorded: Recorded) -> int:
         if recorded.type not in self._schemas:
-            text = recorded.definition.encode()
+            text = recorded.definition or self._definition(recorded.type)
             self._schemas[recorded.type] = self._writer.register_schema(
-                recorded.type, "ros2msg", text
+                recorded.type, "ros2msg", text.encode()
             )
         key = (recorded.topic, recorded.type)
         if key not in self._channels:
@@ -290,6 +285,9 @@ class RecordingWriter:
                 recorded.topic, "cdr", self._schemas[recorded.type]
             )
         return self._channels[key]
+
+    def _definition(self, name: str) -> str:
+        return self._types.generate_msgdef(name, ros_version=2)[0]
 
 
 def _folder(path: Path) -> Path:

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 
 from bodypose3d_ros.camera import Camera
 from bodypose3d_ros.messages import Messages, bodies_of
-from bodypose3d_ros.people import SCALE_LIMBS, STATE_TRACKED, Bodies
+from bodypose3d_ros.people import SCALE_LIMBS, STATE_TRACKED, Bodies, nearest, select
+from bodypose3d_ros.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr
 from bodypose3d_ros.skeleton import INDEX, JOINTS, SIDES
 from bodypose3d_ros.typestore import ros_types
 from people_made_up import standing
@@ -45,9 +46,17 @@ def through_cdr(message):
     )
 
 
+def poses(bodies, frame_id="head_camera_optical_frame"):
+    return PoseCdr(bodies, STAMP, frame_id, (640, 480))
+
+
+def pose_array(bodies):
+    return TYPES.deserialize_cdr(poses(bodies).array(), ARRAY_TYPE)
+
+
 def test_a_pose_survives_the_wire_whole():
     bodies = people((0.2, 0.1, 3.0), (-1.0, 0.0, 4.0))
-    array = through_cdr(MESSAGES.pose_array(bodies, HEADER, (640, 480)))
+    array = pose_array(bodies)
     assert (array.header.stamp.sec, array.header.stamp.nanosec) == (1_700_000_000, 123_456_789)
     assert array.header.frame_id == "head_camera_optical_frame"
     assert [pose.track_id for pose in array.poses] == [7, 8]
@@ -67,15 +76,15 @@ def test_a_pose_survives_the_wire_whole():
 
 def test_people_come_back_out_of_their_message():
     bodies = people((0.2, 0.1, 3.0), (-1.0, 0.0, 4.0))
-    again = bodies_of(through_cdr(MESSAGES.pose_array(bodies, HEADER, (640, 480))))
+    again = bodies_of(pose_array(bodies))
     for field in fields(Bodies):
         assert_allclose(getattr(again, field.name), getattr(bodies, field.name), rtol=1e-6)
-    nobody = bodies_of(MESSAGES.pose_array(NOBODY, HEADER, (640, 480)))
+    nobody = bodies_of(pose_array(NOBODY))
     assert (len(nobody), nobody.joints.shape) == (0, (0, 34, 3))
 
 
 def test_unknown_joints_are_nan_without_confidence_or_orientation():
-    (pose,) = MESSAGES.pose_array(people((0, 0, 3)), HEADER, (640, 480)).poses
+    (pose,) = pose_array(people((0, 0, 3))).poses
     for j in UNKNOWN:
         joint = pose.joints[j]
         assert np.isnan([joint.position.x, joint.position.y, joint.position.z]).all()
@@ -91,21 +100,33 @@ def test_constants_name_the_joints_in_order():
 
 
 def test_nobody_is_an_empty_array_not_silence():
-    array = through_cdr(MESSAGES.pose_array(NOBODY, HEADER, (640, 480)))
+    array = pose_array(NOBODY)
     assert array.poses == []
     assert array.header.stamp.nanosec == 123_456_789
-    assert MESSAGES.nearest(array) is None
 
 
 def test_the_nearest_person_is_the_one_with_the_nearest_joint():
-    array = MESSAGES.pose_array(people((0, 0, 4.0), (0.5, 0, 2.0)), HEADER, (640, 480))
-    assert MESSAGES.nearest(array).track_id == 8
+    bodies = people((0, 0, 4.0), (0.5, 0, 2.0), (0, 0, 5.0))
+    assert nearest(bodies) == 1
+    assert nearest(NOBODY) is None
+
+
+@pytest.mark.parametrize("frame_id", ["", "c", "cam", "cams", "camera", "camera7", "camera78"])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_poses_are_the_bytes_that_any_host_would_make_of_them(frame_id, count):
+    """Padding depends on how long the frame's name is and on who comes before."""
+    everybody = people((0, 0, 4.0), (0.5, 0, 2.0), (0, 0, 5.0))
+    made = poses(select(everybody, slice(count)), frame_id)
+    array = TYPES.deserialize_cdr(made.array(), ARRAY_TYPE)
+    assert TYPES.serialize_cdr(array, ARRAY_TYPE) == made.array()
+    for n, pose in enumerate(array.poses):
+        assert TYPES.serialize_cdr(pose, POSE_TYPE) == made.pose(n)
 
 
 @pytest.mark.parametrize("at", [(0, 0, 3), (-1.6, 0.6, 3)])
 def test_the_roi_holds_the_known_pixels_and_stays_in_the_image(at):
     bodies = people(at)
-    (pose,) = MESSAGES.pose_array(bodies, HEADER, (640, 480)).poses
+    (pose,) = pose_array(bodies).poses
     roi = pose.roi
     low = np.clip(np.floor(np.nanmin(bodies.pixels[0], axis=0)), 0, (640, 480))
     high = np.clip(np.ceil(np.nanmax(bodies.pixels[0], axis=0)) + 1, 0, (640, 480))

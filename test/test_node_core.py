@@ -38,9 +38,12 @@ class KeepingHost:
         self.arrived = threading.Condition()
 
     def publish(self, topic, message):
+        # What cannot be serialised cannot be sent.
+        cdr = message
+        if not isinstance(message, bytes):
+            cdr = TYPES.serialize_cdr(message, topic.type)
+        message = TYPES.deserialize_cdr(cdr, topic.type)
         with self.arrived:
-            # What cannot be serialised cannot be sent.
-            TYPES.serialize_cdr(message, topic.type)
             self.sent[topic].append(message)
             self.arrived.notify_all()
 

@@ -78,9 +78,11 @@ class DdsHost:
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 
-    def publish(self, topic: Topic, message: Message) -> None:
-        """Send a message."""
-        self._publishers[topic].publish(message)
+    def publish(self, topic: Topic, message: Message | bytes) -> None:
+        """Send a message of the host's class, or one that is CDR already."""
+        publisher = self._publishers[topic]
+        send = publisher.publish_cdr if isinstance(message, bytes) else publisher.publish
+        send(message)
 
     def subscribers(self, topic: Topic) -> int:
         """How many want it now."""

@@ -11,8 +11,9 @@ from .. import images, overlay
 from ..camera import Camera
 from ..errors import CameraError
 from ..messages import Message, Messages
-from ..people import Bodies, Frame, Regions
+from ..people import Bodies, Frame, Regions, nearest
 from ..pipeline import Pipeline
+from ..pose_cdr import PoseCdr
 from ..skeleton import INDEX, JOINT_COUNT, JOINTS
 from .diagnostics import Diagnostics
 from .host import Host
@@ -52,7 +53,7 @@ class Estimation:
         """Do once what only the first image has to wait for: imports."""
         header = self._messages.header(0, "")
         images.from_message(self._messages.image(np.zeros((2, 2, 3), np.uint8), header))
-        self._messages.pose_array(_SOMEBODY, header, (2, 2))
+        PoseCdr(_SOMEBODY, 0, "", (2, 2)).array()
 
     def __call__(
         self,
@@ -75,9 +76,7 @@ class Estimation:
         frame = _frame(message, camera_infos, p)
         bodies = self.pipeline.estimate(frame, regions)
         self._ended += self.pipeline.ended
-        image_size = (frame.camera.width, frame.camera.height)
-        header = self._messages.header(frame.stamp, p.target_frame or frame.frame_id)
-        self._publish_bodies(self._in_target_frame(bodies, frame, p), header, image_size, p)
+        self._publish_bodies(self._in_target_frame(bodies, frame, p), frame, p)
         self._publish_overlay(frame, bodies, p)
         if regions is None:
             self.pipeline.search(frame)
@@ -92,16 +91,17 @@ class Estimation:
         )
         return transform(bodies, matrix)
 
-    def _publish_bodies(
-        self, bodies: Bodies, header: Message, image_size: tuple[int, int], p: Parameters
-    ) -> None:
-        poses = self._messages.pose_array(bodies, header, image_size)
-        self._host.publish(POSES, poses)
-        latency = (self._host.now() - stamp_of(poses)) / 1e9
+    def _publish_bodies(self, bodies: Bodies, frame: Frame, p: Parameters) -> None:
+        frame_id = p.target_frame or frame.frame_id
+        size = (frame.camera.width, frame.camera.height)
+        poses = PoseCdr(bodies, frame.stamp, frame_id, size)
+        self._host.publish(POSES, poses.array())
+        latency = (self._host.now() - frame.stamp) / 1e9
         self._diagnostics.published(latency, self.pipeline.milliseconds.get("network", 0) / 1e3)
-        nearest = self._messages.nearest(poses)
-        if nearest is not None:
-            self._host.publish(POSE, nearest)
+        first = nearest(bodies)
+        if first is not None:
+            self._host.publish(POSE, poses.pose(first))
+        header = self._messages.header(frame.stamp, frame_id)
         if p.publish_tf:
             joints = [INDEX[name] for name in p.tf_joints or JOINTS]
             self._host.publish(TF, self._messages.transforms(bodies, header, joints))

@@ -14,8 +14,8 @@ from .interface import Topic
 class Host(Protocol):
     """Sends messages, knows the time and the frames. Called from any thread."""
 
-    def publish(self, topic: Topic, message: Message) -> None:
-        """Send a message."""
+    def publish(self, topic: Topic, message: Message | bytes) -> None:
+        """Send a message of the host's class, or one that is CDR already."""
 
     def subscribers(self, topic: Topic) -> int:
         """How many want it now."""

@@ -139,8 +139,8 @@ class RosHost:
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 
-    def publish(self, topic: Topic, message: Message) -> None:
-        """Send a message."""
+    def publish(self, topic: Topic, message: Message | bytes) -> None:
+        """Send a message of the host's class, or one that is CDR already."""
         self._publishers[topic].publish(message)
 
     def subscribers(self, topic: Topic) -> int:
