@@ -133,6 +133,8 @@ class Camera:
     def _cropped(
         self, offset: tuple[int, int], size: tuple[int, int], binning: tuple[int, int]
     ) -> Camera:
+        if (offset, size, binning) == ((0, 0), (self.width, self.height), (1, 1)):
+            return self
         to_image = np.diag([1 / binning[0], 1 / binning[1], 1.0]) @ np.array(
             [[1.0, 0, -offset[0]], [0, 1, -offset[1]], [0, 0, 1]]
         )

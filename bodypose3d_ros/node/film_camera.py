@@ -54,9 +54,9 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         stamp = self.get_clock().now().to_msg()
         image, jpeg, info = next(self._shots)
         for publisher, message in (
-            (self._info, info),
             (self._image, image),
             (self._compressed, jpeg),
+            (self._info, info),
         ):
             if publisher.get_subscription_count():
                 message.header.stamp = stamp

@@ -30,7 +30,6 @@ _REGION_CENTER, _REGION_EDGE = 33, 34
 
 # The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
 _REACH = np.arange(9) - 4
-_WINDOW = np.stack(np.meshgrid(_REACH, _REACH), -1).reshape(-1, 2)
 _REFINE_MIN = 0.5
 
 # (34, 4) the landmarks each joint is made of, repeated where they are fewer than four.
@@ -103,14 +102,20 @@ def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
     # Truncation towards zero, as MediaPipe's cast to int.
     cell = np.trunc(points * (width, height)).astype(np.int64)
     inside = ((cell >= 0) & (cell < (width, height))).all(axis=2)
-    around = cell[:, :, None] + _WINDOW
-    exists = ((around >= 0) & (around < (width, height))).all(axis=3)
-    places = np.where(exists, around[..., 1] * width + around[..., 0], 0)
-    logits = np.take_along_axis(heatmap.reshape(count, landmarks, height * width), places, axis=2)
+    x, y = cell[..., 0, None] + _REACH, cell[..., 1, None] + _REACH
+    exists = ((y >= 0) & (y < height))[..., None] & ((x >= 0) & (x < width))[..., None, :]
+    person, landmark = np.ogrid[:count, :landmarks]
+    logits = heatmap[
+        person[..., None, None],
+        landmark[..., None, None],
+        y.clip(0, height - 1)[..., None],
+        x.clip(0, width - 1)[..., None, :],
+    ]
     mass = np.where(exists, sigmoid(logits), 0)
-    total = np.maximum(mass.sum(axis=2), 1e-12)[..., None]
-    moved = (cell + mass @ _WINDOW / total) / (width, height)
-    sure = inside & (mass.max(axis=2, initial=0) >= _REFINE_MIN)
+    moment = np.stack([mass.sum(axis=2) @ _REACH, mass.sum(axis=3) @ _REACH], -1)
+    total = np.maximum(mass.sum(axis=(2, 3)), 1e-12)[..., None]
+    moved = (cell + moment / total) / (width, height)
+    sure = inside & (mass.max(axis=(2, 3), initial=0) >= _REFINE_MIN)
     return np.where(sure[..., None], moved, points)
 
 
