@@ -79,8 +79,7 @@ class Pipeline:
         elif not len(following):
             self._search(frame, _TILES_ALONE)
         with self._stage("pose"):
-            fresh = select(self._found, ~_among(self._found, following))
-            keypoints = self.pose.estimate(frame, concatenate([following, fresh]))
+            keypoints = self.pose.estimate(frame, _joined(following, self._found))
             keypoints = self._keep(keypoints, len(following))
         with self._stage("lift"):
             bodies = lift(keypoints, frame.camera)
@@ -187,6 +186,11 @@ def _time_engines(*owners: PoseModel | BlazePoseDetector) -> list[TimedEngine]:
         owner.engine = TimedEngine(owner.engine)
         timed.append(owner.engine)
     return timed
+
+
+def _joined(known: Regions, found: Regions) -> Regions:
+    """Those known, and of those found the others."""
+    return concatenate([known, select(found, ~_among(found, known))]) if len(found) else known
 
 
 def _among(found: Regions, known: Regions) -> NDArray[np.bool_]:
