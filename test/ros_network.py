@@ -44,6 +44,14 @@ def environment(domain: int) -> dict[str, str]:
     }
 
 
+def spin_until(node, condition, seconds=60.0):
+    """Serve a node of ours until it is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "timed out"
+        node.spin_once(0.05)
+
+
 class Process:
     """A program of a test: its output in lines, its end in time."""
 

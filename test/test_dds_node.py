@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from known_people import picture
-from ros_network import PEERS
+from ros_network import PEERS, spin_until
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
@@ -45,13 +45,6 @@ def listen(graph):
         return messages
 
     return listener
-
-
-def spin_until(node, condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "timed out"
-        node.spin_once(0.05)
 
 
 def distance(poses):
@@ -97,19 +90,6 @@ def test_a_late_subscriber_gets_everything_from_then_on(start, graph, listen):
     spin_until(graph, lambda: all(late.values()))
     assert not late_jpeg  # a reliable subscription of a best effort topic
     assert late[topics.TF][0].transforms[0].child_frame_id == "body_1/pelvis"
-
-
-@pytest.mark.ros
-@pytest.mark.parametrize("reliability", ["reliable", "best_effort"])
-def test_ros_2_feeds_it_and_listens_to_it(start, reliability):
-    """A camera and a subscriber on rclpy; each sees the node in its graph."""
-    pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
-    pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon")
-    start(PEERS / "ros_camera.py", reliability)
-    start(NODE, "node", "--host", "dds")
-    listener = start(PEERS / "ros_listener.py")
-    assert listener.line("person") == "person 1 at 2.5"
-    listener.line("node /bodypose3d")
 
 
 def test_two_nodes_do_not_disturb_each_other(start, graph, listen):

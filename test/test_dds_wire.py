@@ -1,12 +1,8 @@
 """The small DDS runtime, between processes, on the loopback interface."""
 
-import time
-
-import numpy as np
 import pytest
 
-from message_content import random_message
-from ros_network import PEERS
+from ros_network import PEERS, spin_until
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
@@ -14,13 +10,8 @@ from bodypose3d_ros.dds.names import Names
 from bodypose3d_ros.dds.network import Network
 from bodypose3d_ros.dds.node import Node
 from bodypose3d_ros.dds.types import Types
-from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import DEFAULT, LATCHED, SENSOR_DATA, QosProfile
-
-TYPES = sorted(
-    {topic.type for topic in (*interface.INPUTS, *interface.OUTPUTS)}
-    | {"rosgraph_msgs/msg/Clock", "rmw_dds_common/msg/ParticipantEntitiesInfo"}
-)
+from mirrored import TYPES, assert_mirrored
 
 
 @pytest.fixture
@@ -29,45 +20,9 @@ def node(domain):
         yield node
 
 
-def spin_until(node, condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "timed out"
-        node.spin_once(0.05)
-
-
 def test_every_type_passes_byte_for_byte(start, node):
     """To another process, there taken apart and built again, and back."""
     assert_mirrored(start(PEERS / "mirror.py", *TYPES), node)
-
-
-@pytest.mark.ros
-def test_every_type_passes_through_ros_2_byte_for_byte(start, node):
-    """Likewise, but it is rclpy that takes the messages apart and builds them again."""
-    pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
-    assert_mirrored(start(PEERS / "ros_mirror.py", *TYPES), node)
-
-
-def assert_mirrored(mirror, node):
-    rng = np.random.default_rng(6)
-    got = {name: [] for name in TYPES}
-    out = {}
-    for name in TYPES:
-        topic = name.rsplit("/", 1)[1]
-        node.create_subscription(name, f"/back/{topic}", got[name].append, DEFAULT, raw=True)
-        out[name] = node.create_publisher(name, f"/there/{topic}", DEFAULT)
-    mirror.line("ready")
-    # The mirror's way back must be open too, and only its own answer shows that it is.
-    back = [s for s in node._subscriptions if s.channel.name.startswith("/back/")]
-    spin_until(node, lambda: all(p.subscribers for p in out.values()))
-    spin_until(node, lambda: all(s.publishers for s in back))
-    time.sleep(0.2)
-    for name in TYPES:
-        sent = [node.types.serialize(random_message(node.types, name, rng), name) for _ in range(8)]
-        for cdr in sent:
-            out[name].publish_cdr(cdr)
-        spin_until(node, lambda n=name: len(got[n]) == 8)
-        assert got[name] == sent, name
 
 
 def test_a_late_subscriber_gets_what_was_latched(start, domain, node):
