@@ -189,17 +189,26 @@ def test_without_the_transform_images_are_skipped_and_it_is_said_once(start):
     assert node.core.diagnose().level == OK
 
 
+def test_the_first_image_waits_for_the_camera_info_right_behind_it(start):
+    """Camera drivers publish them in this order (image_transport's CameraPublisher)."""
+    node = start()
+    node.image()
+    node.info()
+    assert stamp_of(node.wait(topics.POSES)) == STAMP
+    assert not node.skipped(0)
+
+
 def test_an_image_waits_for_the_camera_info_of_its_own_frame(start):
     node = start()
     node.info("other_camera")
     node.image()
+    node.image(stamp=STAMP + 1)
     assert (
         "no CameraInfo of the image's frame 'camera' has come (there is: 'other_camera')"
         in (node.skipped()[0])
     )
     node.info()
-    node.image()
-    node.wait(topics.POSES)
+    assert stamp_of(node.wait(topics.POSES)) == STAMP + 1
 
 
 def test_a_camera_info_of_another_size_is_refused(start):

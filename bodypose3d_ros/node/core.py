@@ -54,6 +54,8 @@ class Core:
         self._worker: Worker[_Work] | None = None
         self._dropped = 0
         self._camera_infos: dict[str, Message] = {}
+        self._uncalibrated: _Work | None = None
+        """The newest image, when the CameraInfo of its frame has not come yet."""
         self._image_frame: str | None = None
         self._waiting_images: OrderedDict[int, Message] = OrderedDict()
 
@@ -99,6 +101,7 @@ class Core:
             header = self.messages.header(self._host.now(), "")
             self._host.publish(MARKERS, self.messages.no_markers(header))
         self._waiting_images.clear()
+        self._uncalibrated = None
         if self._estimation is not None:
             self._estimation.pipeline.reset()
 
@@ -144,6 +147,9 @@ class Core:
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo`` has come: the last one of a frame counts."""
         self._camera_infos[message.header.frame_id] = message
+        work, self._uncalibrated = self._uncalibrated, None
+        if work is not None:
+            self._put(work)
 
     @property
     def lacks_camera_info(self) -> bool:
@@ -157,8 +163,13 @@ class Core:
             self._put(_Work(image, regions(message, self.parameters.detection_class)))
 
     def _put(self, work: _Work) -> None:
-        if self._worker is not None:
-            self._worker.put(work)
+        ready: _Work | None = work
+        if not (work.image.header.frame_id in self._camera_infos or self.parameters.hfov):
+            # Drivers publish an image first and its CameraInfo right behind it. Another image
+            # means that none comes: the worker says so of the one before.
+            ready, self._uncalibrated = self._uncalibrated, work
+        if self._worker is not None and ready is not None:
+            self._worker.put(ready)
 
     def _work(self, work: _Work) -> None:
         """In the worker's thread."""
