@@ -113,6 +113,7 @@ def test_the_node_says_the_same(network):
         core.check()
         time.sleep(0.01)
     core.cleanup()
-    (array,) = host.poses
+    array = types.deserialize_cdr(host.poses[0], POSES.type)
+    assert len(host.poses) == 1
     assert len(array.poses) == 4
     assert error(bodies_of(array).joints, joints) < 0.005
