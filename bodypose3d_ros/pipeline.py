@@ -19,7 +19,7 @@ from .people import Bodies, Frame, Keypoints, Regions, concatenate, select
 from .pose import PoseModel
 from .pose.blazepose import BlazePose
 from .pose.bodypose3dnet import BodyPose3DNet, Settings
-from .pose.duplicates import distinct
+from .pose.duplicates import MIN_SCORE, distinct
 from .tracking import Tracker
 
 MAX_PEOPLE = 8
@@ -80,7 +80,8 @@ class Pipeline:
             self._search(frame, _TILES_ALONE)
         with self._stage("pose"):
             keypoints = self.pose.estimate(frame, _joined(following, self._found))
-            keypoints = self._keep(keypoints, len(following))
+            newcomer = self.pose.sure_score if regions is None else MIN_SCORE
+            keypoints = self._keep(keypoints, len(following), newcomer)
         with self._stage("lift"):
             bodies = lift(keypoints, frame.camera)
         with self._stage("track"):
@@ -125,13 +126,14 @@ class Pipeline:
         self._next_tile += count
         return every[chosen]
 
-    def _keep(self, keypoints: Keypoints, followed: int) -> Keypoints:
+    def _keep(self, keypoints: Keypoints, followed: int, newcomer: float) -> Keypoints:
         """Real and different people, the most certain first; who is followed goes before."""
         known = keypoints.confidence > 0
         certainty = keypoints.confidence.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         rank = keypoints.regions.score * keypoints.score * certainty
         rank[:followed] += 1
-        return select(keypoints, distinct(keypoints, rank)[: self.max_people])
+        least = np.where(np.arange(len(rank)) < followed, MIN_SCORE, newcomer)
+        return select(keypoints, distinct(keypoints, rank, least)[: self.max_people])
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -30,7 +30,7 @@ def at(x, z=3.0):
 
 
 def kept(keypoints, rank):
-    return distinct(keypoints, np.array(rank, float)).tolist()
+    return distinct(keypoints, np.array(rank, float), np.full(len(rank), 0.5)).tolist()
 
 
 def test_different_people_are_all_kept_the_best_first():

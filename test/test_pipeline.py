@@ -51,6 +51,11 @@ def test_both_of_two_people_are_found_and_nobody_else(fresh):
     assert accuracy.invented <= 0.1 * accuracy.expected
 
 
+def test_half_a_body_is_nobody_new(fresh):
+    """In the first image a half-sized body is found on his chest, with a score of 0.7."""
+    assert len(fresh(next(film.load("two_people").frames()))) == 2
+
+
 def test_somebody_who_walks_in_is_found_and_who_leaves_is_gone(fresh):
     shown = film.load("walk_through")
     people = [fresh(frame) for frame in shown.frames()]

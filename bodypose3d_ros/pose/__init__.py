@@ -12,6 +12,8 @@ class PoseModel(Protocol):
     """A pose network with what comes before and after it."""
 
     engine: Engine
+    sure_score: float
+    """From this score on somebody newly found is a person; who is followed stays one longer."""
 
     def estimate(self, frame: Frame, regions: Regions) -> Keypoints:
         """Find the keypoints of the person in each region, all regions as one batch.

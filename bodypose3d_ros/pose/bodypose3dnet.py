@@ -26,6 +26,7 @@ from ..skeleton import (
     known,
 )
 from .crop import apply, cut, image_from_crop, to_tensor
+from .duplicates import MIN_SCORE
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,8 @@ class Settings:
 
 class BodyPose3DNet:
     """The network, its crops, its five inputs and what is read out of its four outputs."""
+
+    sure_score = MIN_SCORE
 
     def __init__(self, engine: Engine, settings: Settings | None = None) -> None:
         """Take a network that has been loaded.

@@ -19,7 +19,7 @@ _FACE = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "
 
 
 def distinct(
-    keypoints: Keypoints, rank: NDArray[np.float64], min_score: float = MIN_SCORE
+    keypoints: Keypoints, rank: NDArray[np.float64], min_score: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """Indices of the people to keep, best rank first.
 
@@ -31,13 +31,13 @@ def distinct(
     Args:
         keypoints: N candidates.
         rank: (N,) which of two that exclude each other stays: the higher.
-        min_score: The network's least score for a person.
+        min_score: (N,) the network's least score for a person.
     """
     size = keypoints.following.size.max(axis=1, initial=0)
     kept: list[int] = []
     for candidate in np.argsort(-rank, kind="stable"):
         known = keypoints.confidence[candidate] > 0
-        if not keypoints.score[candidate] >= min_score or not known.any():
+        if not keypoints.score[candidate] >= min_score[candidate] or not known.any():
             continue
         if not kept:
             kept.append(int(candidate))
