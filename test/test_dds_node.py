@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from known_people import picture
-from ros_network import PEERS, spin_until
+from ros_network import PEERS, spin_until, two_seconds
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
@@ -183,7 +183,7 @@ def test_it_ends_cleanly_and_the_graph_forgets_it_at_once(start, graph, listen, 
     node = start(NODE, "node", "--host", "dds")
     watcher.line("node /bodypose3d")
     spin_until(graph, lambda: poses)
-    assert node.stop(number) < 2
+    assert node.stop(number) < two_seconds()
     assert node.returncode == 0
     watcher.line("gone /bodypose3d", timeout=2)
 
