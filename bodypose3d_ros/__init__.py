@@ -8,5 +8,3 @@ from pkgutil import extend_path
 
 # A source folder on sys.path must not hide the generated ``bodypose3d_ros.msg`` of a sourced ROS 2.
 __path__ = extend_path(__path__, __name__)
-
-__version__ = "0.1.0"

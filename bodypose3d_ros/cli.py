@@ -24,10 +24,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from . import __version__, models
+from . import models
 from .dds import commands as graph
 from .engines.commands import engine
 from .errors import Bodypose3dError, InputError
+from .version import __version__
 
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -15,7 +15,7 @@ from rosbags.typesys.store import Typestore
 
 from .errors import Bodypose3dError, InputError
 
-DISTROS = ("humble", "iron", "jazzy", "kilted")
+DISTROS = ("humble", "iron", "jazzy", "kilted", "lyrical")
 """The ROS 2 distributions whose definitions can be asked for."""
 
 DEFAULT_DISTRO = "jazzy"

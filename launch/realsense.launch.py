@@ -1,4 +1,4 @@
-"""An Intel RealSense camera (package realsense2_camera, 4.54 or later) and the node."""
+"""An Intel RealSense camera (package realsense2_camera, 4.55.1 or later) and the node."""
 
 from ament_index_python.packages import get_package_share_path
 from launch import LaunchDescription

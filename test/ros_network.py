@@ -16,6 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PEERS = Path(__file__).parent / "peers"
 
+_CYCLONE = {
+    "CYCLONEDDS_URI": (
+        '<CycloneDDS><Domain><General><Interfaces><NetworkInterface name="lo"/></Interfaces>'
+        "</General></Domain></CycloneDDS>"
+    )
+}
+if os.environ.get("ROS_DISTRO") == "humble":
+    # There ROS_LOCALHOST_ONLY names the interface, and Cyclone refuses to be told twice.
+    _CYCLONE = {}
+
 # Up to 101, a domain's ports lie below those the kernel gives away.
 _domains = itertools.cycle(random.sample(range(1, 101), 100))
 
@@ -37,10 +47,7 @@ def environment(domain: int) -> dict[str, str]:
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_LOCALHOST_ONLY": "1",
-        "CYCLONEDDS_URI": (
-            '<CycloneDDS><Domain><General><Interfaces><NetworkInterface name="lo"/></Interfaces>'
-            "</General></Domain></CycloneDDS>"
-        ),
+        **_CYCLONE,
     }
 
 

@@ -32,7 +32,7 @@ def test_distros_differ_where_ros_does():
     """rmw_dds_common's gid had 24 bytes up to Humble and has 16 since Iron."""
     gid = "rmw_dds_common/msg/Gid"
     sizes = {d: typestore.ros_types(d).fielddefs[gid][1][0][1][1][1] for d in typestore.DISTROS}
-    assert sizes == {"humble": 24, "iron": 16, "jazzy": 16, "kilted": 16}
+    assert sizes == {"humble": 24, "iron": 16, "jazzy": 16, "kilted": 16, "lyrical": 16}
 
 
 def test_char_is_uint8_as_in_ros_2():

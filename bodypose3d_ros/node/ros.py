@@ -71,11 +71,16 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         """
         super().__init__(node_name, **options)
         self._host = RosHost(self)
-        self._core = Core(self._host, message_class, declare(self))
+        try:
+            self._core = Core(self._host, message_class, declare(self))
+        except InputError:
+            # Since Kilted rclpy's end would call our destroy_node, on half a node.
+            super().destroy_node()
+            raise
         self._status: tuple[int, str] | None = (WARN, "not configured")
         self._configured = False
         self._ending = ending or threading.Event()
-        self.add_on_set_parameters_callback(self._set_parameters)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
         self._updater.add("estimation", self._diagnose)
@@ -196,7 +201,8 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             inputs[interface.DETECTIONS] = core.detections
         return inputs
 
-    def _set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+    # Not _set_parameters: rclpy of Humble has a method of that name.
+    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         values = {p.name: p.value for p in parameters if p.name in DECLARATIONS}
         try:
             changed = self._core.parameters.changed(values, running=self._configured)
