@@ -189,6 +189,15 @@ def test_without_the_transform_images_are_skipped_and_it_is_said_once(start):
     assert node.core.diagnose().level == OK
 
 
+def test_images_lost_on_the_way_are_counted_and_said_once(start):
+    node = start()
+    for count in (0, 2, 1):
+        node.core.lost(count)
+    assert node.core.diagnose().values["images lost on the way"] == "3"
+    (text,) = node.skipped(0)
+    assert "Images that are lost" in text
+
+
 def test_the_first_image_waits_for_the_camera_info_right_behind_it(start):
     """Camera drivers publish them in this order (image_transport's CameraPublisher)."""
     node = start()

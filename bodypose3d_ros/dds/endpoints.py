@@ -114,6 +114,11 @@ class Subscription:
         """How many publishers are matched now."""
         return len(self._reader.get_matched_publications())
 
+    @property
+    def lost(self) -> int:
+        """How many messages were lost on the way, in all."""
+        return int(self._reader.get_sample_lost_status().total_count)
+
     def take(self) -> int:
         """Hand over what has arrived; returns how much that was."""
         samples = self._reader.take(self.channel.qos.depth)

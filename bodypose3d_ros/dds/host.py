@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..node.interface import Topic
 from ..node.parameters import Parameters
 from ..node.qos import SENSOR_DATA
 from ..node.stamps import nanoseconds
+from .endpoints import Subscription
 from .frames import FrameBuffer
 from .network import receive_buffer_warning
 from .node import Node
@@ -44,6 +45,8 @@ class DdsHost:
         self._clock: int | None = None
         self._asked_for_latched = False
         self._image_sizes: set[tuple[int, int]] = set()
+        self._images: Subscription | None = None
+        self._lost = 0
         values = dict(values)
         use_sim_time = values.pop("use_sim_time", False)
         for name in [name for name in values if name.startswith("qos_overrides.")]:
@@ -71,9 +74,8 @@ class DdsHost:
             self._subscribe(interface.DETECTIONS, self.core.detections)
         self._subscribe(interface.CAMERA_INFO, self._camera_info)
         compressed = p.image_transport == "compressed"
-        self._subscribe(
-            interface.IMAGE_COMPRESSED if compressed else interface.IMAGE, self.core.image
-        )
+        image = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
+        self._images = self._subscribe(image, self.core.image)
         self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
@@ -104,8 +106,8 @@ class DdsHost:
 
     # -- what comes in ----------------------------------------------------------------------
 
-    def _subscribe(self, topic: Topic, callback: Any) -> None:  # noqa: ANN401 - takes a message
-        self._node.create_subscription(topic.type, topic.name, callback, topic.qos)
+    def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> Subscription:
+        return self._node.create_subscription(topic.type, topic.name, callback, topic.qos)
 
     def _time_passed(self, message: Message) -> None:
         self._clock = nanoseconds(message.clock)
@@ -121,6 +123,9 @@ class DdsHost:
 
     def _look_after(self) -> None:
         self.core.check()
+        if self._images is not None:
+            before, self._lost = self._lost, self._images.lost
+            self.core.lost(self._lost - before)
         if self.core.lacks_camera_info and not self._asked_for_latched:
             self._asked_for_latched = True
             self._subscribe(interface.CAMERA_INFO_LATCHED, self._camera_info)

@@ -144,6 +144,15 @@ class Core:
         while len(self._waiting_images) > _IMAGES_KEPT:
             self._waiting_images.popitem(last=False)
 
+    def lost(self, count: int) -> None:
+        """Images were lost between the camera and this node, so many more."""
+        if self._diagnostics.lost(count):
+            self._host.log(
+                logging.WARNING,
+                "images are lost between the camera and this node (diagnostics count them): "
+                'docs/ros2.md, "Images that are lost", tells what helps',
+            )
+
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo`` has come: the last one of a frame counts."""
         self._camera_infos[message.header.frame_id] = message

@@ -63,9 +63,16 @@ class Diagnostics:
         self._received, self._published, self._skipped = _Events(), _Events(), _Events()
         self._added = _Events()
         self._stages: defaultdict[str, _Events] = defaultdict(_Events)
+        self._lost = 0
         self._problem = ""
         self._last_problem = ""
         self._said: dict[type[Exception], float] = {}
+
+    def lost(self, count: int) -> bool:
+        """Images were lost on the way here. Returns whether that is news."""
+        with self._lock:
+            news, self._lost = not self._lost, self._lost + count
+            return news and count > 0
 
     def received(self, age: float) -> None:
         """An image has come, ``age`` seconds after its stamp."""
@@ -121,6 +128,7 @@ class Diagnostics:
                 "latency, median (ms)": self._published.percentile(now, 50),
                 "latency, 95th percentile (ms)": self._published.percentile(now, 95),
                 "images received": str(self._received.count),
+                "images lost on the way": str(self._lost),
                 "images dropped for newer ones": str(dropped),
                 "images skipped": str(self._skipped.count),
                 "poses published": str(self._published.count),

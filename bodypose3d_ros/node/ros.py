@@ -110,7 +110,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         result = super().on_activate(state)
         self._core.activate()
         p = self._core.parameters
-        self._host.listen(self._inputs(), tf=bool(p.target_frame))
+        self._host.listen(self._inputs(), self._core.lost, tf=bool(p.target_frame))
         self._status = None
         return result
 

@@ -19,8 +19,13 @@ from rclpy.time import Time
 from rclpy.timer import Timer
 from rosidl_runtime_py.utilities import get_message
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 from ..messages import Message
-from .interface import DIAGNOSTICS, OUTPUTS, Topic
+from .interface import DIAGNOSTICS, IMAGE, IMAGE_COMPRESSED, OUTPUTS, Topic
 from .qos import QosProfile
 from .transforms import TransformError, matrix_of
 
@@ -62,6 +67,7 @@ class RosHost:
         self._publishers: dict[Topic, LifecyclePublisher] = {}
         self._subscriptions: list[Subscription] = []
         self._looking: Timer | None = None
+        self._lost: Callable[[int], None] = lambda _: None
         self._tf = tf2_ros.Buffer(node=node)
         self._tf_listener: tf2_ros.TransformListener | None = None
         self._listening = threading.Event()
@@ -83,9 +89,22 @@ class RosHost:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
 
-    def listen(self, inputs: dict[Topic, Callable[[Message], None]], *, tf: bool) -> None:
-        """Subscribe; ``tf``: also to where frames are."""
+    def listen(
+        self,
+        inputs: dict[Topic, Callable[[Message], None]],
+        lost: Callable[[int], None],
+        *,
+        tf: bool,
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            inputs: What takes the messages of each topic.
+            lost: Told how many more images were lost on the way.
+            tf: Also to where frames are.
+        """
         self._listening.set()
+        self._lost = lost
         for topic, callback in inputs.items():
             if topic.qos.latched:
                 self._listen_if_latched(topic, callback)
@@ -122,8 +141,16 @@ class RosHost:
             qos_profile(topic.qos),
             callback_group=self._inputs,
             qos_overriding_options=overrides,
+            event_callbacks=self._events(topic),
         )
         self._subscriptions.append(subscription)
+
+    def _events(self, topic: Topic) -> SubscriptionEventCallbacks:
+        if topic not in (IMAGE, IMAGE_COMPRESSED):
+            return SubscriptionEventCallbacks()
+        return SubscriptionEventCallbacks(
+            message_lost=lambda event: self._lost(event.total_count_change)
+        )
 
     def _listen_if_latched(self, topic: Topic, callback: Callable[[Message], None]) -> None:
         """Subscribe once somebody latches it: every other publisher would warn of a mismatch."""

@@ -69,7 +69,7 @@ def test_the_film_becomes_poses_markers_and_frames(graph, run):
     place = buffer.lookup_transform(*asked).transform.translation
     assert (place.x, place.y, place.z) == (wrist.x, wrist.y, wrist.z)
     # Somebody 2 to 4 m away, known to a tenth of that: the wire has not mixed up the joints.
-    truth = FILM.joints[len(stamps) - 1, 0, WRIST]
+    truth = FILM.joints[stamps.index(stamp_of(last)), 0, WRIST]
     assert np.linalg.norm([wrist.x, wrist.y, wrist.z] - truth) < 0.4
     graph.wait(lambda: diagnoses and diagnoses[-1][2]["poses published"] == str(len(poses)))
     assert diagnoses[-1][0] == OK
