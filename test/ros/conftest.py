@@ -14,14 +14,23 @@ def graph(domain):
 
 @pytest.fixture
 def run(start):
-    """Starts a program of the installed package."""
+    """Starts a program of the installed package.
+
+    The node gets every image: best effort, Fast DDS loses large ones.
+    """
     from pathlib import Path
 
     from ament_index_python.packages import get_package_prefix
 
     programs = Path(get_package_prefix("bodypose3d_ros")) / "lib" / "bodypose3d_ros"
 
-    def starter(name, *arguments):
+    def starter(name, *arguments, lossless=True):
+        if name == "bodypose3d_node" and lossless:
+            arguments = (
+                "-p",
+                "qos_overrides./image.subscription.reliability:=reliable",
+                *arguments,
+            )
         return start(programs / name, "--ros-args", *arguments)
 
     return starter

@@ -201,7 +201,7 @@ def test_parameters_of_a_file(run, tmp_path, name):
 
 @pytest.mark.parametrize("qos", [RELIABLE, BEST_EFFORT], ids=["reliable", "best effort"])
 def test_images_of_either_reliability_are_taken(graph, run, qos):
-    run("bodypose3d_node")
+    run("bodypose3d_node", lossless=False)
     camera = Camera(graph, qos=qos).connected()
     poses = graph.hear(topics.POSES)
     camera.calibrate()
