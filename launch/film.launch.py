@@ -12,21 +12,21 @@ from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-HERE = get_package_share_path("bodypose3d_ros") / "launch"
+SHARE = get_package_share_path("bodypose3d_ros")
+HERE = SHARE / "launch"
+# Its shared memory holds half of a 640x480 image unless told otherwise (docs/ros2.md).
+FAST_DDS = str(SHARE / "config" / "fastdds.xml")
 
 
 def generate_launch_description() -> LaunchDescription:
     # The other arguments (rviz, namespace, target_frame, ...) are bodypose3d.launch.py's.
     film = DeclareLaunchArgument("film", default_value="one_person", description="Which one.")
     rate = DeclareLaunchArgument("rate", default_value="0.0", description="Hz; 0: its own.")
-    # Fast DDS' shared memory holds half of a 640x480 image unless told otherwise (docs/ros2.md).
-    memory = SetEnvironmentVariable(
-        "FASTDDS_BUILTIN_TRANSPORTS",
-        EnvironmentVariable(
-            "FASTDDS_BUILTIN_TRANSPORTS",
-            default_value="LARGE_DATA?max_msg_size=1MB&sockets_size=4MB&non_blocking=true",
-        ),
-    )
+    # Of Fast DDS before and since Jazzy; whoever has profiles of their own keeps them.
+    memory = [
+        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=FAST_DDS))
+        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    ]
     camera = Node(
         package="bodypose3d_ros",
         executable="film_camera",
@@ -44,4 +44,4 @@ def generate_launch_description() -> LaunchDescription:
         PythonLaunchDescriptionSource(str(HERE / "bodypose3d.launch.py")),
         launch_arguments={"image": "/camera/image_raw", "fixed_frame": "world"}.items(),
     )
-    return LaunchDescription([film, rate, memory, camera, node])
+    return LaunchDescription([film, rate, *memory, camera, node])
