@@ -239,7 +239,7 @@ def _graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
             "cyclonedds is missing: run  pip install 'bodypose3d_ros[dds]'  (Linux on x86_64, "
             "Python 3.10 to 3.13), or source a ROS 2 that this package is built in"
         )
-    from .heap import keep_image_buffers
+    from ..node.heap import keep_image_buffers
     from .names import Names
     from .network import Network
     from .node import Node

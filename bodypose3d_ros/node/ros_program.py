@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ..errors import Bodypose3dError
+from .heap import keep_image_buffers
 
 RCLError = rclpy_implementation.RCLError
 
@@ -27,6 +28,7 @@ def run(make: Callable[[threading.Event], Node], args: Sequence[str] | None = No
 
     ``make`` gets the event that is set when the program is to end.
     """
+    keep_image_buffers()
     # rclpy's own handlers end the context before the node can say goodbye.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
