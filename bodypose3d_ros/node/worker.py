@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 # Threads of Python take turns. Whoever brings an item has work of its own, rclpy's executor up to a
 # millisecond, which would delay the item's way into the network or to a GPU, where none is needed.
-_HEAD_START_S = 0.001
+_HEAD_START_S = 0.002
 
 ItemT = TypeVar("ItemT")
 
