@@ -159,7 +159,8 @@ class RosHost:
             try:
                 message = self._types.deserialize_cdr(cdr, topic.type)
             except SerdeError as error:
-                self.log(logging.WARNING, f"{topic.name}: not a {topic.type}: {error}")
+                logger = self._node.get_logger()
+                logger.warning(f"{topic.name}: dropped a damaged message: {error}", once=True)
                 return
             callback(message)
 

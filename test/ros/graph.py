@@ -15,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 
 import ros_network
 from bodypose3d_ros import film, images
@@ -160,6 +161,12 @@ class Camera:
         else:
             self._image.publish(MESSAGES.image(picture, header))
         return stamp
+
+    def damage(self):
+        """Send half an image."""
+        message = MESSAGES.image(frames()[0].image, MESSAGES.header(0, film.FRAME_ID))
+        cdr = serialize_message(message)
+        self._image.publish(cdr[: len(cdr) // 2])
 
 
 def info(camera=FILM.camera):

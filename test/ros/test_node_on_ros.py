@@ -283,6 +283,17 @@ def test_compressed_images(graph, run):
     assert len(poses[0].poses) == 1
 
 
+def test_a_damaged_image_is_dropped(graph, run):
+    node = run("bodypose3d_node")
+    camera = Camera(graph).connected()
+    camera.calibrate()
+    poses = graph.hear(topics.POSES)
+    camera.damage()
+    graph.wait(lambda: "image: dropped a damaged message" in "".join(node.output))
+    shoot_until(graph, camera, poses)
+    assert len(poses[0].poses) == 1
+
+
 def test_detections_of_somebody_else(graph, run):
     """The image is used once somebody has said where people are in it."""
     run("bodypose3d_node", "-p", "use_detections:=true")
