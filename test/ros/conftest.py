@@ -16,7 +16,8 @@ def graph(domain):
 def run(start):
     """Starts a program of the installed package.
 
-    The node gets every image: best effort, Fast DDS loses large ones.
+    The node gets every message: best effort, Fast DDS loses large ones, and the first ones, sent
+    while only the publisher knows of the subscription.
     """
     from pathlib import Path
 
@@ -26,11 +27,9 @@ def run(start):
 
     def starter(name, *arguments, lossless=True):
         if name == "bodypose3d_node" and lossless:
-            arguments = (
-                "-p",
-                "qos_overrides./image.subscription.reliability:=reliable",
-                *arguments,
-            )
+            for topic in ("image", "camera_info", "detections"):
+                reliable = f"qos_overrides./{topic}.subscription.reliability:=reliable"
+                arguments = ("-p", reliable, *arguments)
         return start(programs / name, "--ros-args", *arguments)
 
     return starter

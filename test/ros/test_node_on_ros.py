@@ -209,7 +209,8 @@ def test_images_of_either_reliability_are_taken(graph, run, qos):
 
 
 def test_quality_of_service_can_be_overridden(graph, run):
-    run("bodypose3d_node", "-p", "qos_overrides./image.subscription.reliability:=reliable")
+    override = "qos_overrides./image.subscription.reliability:=reliable"
+    run("bodypose3d_node", "-p", override, lossless=False)
     Camera(graph).connected()
     (subscription,) = graph.node.get_subscriptions_info_by_topic("/image")
     assert subscription.qos_profile.reliability == ReliabilityPolicy.RELIABLE
