@@ -33,14 +33,20 @@ class Pipeline:
     """From a frame to everybody in it, in metres and with identities.
 
     Frames of one camera in order; ``reset`` between pictures that have nothing to do with each
-    other. The first frame is searched whole, tile by tile; after it people are followed from
-    where they were and the search goes round the tiles, one a frame (two while nobody is there),
-    so that its cost is bounded. While somebody is followed the search comes last and newcomers
-    join in the next frame: the people known already need not wait for it.
+    other. The first frame is searched whole, tile by tile, which takes as long as ten others;
+    after it, and ``live`` from the start, people are followed from where they were and the search
+    goes round the tiles, one a frame (two while nobody is there), so that its cost is bounded.
+    While somebody is followed the search comes last and newcomers join in the next frame: the
+    people known already need not wait for it.
     """
 
     def __init__(
-        self, pose: PoseModel, detector: BlazePoseDetector, *, max_people: int = MAX_PEOPLE
+        self,
+        pose: PoseModel,
+        detector: BlazePoseDetector,
+        *,
+        max_people: int = MAX_PEOPLE,
+        live: bool = False,
     ) -> None:
         self.pose = pose
         self.detector = detector
@@ -48,7 +54,8 @@ class Pipeline:
         self.tracker = Tracker()
         self.milliseconds: dict[str, float] = {}
         """What the last frame took by stage; ``network`` is both networks' own time."""
-        self._following: Regions | None = None
+        self._live = live
+        self._following = self._nobody()
         self._found = Regions.none()
         self._next_tile = 0
         self._timed = _time_engines(pose, detector)
@@ -105,7 +112,7 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget everybody: the next frame has nothing to do with the last one."""
-        self._following, self._found = None, Regions.none()
+        self._following, self._found = self._nobody(), Regions.none()
         self._next_tile = 0
         self.tracker.reset()
 
@@ -113,6 +120,10 @@ class Pipeline:
         """Give the networks' memory back."""
         self.pose.close()
         self.detector.close()
+
+    def _nobody(self) -> Regions | None:
+        """Who is followed before the first frame; None: it is to be searched whole."""
+        return Regions.none() if self._live else None
 
     def _search(self, frame: Frame, count: int) -> None:
         with self._stage("detect"):
@@ -155,6 +166,7 @@ def build(
     max_people: int = MAX_PEOPLE,
     threads: int = 0,
     settings: Settings | None = None,
+    live: bool = False,
 ) -> Pipeline:
     """A pipeline with its networks loaded and warm.
 
@@ -164,6 +176,7 @@ def build(
         max_people: The most people looked for.
         threads: For networks on the CPU; 0 takes all cores.
         settings: How BodyPose3DNet is fed and read; BlazePose has none.
+        live: No frame may take longer than the next: not even the first is searched whole.
 
     Raises:
         ModelError: The model is not here, or is not what it should be.
@@ -179,7 +192,7 @@ def build(
         pose = BodyPose3DNet(load(file, engine, threads=threads), settings)
     detector.engine.warm_up()
     pose.engine.warm_up()
-    return Pipeline(pose, detector, max_people=max_people)
+    return Pipeline(pose, detector, max_people=max_people, live=live)
 
 
 def _time_engines(*owners: PoseModel | BlazePoseDetector) -> list[TimedEngine]:

@@ -94,10 +94,22 @@ def test_who_is_known_does_not_wait_for_the_search_and_newcomers_join_in_the_nex
         counts.append(len(fresh.estimate(frame)))
         searched.append("detect" in fresh.milliseconds)
         fresh.search(frame)
-    # A 640x480 image has two tiles, searched in turn: after both she has been seen.
+    # She shows in the second tile of the round, the left square.
     assert counts[0] == 1
     assert counts[-1] == 2
     assert not any(searched)
+
+
+def test_live_not_even_the_first_frame_takes_longer():
+    """Searched whole it takes a quarter of a second, in which a camera's next three are dropped."""
+    live, searched = build(live=True), []
+    detect = live.detector.detect
+    live.detector.detect = lambda image, tiles: searched.append(len(tiles)) or detect(image, tiles)
+    for _ in range(2):
+        people = [live(frame) for frame in list(film.load("two_people").frames())[:4]]
+        assert (max(searched), len(people[-1])) == (2, 2)  # of eleven tiles
+        live.reset()
+    live.close()
 
 
 def test_a_camera_of_another_size_is_refused(fresh):

@@ -80,7 +80,12 @@ class Core:
             min_confidence=p.min_confidence,
         )
         loaded = build(
-            p.model, p.engine, max_people=p.max_people, threads=p.threads, settings=settings
+            p.model,
+            p.engine,
+            max_people=p.max_people,
+            threads=p.threads,
+            settings=settings,
+            live=True,
         )
         self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
         self._estimation.warm_up()
