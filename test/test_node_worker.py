@@ -7,42 +7,50 @@ import pytest
 from bodypose3d_ros.node.worker import Worker
 
 
-def test_older_waiting_items_make_way_for_newer_ones():
-    begun, go_on, done = threading.Event(), threading.Event(), []
+class Slow:
+    """Work that begins and waits until it may go on."""
 
-    def work(item):
-        begun.set()
-        go_on.wait(5)
-        done.append(item)
+    def __init__(self):
+        self.done = []
+        self._begun, self._go_on = threading.Semaphore(0), threading.Event()
+        self.worker = Worker(self._work, "test")
 
-    worker = Worker(work, "test")
-    worker.put(1)
-    assert begun.wait(5)
-    for item in (2, 3, 4):  # while 1 is in work
-        worker.put(item)
-    go_on.set()
-    while len(done) < 2:
-        pass
-    worker.stop()
-    assert done == [1, 4]
-    assert worker.dropped == 2
+    def begun(self):
+        assert self._begun.acquire(timeout=5)
+
+    def go_on(self):
+        self._go_on.set()
+
+    def _work(self, item):
+        self._begun.release()
+        self._go_on.wait(5)
+        self.done.append(item)
 
 
-def test_stopping_finishes_what_is_in_work_and_forgets_what_waits():
-    begun, go_on, done = threading.Event(), threading.Event(), []
+@pytest.fixture
+def slow():
+    return Slow()
 
-    def work(item):
-        begun.set()
-        go_on.wait(5)
-        done.append(item)
 
-    worker = Worker(work, "test")
-    worker.put(1)
-    assert begun.wait(5)
-    worker.put(2)
-    threading.Timer(0.05, go_on.set).start()
-    worker.stop()
-    assert done == [1]
+def test_older_waiting_items_make_way_for_newer_ones(slow):
+    slow.worker.put(1)
+    slow.begun()
+    for item in (2, 3, 4):
+        slow.worker.put(item)
+    slow.go_on()
+    slow.begun()
+    slow.worker.stop()
+    assert slow.done == [1, 4]
+    assert slow.worker.dropped == 2
+
+
+def test_stopping_finishes_what_is_in_work_and_forgets_what_waits(slow):
+    slow.worker.put(1)
+    slow.begun()
+    slow.worker.put(2)
+    threading.Timer(0.05, slow.go_on).start()
+    slow.worker.stop()
+    assert slow.done == [1]
     assert "test" not in {thread.name for thread in threading.enumerate()}
 
 
