@@ -18,6 +18,7 @@ from ..errors import Bodypose3dError
 from ..messages import Lookup, Message, Messages
 from ..people import Regions
 from ..pose.bodypose3dnet import Settings
+from . import heap
 from .detections import regions
 from .diagnostics import Diagnostics, Report
 from .estimation import Estimation
@@ -116,6 +117,7 @@ class Core:
         if self._estimation is not None:
             self._estimation.pipeline.close()
             self._estimation = None
+            heap.give_back()
 
     def check(self) -> None:
         """Raise what has ended the worker, if anything did: a defect, not bad input."""

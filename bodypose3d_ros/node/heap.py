@@ -1,4 +1,4 @@
-"""Keeps image buffers of the C heap."""
+"""What the C heap keeps: image buffers from one image to the next, but not networks."""
 
 import ctypes
 
@@ -18,3 +18,10 @@ def keep_image_buffers() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 32 * _MIB)
         mallopt(_M_TRIM_THRESHOLD, 512 * _MIB)
+
+
+def give_back() -> None:
+    """Return all that is free to the kernel. Nothing happens with another C library than glibc."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
