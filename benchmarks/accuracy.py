@@ -5,9 +5,9 @@ python -m benchmarks.accuracy [FILM ...]
 
 import sys
 
-from bodypose3d_ros import film
-from bodypose3d_ros.accuracy import measure
-from bodypose3d_ros.pipeline import build
+from bodypose3d_ros.apps.accuracy import measure
+from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.pipeline import build
 
 
 def main() -> None:

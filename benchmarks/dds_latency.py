@@ -20,18 +20,18 @@ import time
 import numpy as np
 import psutil
 
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import LOOPBACK, Network
-from bodypose3d_ros.dds.node import Node
-from bodypose3d_ros.messages import Message
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import LOOPBACK, Network
+from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import DEFAULT
-from bodypose3d_ros.node.stamps import stamp_of
+from bodypose3d_ros.wire.messages import Message
+from bodypose3d_ros.wire.stamps import stamp_of
 
 DOMAIN = 99
 RATE = 30
 WARM_UP_S = 5.0
-_COMMAND = (sys.executable, "-c", "from bodypose3d_ros.cli import main; main()")
+_COMMAND = (sys.executable, "-c", "from bodypose3d_ros.apps.cli import main; main()")
 _GRAPH = ("--domain", str(DOMAIN), "--interface", LOOPBACK)
 
 

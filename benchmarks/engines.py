@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Frame, Regions
 from bodypose3d_ros.engines import Engine
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.engines.tensorrt import TensorRtEngine
-from bodypose3d_ros.people import Frame, Regions
-from bodypose3d_ros.pipeline import build
-from bodypose3d_ros.pose.bodypose3dnet import INPUTS
+from bodypose3d_ros.perception.pipeline import build
+from bodypose3d_ros.perception.pose.bodypose3dnet import INPUTS
 from tools.standin.load import load_network
 
 BATCHES = (1, 2, 4, 8)

@@ -17,13 +17,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bodypose3d_ros import film, images, models
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.detection.blazepose import BlazePoseDetector
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Frame, select
+from bodypose3d_ros.body.skeleton import BLAZEPOSE_WEIGHTS, known
+from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
-from bodypose3d_ros.people import Frame, select
-from bodypose3d_ros.pose.blazepose import BlazePose
-from bodypose3d_ros.skeleton import BLAZEPOSE_WEIGHTS, known
+from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
+from bodypose3d_ros.perception.pose.blazepose import BlazePose
+from bodypose3d_ros.wire import images
 
 Array = NDArray[np.float64]
 

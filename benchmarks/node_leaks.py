@@ -25,9 +25,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from bodypose3d_ros import film
-from bodypose3d_ros.messages import Messages
-from bodypose3d_ros.node.ros_host import get_message, message_class
+from bodypose3d_ros.hosts.ros2.host import get_message, message_class
+from bodypose3d_ros.media import film
+from bodypose3d_ros.wire.messages import Messages
 
 IMAGES_A_LIFE = 3
 LOST_S = 1.0

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from bodypose3d_ros.people import STATE_TRACKED, Bodies
+from bodypose3d_ros.body.people import STATE_TRACKED, Bodies
 
 # 34 joints about the pelvis, metres, all different: x right, y down.
 SHAPE = np.stack([np.linspace(-0.3, 0.3, 34), np.linspace(-0.8, 0.9, 34), np.zeros(34)], axis=1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bodypose3d_ros.skeleton import (
+from bodypose3d_ros.body.skeleton import (
     INDEX,
     JOINT_COUNT,
     LENGTH_LIMBS,

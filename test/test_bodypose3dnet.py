@@ -9,15 +9,16 @@ import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.cli import main
-from bodypose3d_ros.detection.blazepose import BlazePoseDetector
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import SCALE_LIMBS, SCALE_NETWORK, Frame, Regions
+from bodypose3d_ros.body.skeleton import INDEX, LENGTH_SLOTS, MEAN_LENGTHS, MEAN_STATURE
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import InputError, ModelError, OutputError
-from bodypose3d_ros.metric import lift
-from bodypose3d_ros.people import SCALE_LIMBS, SCALE_NETWORK, Frame, Regions
-from bodypose3d_ros.pose.bodypose3dnet import (
+from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
+from bodypose3d_ros.perception.lifting import lift
+from bodypose3d_ros.perception.pose.bodypose3dnet import (
     INPUTS,
     OUTPUTS,
     BodyPose3DNet,
@@ -26,8 +27,7 @@ from bodypose3d_ros.pose.bodypose3dnet import (
     crop_transforms,
     pinholes,
 )
-from bodypose3d_ros.pose.crop import apply
-from bodypose3d_ros.skeleton import INDEX, LENGTH_SLOTS, MEAN_LENGTHS, MEAN_STATURE
+from bodypose3d_ros.perception.pose.crop import apply
 from people_made_up import roomy
 from tools.standin.contract import contract_network
 from tools.standin.markers import paint

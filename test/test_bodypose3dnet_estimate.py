@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bodypose3d_ros import film
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.cli import main
-from bodypose3d_ros.messages import Messages, bodies_of
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.media import film
 from bodypose3d_ros.node.core import Core
 from bodypose3d_ros.node.interface import POSES
 from bodypose3d_ros.node.parameters import Parameters
-from bodypose3d_ros.typestore import ros_types
+from bodypose3d_ros.wire.messages import Messages, bodies_of
+from bodypose3d_ros.wire.typestore import ros_types
 from people_made_up import roomy
 from tools.standin.contract import contract_network
 from tools.standin.markers import paint

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import CameraError
 from people_made_up import standing
 

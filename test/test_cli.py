@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bodypose3d_ros import models
-from bodypose3d_ros.cli import main
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.engines import models
 
 
 def run(*arguments):

@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network, receive_buffer_warning
 from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network, receive_buffer_warning
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
-from bodypose3d_ros.dds.frames import FrameBuffer
-from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.hosts.dds.frames import FrameBuffer
 from bodypose3d_ros.node.transforms import TransformError
-from bodypose3d_ros.typestore import ros_types
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.typestore import ros_types
 
 TYPES = ros_types().types
 SECOND = 10**9

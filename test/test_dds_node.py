@@ -12,18 +12,18 @@ from ros_network import PEERS, spin_until, two_seconds
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.dds.camera import paced
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
-from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Frame
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.hosts.dds.camera import paced
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
-from bodypose3d_ros.node.stamps import stamp_of
-from bodypose3d_ros.people import Frame
-from bodypose3d_ros.recording import RecordingWriter
-from bodypose3d_ros.skeleton import INDEX
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.stamps import stamp_of
 
 POSES = "/bodypose3d/poses"
 NODE, CAMERA = PEERS / "known_node.py", PEERS / "known_camera.py"
@@ -250,7 +250,7 @@ def test_a_loop_goes_on_at_the_same_pace():
 
 
 def record(path, images, rate):
-    from bodypose3d_ros.typestore import ros_types
+    from bodypose3d_ros.wire.typestore import ros_types
 
     types = ros_types()
     messages = Messages(types.types.__getitem__)

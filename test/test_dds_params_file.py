@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
-from bodypose3d_ros.dds.params_file import read
 from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.hosts.dds.params_file import read
 
 EVERYBODY = "/**:\n  ros__parameters:\n    hfov: 60.0\n"
 

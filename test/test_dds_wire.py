@@ -6,10 +6,10 @@ from ros_network import PEERS, spin_until, two_seconds
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
-from bodypose3d_ros.dds.types import Types
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.hosts.dds.types import Types
 from bodypose3d_ros.node.qos import DEFAULT, LATCHED, SENSOR_DATA, QosProfile
 from mirrored import TYPES, assert_mirrored
 

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros import film, models
-from bodypose3d_ros.detection.blazepose import BlazePoseDetector, tiles
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.load import load
-from bodypose3d_ros.pose.blazepose import refine, region_from_points, turn
-from bodypose3d_ros.skeleton import INDEX
+from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector, tiles
+from bodypose3d_ros.perception.pose.blazepose import refine, region_from_points, turn
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.people import Keypoints, Regions
-from bodypose3d_ros.pose.duplicates import distinct
-from bodypose3d_ros.skeleton import INDEX, JOINTS
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Keypoints, Regions
+from bodypose3d_ros.body.skeleton import INDEX, JOINTS
+from bodypose3d_ros.perception.pose.duplicates import distinct
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)

@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.cli import main
+from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.batches import in_batches
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.engines.precision import half_precision
 from bodypose3d_ros.errors import EngineError, ModelError
-from bodypose3d_ros.pose.bodypose3dnet import INPUTS, OUTPUTS
+from bodypose3d_ros.perception.pose.bodypose3dnet import INPUTS, OUTPUTS
 from tensorrt_double import Machine
 from tools.standin.contract import contract_network
 from tools.standin.graph import Graph

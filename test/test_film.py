@@ -8,11 +8,11 @@ import pytest
 from numpy.testing import assert_allclose
 from rosbags.highlevel import AnyReader
 
-from bodypose3d_ros import film, film_recording
+from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.errors import InputError, ModelError
-from bodypose3d_ros.film import ABSENT, OCCLUDED_BY_OTHER, OUTSIDE, VISIBLE
-from bodypose3d_ros.recording import Recording
-from bodypose3d_ros.skeleton import INDEX
+from bodypose3d_ros.media import film, film_recording
+from bodypose3d_ros.media.film import ABSENT, OCCLUDED_BY_OTHER, OUTSIDE, VISIBLE
+from bodypose3d_ros.media.recording import Recording
 
 NAMES = ["one_person", "one_person_distorted", "two_people", "walk_through"]
 # What lies on one bone of the rig, or between two bones of one joint: rigid, whatever the pose.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros import images
 from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.wire import images
 
 BGR = np.zeros((6, 8, 3), np.uint8)
 BGR[:, :, 0], BGR[:, :, 1], BGR[:, :, 2] = 40, 120, 200

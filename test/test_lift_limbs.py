@@ -9,11 +9,11 @@ import pytest
 import sympy
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.metric import lift
-from bodypose3d_ros.metric.limbs import median_depth, metric_scale, root_depths
-from bodypose3d_ros.people import SCALE_LIMBS, Keypoints, Regions
-from bodypose3d_ros.skeleton import INDEX, LENGTH_LIMBS, MEAN_LENGTHS, NORMALISED_LENGTHS
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import SCALE_LIMBS, Keypoints, Regions
+from bodypose3d_ros.body.skeleton import INDEX, LENGTH_LIMBS, MEAN_LENGTHS, NORMALISED_LENGTHS
+from bodypose3d_ros.perception.lifting import lift
+from bodypose3d_ros.perception.lifting.limbs import median_depth, metric_scale, root_depths
 from people_made_up import proportioned, standing
 
 CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]))

@@ -5,10 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.metric import lift
-from bodypose3d_ros.people import SCALE_LIMBS, Keypoints, Regions
-from bodypose3d_ros.skeleton import INDEX
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import SCALE_LIMBS, Keypoints, Regions
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.perception.lifting import lift
 from people_made_up import standing
 
 CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]),
@@ -91,6 +91,6 @@ def test_who_cannot_be_placed_is_left_out(known):
 
 def test_nobody_in_nobody_out():
     _, keypoints = seen(PLACES)
-    from bodypose3d_ros.people import select
+    from bodypose3d_ros.body.people import select
 
     assert len(lift(select(keypoints, slice(0, 0)), CAMERA)) == 0

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.messages import Messages, bodies_of
-from bodypose3d_ros.people import SCALE_LIMBS, STATE_TRACKED, Bodies, nearest, select
-from bodypose3d_ros.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr
-from bodypose3d_ros.skeleton import INDEX, JOINTS, SIDES
-from bodypose3d_ros.typestore import ros_types
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import SCALE_LIMBS, STATE_TRACKED, Bodies, nearest, select
+from bodypose3d_ros.body.skeleton import INDEX, JOINTS, SIDES
+from bodypose3d_ros.wire.messages import Messages, bodies_of
+from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr
+from bodypose3d_ros.wire.typestore import ros_types
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)

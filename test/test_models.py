@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from bodypose3d_ros import models
+from bodypose3d_ros.engines import models
+from bodypose3d_ros.engines.tflite_to_onnx import convert
 from bodypose3d_ros.errors import ModelError
-from bodypose3d_ros.tflite_to_onnx import convert
 
 CONTENT = bytes(range(256)) * 9000
 
@@ -163,7 +163,7 @@ def test_what_is_not_tflite_is_not_converted(content):
 def test_the_list_prints():
     from click.testing import CliRunner
 
-    from bodypose3d_ros.cli import main
+    from bodypose3d_ros.apps.cli import main
 
     answer = CliRunner().invoke(main, ["models", "list"])
     assert answer.exit_code == 0

@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.core import Core
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN
 from bodypose3d_ros.node.parameters import Parameters
-from bodypose3d_ros.node.stamps import stamp_of
 from bodypose3d_ros.node.transforms import TransformError
-from bodypose3d_ros.typestore import ros_types
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.stamps import stamp_of
+from bodypose3d_ros.wire.typestore import ros_types
 from known_people import SHAPE, KnownPeople, picture
 
 TYPES = ros_types()

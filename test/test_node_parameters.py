@@ -4,12 +4,7 @@ import pytest
 import yaml
 
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.node.parameters import (
-    DECLARATIONS,
-    Parameters,
-    markdown_table,
-    yaml_file,
-)
+from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters, markdown_table, yaml_file
 
 
 @pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=DECLARATIONS)

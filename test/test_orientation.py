@@ -4,8 +4,8 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros.orientation import orientations
-from bodypose3d_ros.skeleton import INDEX, MAIN_CHILD
+from bodypose3d_ros.body.orientation import orientations
+from bodypose3d_ros.body.skeleton import INDEX, MAIN_CHILD
 from people_made_up import standing
 
 # The made-up person faces the camera: forward is -z, the left is +x, up is -y.

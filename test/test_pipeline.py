@@ -8,13 +8,13 @@ from click.testing import CliRunner
 from numpy.testing import assert_allclose
 from rosbags.highlevel import AnyReader
 
-from bodypose3d_ros import film, film_recording
-from bodypose3d_ros.accuracy import measure
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.cli import main
+from bodypose3d_ros.apps.accuracy import measure
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Frame, Regions
 from bodypose3d_ros.errors import CameraError
-from bodypose3d_ros.people import Frame, Regions
-from bodypose3d_ros.pipeline import build
+from bodypose3d_ros.media import film, film_recording
+from bodypose3d_ros.perception.pipeline import build
 
 
 @pytest.fixture(scope="module")

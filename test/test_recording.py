@@ -7,12 +7,12 @@ from numpy.testing import assert_allclose
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from bodypose3d_ros import images
-from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.messages import Messages
-from bodypose3d_ros.recording import Recorded, Recording, RecordingWriter, is_recording
-from bodypose3d_ros.typestore import ros_types
+from bodypose3d_ros.media.recording import Recorded, Recording, RecordingWriter, is_recording
+from bodypose3d_ros.wire import images
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.typestore import ros_types
 
 TYPES = ros_types()
 MESSAGES = Messages(lambda name: TYPES.types[name])

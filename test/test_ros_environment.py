@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bodypose3d_ros.node import venv
+from bodypose3d_ros.hosts.ros2 import venv
 
 ROOT = Path(__file__).parents[1]
-SHOW = "from bodypose3d_ros.node.venv import enter; enter(); print('stayed')"
+SHOW = "from bodypose3d_ros.hosts.ros2.venv import enter; enter(); print('stayed')"
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_package_xml_names_every_ros_package_that_is_imported():
     manifest = ET.parse(ROOT / "package.xml").getroot()  # noqa: S314 - our own file
     named = {e.text for e in manifest if e.tag.endswith("depend")}
     types = {topic.type.split("/")[0] for topic in (*interface.INPUTS, *interface.OUTPUTS)}
-    sources = [*ROOT.glob("bodypose3d_ros/node/*.py"), *ROOT.glob("launch/*.py")]
+    sources = [*ROOT.glob("bodypose3d_ros/hosts/ros2/*.py"), *ROOT.glob("launch/*.py")]
     imports = {
         name
         for source in sources

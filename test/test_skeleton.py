@@ -2,7 +2,7 @@
 
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.skeleton import (
+from bodypose3d_ros.body.skeleton import (
     BLAZEPOSE_GIVEN,
     BLAZEPOSE_WEIGHTS,
     INDEX,

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.cli import main
+from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.engines import cuda, plans
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.engines.precision import half_precision
 from bodypose3d_ros.engines.tensorrt import load_tensorrt
 from bodypose3d_ros.errors import EngineError, ModelError
-from bodypose3d_ros.pose.bodypose3dnet import INPUTS, OUTPUTS
+from bodypose3d_ros.perception.pose.bodypose3dnet import INPUTS, OUTPUTS
 from people_made_up import roomy
 from tensorrt_double import Machine
 from test_bodypose3dnet import (

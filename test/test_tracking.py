@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.people import STATE_NEW, STATE_TRACKED, Bodies
-from bodypose3d_ros.tracking import Tracker
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import STATE_NEW, STATE_TRACKED, Bodies
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
-from bodypose3d_ros import typestore
+from bodypose3d_ros.body.skeleton import JOINTS
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.skeleton import JOINTS
+from bodypose3d_ros.wire import typestore
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,4 +90,4 @@ def test_pip_installs_the_definitions_as_data_of_the_package(tmp_path):
     installed = tmp_path / "lib" / "bodypose3d_ros"
     for source in (ROOT / "msg").glob("*.msg"):
         assert (installed / "share" / "msg" / source.name).read_text() == source.read_text()
-    assert (installed / "typestore.py").exists()
+    assert (installed / "wire" / "typestore.py").exists()

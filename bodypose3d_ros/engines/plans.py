@@ -22,8 +22,8 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import EngineError, ModelError
-from ..models import cache_folder
 from . import cuda, versions
+from .models import cache_folder
 
 ENGINE_FILE = "model.engine"
 RECORD_FILE = "built.json"

@@ -13,11 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .. import pipeline
+from ..body.people import Regions
 from ..errors import Bodypose3dError
-from ..messages import Lookup, Message, Messages
-from ..people import Regions
-from ..pose.bodypose3dnet import Settings
+from ..perception import pipeline
+from ..perception.pose.bodypose3dnet import Settings
+from ..wire.messages import Lookup, Message, Messages
+from ..wire.stamps import stamp_of
 from . import heap
 from .detections import regions
 from .diagnostics import Diagnostics, Report
@@ -25,7 +26,6 @@ from .estimation import Estimation
 from .host import Host
 from .interface import MARKERS
 from .parameters import Parameters
-from .stamps import stamp_of
 from .worker import Worker
 
 # Images that wait for their detections, when those come from elsewhere.

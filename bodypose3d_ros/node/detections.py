@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..messages import Message
-from ..people import Regions, select
+from ..body.people import Regions, select
+from ..wire.messages import Message
 
 
 def regions(message: Message, class_id: str = "") -> Regions:

@@ -7,19 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import images, overlay
-from ..camera import Camera
+from ..body.camera import Camera
+from ..body.people import Bodies, Frame, Regions, nearest
+from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS
 from ..errors import CameraError
-from ..messages import Message, Messages
-from ..people import Bodies, Frame, Regions, nearest
-from ..pipeline import Pipeline
-from ..pose_cdr import PoseCdr
-from ..skeleton import INDEX, JOINT_COUNT, JOINTS
+from ..media import overlay
+from ..perception.pipeline import Pipeline
+from ..wire import images
+from ..wire.messages import Message, Messages
+from ..wire.pose_cdr import PoseCdr
+from ..wire.stamps import stamp_of
 from .diagnostics import Diagnostics
 from .host import Host
 from .interface import MARKERS, OVERLAY, OVERLAY_COMPRESSED, POSE, POSES, TF
 from .parameters import Parameters
-from .stamps import stamp_of
 from .transforms import transform
 
 _SOMEBODY = Bodies(

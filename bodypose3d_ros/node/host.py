@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..messages import Message
+from ..wire.messages import Message
 from .interface import Topic
 
 

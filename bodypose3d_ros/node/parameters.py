@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ..body.skeleton import JOINTS
 from ..errors import InputError
-from ..skeleton import JOINTS
 
 Value = bool | int | float | str | tuple[str, ...]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..body.people import Bodies
 from ..errors import Bodypose3dError
-from ..messages import Message
-from ..people import Bodies
+from ..wire.messages import Message
 
 Array = NDArray[np.float64]
 

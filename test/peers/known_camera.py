@@ -3,13 +3,13 @@
 import argparse
 import time
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
-from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import DEFAULT, LATCHED, SENSOR_DATA
+from bodypose3d_ros.wire.messages import Messages
 from known_people import picture
 
 parser = argparse.ArgumentParser()

@@ -3,8 +3,8 @@
 import os
 
 import known_people
-from bodypose3d_ros import pipeline
-from bodypose3d_ros.cli import main
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.perception import pipeline
 
 
 def build(*_: object, **__: object):

@@ -2,9 +2,9 @@
 
 import sys
 
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA, QosProfile
 
 QOS = {

@@ -3,9 +3,9 @@
 import signal
 import sys
 
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.node.qos import DEFAULT
 
 with Node(Names("mirror"), Network.from_environment()) as node:

@@ -1,5 +1,5 @@
 """``bodypose3d``, as it is."""
 
-from bodypose3d_ros.cli import main
+from bodypose3d_ros.apps.cli import main
 
 main(prog_name="bodypose3d")

@@ -7,7 +7,7 @@ import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.body.camera import Camera
 from known_people import picture
 
 rclpy.init()

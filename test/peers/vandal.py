@@ -9,9 +9,9 @@ import time
 import numpy as np
 
 import rtps_garbage
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.node.qos import SENSOR_DATA
 
 IMAGE = "sensor_msgs/msg/Image"

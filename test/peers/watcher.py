@@ -6,12 +6,12 @@ import sys
 from cyclonedds.builtin import BuiltinDataReader, BuiltinTopicDcpsParticipant
 from cyclonedds.core import InstanceState, ReadCondition, SampleState, ViewState
 
-from bodypose3d_ros.dds import graph
-from bodypose3d_ros.dds.endpoints import Subscription
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
-from bodypose3d_ros.dds.types import Types
+from bodypose3d_ros.hosts.dds import graph
+from bodypose3d_ros.hosts.dds.endpoints import Subscription
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.hosts.dds.types import Types
 
 nodes: dict[bytes, str] = {}
 

@@ -18,10 +18,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 
 import ros_network
-from bodypose3d_ros import film, images
-from bodypose3d_ros.messages import Messages
+from bodypose3d_ros.hosts.ros2.host import get_message, message_class, qos_profile
+from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface
-from bodypose3d_ros.node.ros_host import get_message, message_class, qos_profile
+from bodypose3d_ros.wire import images
+from bodypose3d_ros.wire.messages import Messages
 
 RELIABLE = QoSProfile(depth=10)
 BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -9,9 +9,9 @@ pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by co
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
-from bodypose3d_ros.dds.names import Names
-from bodypose3d_ros.dds.network import Network
-from bodypose3d_ros.dds.node import Node
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.node import Node
 from mirrored import TYPES, assert_mirrored
 
 pytestmark = pytest.mark.ros

@@ -17,13 +17,13 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
-from bodypose3d_ros import film
-from bodypose3d_ros.camera import Camera as CameraModel
+from bodypose3d_ros.body.camera import Camera as CameraModel
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK
 from bodypose3d_ros.node.parameters import DECLARATIONS
-from bodypose3d_ros.node.stamps import stamp_of
-from bodypose3d_ros.skeleton import INDEX
+from bodypose3d_ros.wire.stamps import stamp_of
 from ros_network import two_seconds
 
 pytestmark = pytest.mark.ros
@@ -421,7 +421,7 @@ def test_it_ends_within_two_seconds_while_it_loads(run):
 def test_cv_bridge_sees_the_same_picture():
     """Our conversion of image messages is rosbags-image's on every host: here is the reference."""
     cv_bridge = pytest.importorskip("cv_bridge", reason="needs cv_bridge")
-    from bodypose3d_ros import images
+    from bodypose3d_ros.wire import images
 
     bridge, rng = cv_bridge.CvBridge(), np.random.default_rng(4)
     for encoding, shape, dtype in (

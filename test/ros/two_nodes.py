@@ -5,7 +5,7 @@ from contextlib import suppress
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
-from bodypose3d_ros.node.ros import BodyPose3D
+from bodypose3d_ros.hosts.ros2.node import BodyPose3D
 
 rclpy.init()
 executor = MultiThreadedExecutor(num_threads=3)

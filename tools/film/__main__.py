@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from bodypose3d_ros import film
+from bodypose3d_ros.media import film
 
 from .assets import Assets
 from .films import RATE, SCRIPTS, SIZE

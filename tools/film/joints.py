@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bodypose3d_ros.film import ABSENT, OCCLUDED_BY_BODY, OCCLUDED_BY_OTHER, OUTSIDE, VISIBLE
-from bodypose3d_ros.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.media.film import ABSENT, OCCLUDED_BY_BODY, OCCLUDED_BY_OTHER, OUTSIDE, VISIBLE
 
 from .body import Body
 from .person import Posed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bodypose3d_ros.camera import Camera
+from bodypose3d_ros.body.camera import Camera
 
 from .person import Posed
 from .raster import Fragments, noise, rasterise, vertex_normals

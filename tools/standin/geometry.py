@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bodypose3d_ros.skeleton import LENGTH_LIMBS, LENGTH_SLOTS
+from bodypose3d_ros.body.skeleton import LENGTH_LIMBS, LENGTH_SLOTS
 
 from .graph import Graph
 

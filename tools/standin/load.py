@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bodypose3d_ros.pose.bodypose3dnet import CROP, INPUTS, OUTPUTS
-from bodypose3d_ros.skeleton import JOINT_COUNT
+from bodypose3d_ros.body.skeleton import JOINT_COUNT
+from bodypose3d_ros.perception.pose.bodypose3dnet import CROP, INPUTS, OUTPUTS
 
 from .geometry import four_outputs
 from .graph import Graph

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bodypose3d_ros.camera import Camera
-from bodypose3d_ros.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
 
 SIGMA = 0.012
 """Metres: about one pixel of the crop of a grown-up."""

@@ -1,0 +1,194 @@
+"""How far estimates are from a film's truth: for tests, the demo and benchmarks alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+from scipy.optimize import linear_sum_assignment
+
+from ..body.people import Bodies
+from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS, known
+from ..media.film import ABSENT, OUTSIDE, VISIBLE, Film
+
+Array = NDArray[np.float64]
+
+LIMB_JOINTS = [
+    INDEX[f"{side}_{name}"]
+    for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for side in ("left", "right")
+]
+"""The twelve joints over which published figures are given."""
+
+_SEEN_ENOUGH = 12
+"""A person with fewer visible joints than this need not be found."""
+_MAX_DISTANCE = 0.3
+"""Mean distance of joints, in units of the person's size in the image, of a match."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What was measured. Arrays of joints hold NaN where nothing was estimated."""
+
+    film: str
+    frames: int
+    expected: int
+    """Person-frames in which enough of somebody is visible."""
+    found: int
+    """Of those, how many were found."""
+    invented: int
+    """Estimates that are nobody."""
+    switches: int
+    """How often somebody's id changed."""
+    pixels: Array
+    """(M, 34) distance in the image, of M matches; only joints inside the image count."""
+    root_aligned: Array
+    """(M, 34) metres, pelvis put on pelvis (MPJPE)."""
+    procrustes: Array
+    """(M, 34) metres after the best rotation, scale and translation."""
+    absolute: Array
+    """(M, 34, 3) metres, estimate less truth, in the optical frame."""
+    roots: Array
+    """(M, 2, 3) pelvis: truth and estimate, optical frame."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as numbers: pixels, and millimetres where the name says so."""
+        root = np.linalg.norm(self.roots[:, 1] - self.roots[:, 0], axis=1) * 1000
+        return {
+            "film": self.film,
+            "frames": self.frames,
+            "person_frames": self.expected,
+            "detection_rate": round(self.found / max(self.expected, 1), 4),
+            "invented": self.invented,
+            "identity_switches": self.switches,
+            "all_joints": self._errors(range(JOINT_COUNT)),
+            "limb_joints": self._errors(LIMB_JOINTS),
+            "root_mm": {"mean": _rounded(root.mean()), "p95": _rounded(np.percentile(root, 95))}
+            if len(root)
+            else {"mean": None, "p95": None},
+            "axes_mm": {
+                axis: {
+                    "mean": _rounded(_mean(self.absolute[..., n]) * 1000),
+                    "mean_absolute": _rounded(_mean(np.abs(self.absolute[..., n])) * 1000),
+                }
+                for n, axis in enumerate("xyz")
+            },
+            "joints": {name: self._errors([n]) for n, name in enumerate(JOINTS)},
+        }
+
+    def _errors(self, joints: Sequence[int]) -> dict[str, float | None]:
+        chosen = list(joints)
+        return {
+            "pixels": _rounded(_mean(self.pixels[:, chosen]), 2),
+            "root_aligned_mm": _rounded(_mean(self.root_aligned[:, chosen]) * 1000),
+            "procrustes_mm": _rounded(_mean(self.procrustes[:, chosen]) * 1000),
+        }
+
+    def table(self) -> Table:
+        """For the terminal."""
+        figures = self.to_json()
+        table = Table("accuracy on the film " + self.film, "12 limb joints", "all joints given")
+        limbs, every = figures["limb_joints"], figures["all_joints"]
+        table.add_row("found", f"{self.found} of {self.expected} person-frames", "")
+        table.add_row("in the image", f"{limbs['pixels']} px", f"{every['pixels']} px")
+        for name, key in (("pelvis on pelvis", "root_aligned_mm"), ("Procrustes", "procrustes_mm")):
+            table.add_row(name, f"{limbs[key]} mm", f"{every[key]} mm")
+        root = figures["root_mm"]
+        table.add_row("pelvis, absolute", f"{root['mean']} mm", f"95 %: {root['p95']} mm")
+        axes = ", ".join(f"{axis} {e['mean']}" for axis, e in figures["axes_mm"].items())
+        table.add_row("joints, absolute, mean", "", f"{axes} mm")
+        table.add_row("ids changed", f"{self.switches} times", f"{self.invented} invented people")
+        return table
+
+
+def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
+    """Compare tracked people with a film's truth, in the frames that were estimated.
+
+    People are matched so that their joints are nearest in the image (Hungarian). MPJPE and
+    Procrustes alignment as in Ionescu et al., Human3.6M, 2014.
+    """
+    pairs: list[tuple[Array, Array, Array]] = []
+    last_ids: dict[int, int] = {}
+    expected = found = invented = switches = 0
+    for frame, bodies in sorted(estimates.items()):
+        inside = ~np.isin(film.visibility[frame], (ABSENT, OUTSIDE))
+        visible = (film.visibility[frame] == VISIBLE).sum(axis=1) >= _SEEN_ENOUGH
+        expected += int(visible.sum())
+        matches = _match(film.pixels[frame], inside, bodies.pixels)
+        invented += len(bodies) - len(matches)
+        for person, body in matches:
+            found += int(visible[person])
+            identity = int(bodies.track_id[body])
+            switches += last_ids.get(person, identity) != identity
+            last_ids[person] = identity
+            truth = np.where(inside[person][:, None], film.joints[frame, person], np.nan)
+            in_image = np.where(inside[person][:, None], film.pixels[frame, person], np.nan)
+            distance = np.linalg.norm(bodies.pixels[body] - in_image, axis=1)
+            pairs.append((truth, bodies.joints[body], distance))
+    truth, estimate, distance = (
+        np.array(part) for part in (zip(*pairs, strict=True) if pairs else ([], [], []))
+    )
+    truth, estimate = truth.reshape(-1, JOINT_COUNT, 3), estimate.reshape(-1, JOINT_COUNT, 3)
+    root = INDEX["pelvis"]
+    pelvis = np.stack([truth[:, root], estimate[:, root]], 1)
+    relative = (estimate - estimate[:, root : root + 1]) - (truth - truth[:, root : root + 1])
+    return Accuracy(
+        film=film.name,
+        frames=len(estimates),
+        expected=expected,
+        found=found,
+        invented=invented,
+        switches=switches,
+        pixels=distance.reshape(-1, JOINT_COUNT),
+        root_aligned=np.linalg.norm(relative, axis=2),
+        procrustes=np.array(
+            [_procrustes(t, e) for t, e in zip(truth, estimate, strict=True)]
+        ).reshape(-1, JOINT_COUNT),
+        absolute=estimate - truth,
+        roots=pelvis[known(pelvis).all(axis=1)],
+    )
+
+
+def _match(truth: Array, inside: NDArray[np.bool_], pixels: Array) -> list[tuple[int, int]]:
+    """Pairs of a person of the truth and an estimate."""
+    if not len(pixels) or not inside.any():
+        return []
+    points = np.where(inside[..., None], truth, np.nan)
+    distance = np.linalg.norm(points[:, None] - pixels[None], axis=3)
+    common = np.isfinite(distance)
+    mean = np.where(common, distance, 0).sum(axis=2) / np.maximum(common.sum(axis=2), 1)
+    low = np.where(inside[..., None], truth, np.inf).min(axis=1)
+    high = np.where(inside[..., None], truth, -np.inf).max(axis=1)
+    size = np.maximum((high - low).max(axis=1), 1)[:, None]
+    cost = np.where(common.any(axis=2), mean / size, np.inf)
+    rows, columns = linear_sum_assignment(np.minimum(cost, 1e6))
+    near = cost[rows, columns] < _MAX_DISTANCE
+    return list(zip(rows[near].tolist(), columns[near].tolist(), strict=True))
+
+
+def _procrustes(truth: Array, estimate: Array) -> Array:
+    """(34,) distances after the similarity that fits best (Umeyama 1991)."""
+    distances = np.full(len(truth), np.nan)
+    both = known(truth) & known(estimate)
+    if both.sum() < 4:
+        return distances
+    t, e = truth[both], estimate[both]
+    t, e = t - t.mean(axis=0), e - e.mean(axis=0)
+    u, s, vt = np.linalg.svd(e.T @ t)
+    flip = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    scale = (s * flip).sum() / (e**2).sum()
+    distances[both] = np.linalg.norm(scale * e @ (u * flip) @ vt - t, axis=1)
+    return distances
+
+
+def _mean(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
+
+
+def _rounded(value: float, digits: int = 1) -> float | None:
+    return round(float(value), digits) if np.isfinite(value) else None

@@ -1,0 +1,384 @@
+"""``bodypose3d``: the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from ..engines import models
+from ..errors import Bodypose3dError, InputError
+from ..version import __version__
+from . import graph
+from .engine import engine
+
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class _Group(click.Group):
+    """Turns this package's errors into one line and an exit code that scripts can use."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        try:
+            return super().invoke(ctx)
+        except Bodypose3dError as error:
+            err.print(f"[red]error:[/red] {_escaped(error)}")
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bodypose3d")
+def main() -> None:
+    """Every person a camera sees, as 34 joints in metres.
+
+    Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 model or engine missing.
+    """
+
+
+main.add_command(graph.node)
+main.add_command(graph.play)
+main.add_command(graph.echo)
+main.add_command(graph.record)
+main.add_command(graph.view)
+main.add_command(engine)
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--camera",
+    "calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="camera_calibration YAML of pictures and films.",
+)
+@click.option(
+    "--hfov",
+    type=float,
+    metavar="DEG",
+    help="Horizontal field of view of an uncalibrated camera; distances depend on it.",
+)
+@click.option("--rectified", is_flag=True, help="The images are rectified: P describes them.")
+@click.option("--image-topic", metavar="TOPIC", help="Which images of a recording.")
+@click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo.")
+@click.option(
+    "--model",
+    default=models.BLAZEPOSE.name,
+    show_default=True,
+    metavar="NAME|FILE.onnx",
+    help="A model of `bodypose3d models list`, or a file with BodyPose3DNet's contract.",
+)
+@click.option(
+    "--lift",
+    type=click.Choice(["reference", "network"]),
+    default="reference",
+    show_default=True,
+    help="BodyPose3DNet's metres: by limb lengths, or the network's own.",
+)
+@click.option(
+    "--person-height",
+    type=float,
+    metavar="M",
+    help="How tall the people are, for BodyPose3DNet; else as the mean person.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["BGR", "RGB"]),
+    default="BGR",
+    show_default=True,
+    help="The order of colours that a BodyPose3DNet file was trained with.",
+)
+@click.option(
+    "--value-range",
+    nargs=2,
+    type=float,
+    default=(0.0, 1.0),
+    show_default=True,
+    metavar="LOW HIGH",
+    help="What black and white become at its input.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "onnxruntime", "tensorrt"]),
+    default="auto",
+    show_default=True,
+    help="What runs the networks.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="For networks on the CPU; 0 takes all cores.",
+)
+@click.option("--max-people", type=click.IntRange(1), default=8, show_default=True, metavar="N")
+@click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to write.",
+)
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: Any) -> None:  # noqa: ANN401
+    """Estimate the people in pictures, folders, films and recordings.
+
+    Writes poses.jsonl, poses.mcap, overlay.png or overlay.mp4, and summary.json.
+    """
+    from ..media.sources import CameraChoice, Topics, expand, open_source
+    from ..perception.pipeline import build
+    from ..perception.pose.bodypose3dnet import Settings
+    from .estimate import Estimation
+
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=err, show_time=False, show_level=False, show_path=False)],
+    )
+    if options["calibration"] and options["hfov"]:
+        raise click.UsageError("give --camera or --hfov, not both")
+    cameras = CameraChoice(options["calibration"], options["hfov"], options["rectified"])
+    topics = Topics(options["image_topic"], options["info_topic"])
+    paths = expand(list(sources))
+    pipeline = build(
+        options["model"],
+        options["engine"],
+        max_people=options["max_people"],
+        threads=options["threads"],
+        settings=Settings(
+            lift=options["lift"],
+            channels=options["channels"],
+            value_range=options["value_range"],
+            person_height=options["person_height"],
+        ),
+    )
+    estimation = Estimation(pipeline, folder, keep_images=options["keep_images"])
+    with contextlib.closing(estimation), contextlib.closing(pipeline), _progress(quiet) as progress:
+        for index, (path, name) in enumerate(zip(paths, _overlay_names(paths), strict=True)):
+            task = progress.add_task(path.name, total=None)
+            try:
+                source = open_source(path, cameras, topics, index)
+                progress.update(task, total=source.count or None)
+                estimation.run(source, name, lambda *_, task=task: progress.advance(task))
+            except InputError as error:
+                estimation.summary.failures.append(str(error))
+                err.print(f"[red]error:[/red] {_escaped(error)}")
+    if not quiet:
+        _report(estimation)
+    if estimation.summary.failures:
+        sys.exit(InputError.exit_code)
+
+
+def _report(estimation: Any) -> None:  # noqa: ANN401 - imported where it is used
+    summary = estimation.summary
+    out.print(
+        f"{summary.frames} frames, {summary.people} people seen in them, "
+        f"{len(summary.tracks)} tracks, on {estimation.pipeline.pose.engine.description}"
+    )
+    if summary.assumed_hfov:
+        out.print(
+            f"[yellow]The camera is not calibrated: a field of view of "
+            f"{summary.assumed_hfov:g} "
+            "degrees was assumed, and every distance is as wrong as that is.[/yellow]"
+        )
+    if summary.dropped:
+        out.print(f"[yellow]{summary.dropped} frames were dropped: see above.[/yellow]")
+    for path in estimation.written:
+        out.print(f"  {path}")
+
+
+def _overlay_names(paths: list[Path]) -> list[str]:
+    """``overlay`` for one source; for several, one of its own for each."""
+    if len(paths) == 1:
+        return ["overlay"]
+    stems = [path.stem for path in paths]
+    return [
+        f"overlay_{stem}" if stems.count(stem) == 1 else f"overlay_{stem}_{index}"
+        for index, stem in enumerate(stems)
+    ]
+
+
+@main.group("models")
+def models_group() -> None:
+    """The networks: which there are, fetching and checking them."""
+
+
+@models_group.command("list")
+def models_list() -> None:
+    """List the models that can be fetched by name."""
+    table = Table("model", "what it is", "licence", "here")
+    for model in models.MODELS.values():
+        here = "[green]yes[/green]" if models.is_fetched(model) else "no"
+        table.add_row(model.name, model.about, model.licence, here)
+    out.print(table)
+    out.print(f"Kept in {models.cache_folder()}")
+
+
+@models_group.command("fetch")
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file that would be downloaded, for machines without internet.",
+)
+def models_fetch(name: str, source: Path | None) -> None:
+    """Download a model, check it and keep it."""
+    model = models.known(name)
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(f"fetching {name}", total=None)
+        folder = models.fetch(
+            name, lambda done, total: progress.update(task, completed=done, total=total), source
+        )
+    out.print(f"{name} ({model.licence}) is in {folder}")
+    if model.sha256 is None:
+        out.print(
+            "Its publisher states no checksum: this download's was noted, to be checked from now on"
+        )
+
+
+@models_group.command("verify")
+def models_verify() -> None:
+    """Check the files of every fetched model against their checksums."""
+    broken = False
+    for model in filter(models.is_fetched, models.MODELS.values()):
+        problems = models.verify(model.name)
+        broken = broken or bool(problems)
+        out.print(f"{model.name}: {'; '.join(problems) or 'as fetched'}")
+    if broken:
+        sys.exit(4)
+
+
+@main.command()
+@click.option(
+    "--film",
+    "name",
+    default="one_person",
+    show_default=True,
+    metavar="NAME",
+    help="A film of `bodypose3d film list`.",
+)
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to write.",
+)
+@click.option("--view", is_flag=True, help="Show people in 3D, in Rerun's viewer.")
+@click.option("--rrd", is_flag=True, help="Also write what the viewer would show: people.rrd.")
+def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:
+    """Play a film of known people to the node, live, and compare with the truth.
+
+    Camera, node and recorder are three processes that meet over DDS on this machine.
+    """
+    from . import demo
+
+    with err.status(f"camera, node and recorder are at work on {name}"):
+        viewers: list[list[str]] = [[]] if view else []
+        if rrd:
+            viewers.append(["--save", str(folder / "people.rrd")])
+        done = demo.run(name, folder, viewers)
+    out.print(done.accuracy.table())
+    median, p95 = done.latency
+    out.print(
+        f"{done.accuracy.frames} of {done.sent} images, {done.rate:.1f} poses a second, "
+        f"{median:.0f} ms after the image (95 %: {p95:.0f} ms)"
+    )
+    for path in done.written:
+        out.print(f"  {path}")
+
+
+@main.group("film")
+def film_group() -> None:
+    """The project's own films: people whose joints are known."""
+
+
+@film_group.command("list")
+def film_list() -> None:
+    """List the films."""
+    from ..media import film
+
+    for name in film.names():
+        shown = film.load(name)
+        people = shown.joints_world.shape[1]
+        out.print(f"{name}: {len(shown) / shown.rate:.0f} s, {people} people at most")
+
+
+@film_group.command("to-bag")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+def film_to_bag(name: str, folder: Path) -> None:
+    """Write a film as a rosbag2 recording: image_raw, camera_info and tf_static."""
+    from ..media.film_recording import write
+
+    write(name, folder)
+    out.print(f"{name} is in {folder}: play it with  ros2 bag play {folder}")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what this machine can run and what is missing, with the command that mends it."""
+    from .doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        mark = (
+            "[green]ok[/green]     "
+            if finding.fine
+            else ("[red]missing[/red]" if finding.needed else "[yellow]no[/yellow]     ")
+        )
+        out.print(f"{mark} {finding.name}: {_escaped(finding.text)}", soft_wrap=True)
+        if finding.mend:
+            out.print(f"          {_escaped(finding.mend)}", style="bold", soft_wrap=True)
+    if any(finding.needed and not finding.fine for finding in findings):
+        sys.exit(4)
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
+        yield progress
+
+
+def _escaped(text: object) -> str:
+    return str(text).replace("[", r"\[")

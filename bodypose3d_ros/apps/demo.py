@@ -1,0 +1,226 @@
+"""The package's main job, shown live: a film as the camera, the node, a recorder, and the truth.
+
+Three processes meet over DDS on this machine's loopback interface, as on a robot: ``play``,
+``node`` and ``record``. What the recorder got is then compared with the film's truth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rosbags.highlevel import AnyReader
+
+from ..errors import Bodypose3dError
+from ..media import film
+from ..media.film import Film
+from ..wire import images
+from ..wire.messages import bodies_of
+from .accuracy import Accuracy, measure
+from .report import picture
+
+_START_S = 60.0
+"""How long networks may take to load."""
+_LAST_POSE_S = 5.0
+"""How long after the last image its pose may come."""
+_STOP_S = 10.0
+_LAST_DOMAIN = 100  # of those whose ports no system reserves
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What came out."""
+
+    accuracy: Accuracy
+    sent: int
+    """Images the camera sent."""
+    latency: tuple[float, float]
+    """Milliseconds from an image's stamp to its pose at the recorder: median, 95th percentile."""
+    rate: float
+    """Poses a second."""
+    written: tuple[Path, ...]
+
+
+def run(name: str, out: Path, viewers: Sequence[Sequence[str]] = ()) -> Demo:
+    """Play a film to the node and measure what it says.
+
+    Args:
+        name: One of ``film.names()``.
+        out: The folder for ``poses.mcap``, ``overlay.mp4``, ``report.json`` and ``report.png``.
+        viewers: The arguments of each ``bodypose3d view`` to start.
+
+    Raises:
+        InputError: There is no such film.
+        Bodypose3dError: One of the processes failed.
+    """
+    shown = film.load(name)
+    out.mkdir(parents=True, exist_ok=True)
+    recording = out / "poses.mcap"
+    _run_processes(name, recording, viewers, _environment())
+    heard = _listen(recording)
+    if not heard.poses:
+        raise Bodypose3dError("no poses came: run  bodypose3d doctor")
+    frames = {stamp: number for number, stamp in enumerate(sorted(heard.infos))}
+    people = {frames[s]: bodies_of(array) for s, (_, array) in heard.poses.items() if s in frames}
+    accuracy = measure(shown, people)
+    ages = [(came - stamp) / 1e6 for stamp, (came, _) in heard.poses.items()]
+    stamps = sorted(heard.poses)
+    demo = Demo(
+        accuracy,
+        len(heard.infos),
+        (float(np.median(ages)), float(np.percentile(ages, 95))),
+        (len(stamps) - 1) / max((stamps[-1] - stamps[0]) / 1e9, 1e-9),
+        (recording, out / "overlay.mp4", out / "report.png", out / "report.json"),
+    )
+    _write_overlay(out / "overlay.mp4", shown, heard.overlays)
+    cv2.imwrite(str(out / "report.png"), picture(accuracy))
+    (out / "report.json").write_text(json.dumps(_figures(demo), indent=2) + "\n")
+    return demo
+
+
+def _figures(demo: Demo) -> dict[str, Any]:
+    return {
+        **demo.accuracy.to_json(),
+        "images_sent": demo.sent,
+        "poses_a_second": round(demo.rate, 2),
+        "latency_ms": {"median": round(demo.latency[0], 1), "p95": round(demo.latency[1], 1)},
+    }
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What the recorder got, by the image's stamp in nanoseconds."""
+
+    infos: set[int]
+    poses: dict[int, tuple[int, Any]]
+    """When each ``Pose3DArray`` came, and the message."""
+    overlays: dict[int, images.Image]
+
+
+def _listen(recording: Path) -> _Heard:
+    heard = _Heard(set(), {}, {})
+    with AnyReader([recording]) as reader:
+        for connection, came, cdr in reader.messages():
+            kind = connection.msgtype.rpartition("/")[2]
+            if kind not in ("CameraInfo", "Pose3DArray", "CompressedImage"):
+                continue
+            message: Any = reader.deserialize(cdr, connection.msgtype)
+            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+            if kind == "CameraInfo":
+                heard.infos.add(stamp)
+            elif kind == "Pose3DArray":
+                heard.poses[stamp] = came, message
+            else:
+                heard.overlays[stamp] = images.from_message(message)
+    return heard
+
+
+def _write_overlay(path: Path, shown: Film, overlays: Mapping[int, images.Image]) -> None:
+    size = (shown.camera.width, shown.camera.height)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), shown.rate, size)
+    for stamp in sorted(overlays):
+        writer.write(overlays[stamp])
+    writer.release()
+
+
+def _environment() -> dict[str, str]:
+    """A ROS domain of its own on the loopback interface, so that no robot is disturbed."""
+    domain = str(random.randint(1, _LAST_DOMAIN))  # noqa: S311 - no secret
+    return {**os.environ, "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "PYTHONUNBUFFERED": "1"}  # fmt: skip
+
+
+def _run_processes(
+    name: str, recording: Path, viewers: Sequence[Sequence[str]], environment: Mapping[str, str]
+) -> None:
+    with ExitStack() as running:
+
+        def start(*arguments: str) -> _Process:
+            return running.enter_context(_process(environment, *arguments))
+
+        recorder = start("record", str(recording))
+        for viewer in [start("view", *arguments) for arguments in viewers]:
+            viewer.wait_for("showing people")
+        node = start("node", "--host", "dds")
+        recorder.wait_for("recording into")
+        node.wait_for("is ready")
+        with _process(environment, "play", name, "--wait", "1") as camera:
+            camera.wait_for("sent")
+        _wait_until_quiet(recording)
+
+
+def _wait_until_quiet(recording: Path) -> None:
+    """The last pose is on its way while images are no longer."""
+    end, size = time.monotonic() + _LAST_POSE_S, -1
+    while time.monotonic() < end and size != recording.stat().st_size:
+        size = recording.stat().st_size
+        time.sleep(1)
+
+
+class _Process:
+    """One of the package's own commands, whose output is kept."""
+
+    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
+        self._command = arguments[0]
+        self._lines: list[str] = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bodypose3d_ros", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has said something.
+
+        Raises:
+            Bodypose3dError: It ended, or said nothing in time; its last lines are in the message.
+        """
+        end = time.monotonic() + _START_S
+        while not any(text in line for line in self._lines):
+            if time.monotonic() > end or self._process.poll() is not None:
+                self._reader.join(1)
+                if any(text in line for line in self._lines):
+                    return
+                said = " | ".join(self._lines[-3:]) or "nothing"
+                raise Bodypose3dError(f"bodypose3d {self._command} did not run; it said: {said}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it as Ctrl-C would, and see to it that it is gone."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        stream = self._process.stdout
+        for line in stream or ():
+            self._lines.append(line.rstrip())
+
+
+@contextmanager
+def _process(environment: Mapping[str, str], *arguments: str) -> Iterator[_Process]:
+    process = _Process(environment, *arguments)
+    try:
+        yield process
+    finally:
+        process.stop()

@@ -1,0 +1,61 @@
+"""People on the terminal: ``~/poses`` as a table."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import numpy as np
+from rich.table import Table
+
+from ..body.people import STATE_NAMES
+from ..body.skeleton import INDEX
+from ..wire.messages import Message
+from ..wire.stamps import stamp_of
+
+_WINDOW = 30
+
+
+class Echo:
+    """The last ``Pose3DArray``, how often they come and how old they are."""
+
+    def __init__(self) -> None:
+        self.poses: Message | None = None
+        self._arrivals: deque[float] = deque(maxlen=_WINDOW)
+        self._ages: deque[float] = deque(maxlen=_WINDOW)
+
+    def add(self, poses: Message) -> None:
+        """A message has come."""
+        self.poses = poses
+        self._arrivals.append(time.monotonic())
+        self._ages.append((time.time_ns() - stamp_of(poses)) / 1e6)
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        if len(self._arrivals) < 2:
+            return 0.0
+        return (len(self._arrivals) - 1) / (self._arrivals[-1] - self._arrivals[0])
+
+    def table(self) -> Table:
+        """Everybody: id, distance, state, confidence and where the pelvis is."""
+        table = Table("id", "distance", "state", "confidence", "x", "y", "z", title=self._title())
+        for pose in self.poses.poses if self.poses else ():
+            p = pose.joints[INDEX["pelvis"]].position
+            place = np.array([p.x, p.y, p.z])
+            table.add_row(
+                str(pose.track_id),
+                f"{np.linalg.norm(place):.2f} m",
+                STATE_NAMES[pose.state],
+                f"{pose.confidence:.2f}",
+                *(f"{value:+.2f}" for value in place),
+            )
+        return table
+
+    def _title(self) -> str:
+        if self.poses is None:
+            return "no poses yet"
+        return (
+            f"{len(self.poses.poses)} people in {self.poses.header.frame_id}, "
+            f"{self.rate:.1f} Hz, {np.median(self._ages):.1f} ms old"
+        )

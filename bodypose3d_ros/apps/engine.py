@@ -1,0 +1,112 @@
+"""``bodypose3d engine``: TensorRT engines and network files, from the command line."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..engines import TensorInfo, models
+from ..engines.load import MAX_BATCH, check_file
+from ..errors import ModelError
+from ..perception.pose.bodypose3dnet import check_contract
+
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@click.group()
+def engine() -> None:
+    """TensorRT engines: building them ahead of time, and what a file is."""
+
+
+@engine.command()
+@click.argument("model", metavar="NAME|FILE.onnx")
+@click.option(
+    "--fp16/--fp32",
+    default=True,
+    show_default=True,
+    help="Convolutions in half precision, or everything in full.",
+)
+@click.option(
+    "--max-batch",
+    type=click.IntRange(1),
+    default=MAX_BATCH,
+    show_default=True,
+    metavar="N",
+    help="The most people that one run takes.",
+)
+def build(model: str, fp16: bool, max_batch: int) -> None:
+    """Build the TensorRT engines of a model for this machine, before they are needed.
+
+    They are kept; whatever loads the model with the same options takes them from there.
+    """
+    from ..engines.plans import BuildOptions
+    from ..engines.tensorrt import load_tensorrt
+
+    for file in _files(model):
+        start = time.monotonic()
+        with err.status(f"building {file.name}: from tens of seconds to minutes"):
+            built = load_tensorrt(file, BuildOptions(fp16=fp16, max_batch=max_batch))
+        built.close()
+        out.print(f"{file.name}: {built.description}, ready after {time.monotonic() - start:.0f} s")
+
+
+@engine.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def info(file: Path) -> None:
+    """Tell what an ONNX file takes and gives, or what an engine was built of and for.
+
+    An engine is a folder below engines in the cache, or the model.engine in it.
+    """
+    from ..engines.plans import ENGINE_FILE, RECORD_FILE
+
+    folder = file.parent if file.name in (ENGINE_FILE, RECORD_FILE) else file
+    if folder.is_dir() or file.suffix == ".engine":
+        _tell_engine(folder)
+    else:
+        _tell_network(file)
+
+
+def _files(model: str) -> tuple[Path, ...]:
+    if model in models.MODELS:
+        return models.paths(model)
+    check_file(Path(model))
+    return (Path(model),)
+
+
+def _tell_engine(folder: Path) -> None:
+    from ..engines.plans import read_record
+
+    built = read_record(folder)["built"]
+    precision = "half (FP16)" if built["fp16"] else "full (FP32)"
+    for name, value in (
+        ("network", f"{built['network']}, SHA-256 {built['network_sha256']}"),
+        ("TensorRT", built["tensorrt"]),
+        ("GPU", built["gpu"]),
+        ("precision", precision),
+        ("largest batch", built["max_batch"]),
+    ):
+        out.print(f"{name + ':':15}{value}", soft_wrap=True, highlight=False)
+
+
+def _tell_network(file: Path) -> None:
+    from ..engines.onnxruntime import OnnxRuntimeEngine
+
+    check_file(file)
+    network = OnnxRuntimeEngine(file)
+    for kind, tensors in (("input", network.inputs), ("output", network.outputs)):
+        for tensor in tensors:
+            out.print(f"{kind:7}{_described(tensor)}", soft_wrap=True, highlight=False)
+    differences = check_contract(network.inputs, network.outputs)
+    network.close()
+    if differences:
+        raise ModelError(f"{file.name} is not BodyPose3DNet: {'; '.join(differences)}")
+    out.print("It has BodyPose3DNet's tensors: --model takes it.")
+
+
+def _described(tensor: TensorInfo) -> str:
+    shape = "x".join("N" if size is None else str(size) for size in tensor.shape)
+    return f"{tensor.name} {shape} {tensor.dtype}"

@@ -1,0 +1,261 @@
+"""Pictures, films and recordings in; poses, overlays and a summary out, as files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.people import SCALE_NAMES, Bodies, Frame
+from ..body.skeleton import known
+from ..errors import InputError, OutputError
+from ..media import overlay
+from ..media.recording import IMAGE_TYPES, Recorded, RecordingWriter
+from ..media.sources import Source
+from ..perception.pipeline import Pipeline
+from ..wire import images
+from ..wire.messages import Messages
+from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
+from ..wire.typestore import ros_types
+
+_log = logging.getLogger(__name__)
+
+NAMESPACE = "/bodypose3d"
+"""Where the topics of a recording written here lie: the node's name."""
+
+NOT_OVERHEAD = ("network", "read", "overlay", "files")
+"""The networks, and what only files cost: a node is handed its images decoded."""
+
+OnFrame = Callable[[Frame, Bodies], None]
+
+
+@dataclass
+class Summary:
+    """What was done, for a person and for a script."""
+
+    frames: int = 0
+    people: int = 0
+    """Person-frames: everybody in every frame."""
+    tracks: set[int] = field(default_factory=set)
+    assumed_hfov: float | None = None
+    dropped: int = 0
+    """Frames without an answer, since a network gave none that is a number."""
+    failures: list[str] = field(default_factory=list)
+    milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, frame: Frame, bodies: Bodies, milliseconds: dict[str, float]) -> None:
+        """Count one frame."""
+        self.frames += 1
+        self.people += len(bodies)
+        self.tracks.update(bodies.track_id.tolist())
+        self.assumed_hfov = frame.camera.assumed_hfov or self.assumed_hfov
+        ours = sum(ms for stage, ms in milliseconds.items() if stage not in NOT_OVERHEAD)
+        for stage, ms in {**milliseconds, "all but the network": ours}.items():
+            self.milliseconds[stage].append(ms)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``summary.json`` has it."""
+        return {
+            "frames": self.frames,
+            "person_frames": self.people,
+            "tracks": len(self.tracks),
+            "assumed_hfov_degrees": self.assumed_hfov,
+            "dropped_frames": self.dropped,
+            "failures": self.failures,
+            "milliseconds": {
+                stage: {
+                    "median": round(float(np.median(ms)), 3),
+                    "p95": round(float(np.percentile(ms, 95)), 3),
+                }
+                for stage, ms in self.milliseconds.items()
+            },
+        }
+
+
+class Estimation:
+    """Runs sources through a pipeline and writes what comes out into a folder."""
+
+    def __init__(self, pipeline: Pipeline, out: Path, *, keep_images: bool = False) -> None:
+        """Begin the files, replacing what an earlier run left there.
+
+        Args:
+            pipeline: What estimates.
+            out: The folder to write into; made where missing.
+            keep_images: Whether ``poses.mcap`` also holds the images.
+
+        Raises:
+            InputError: The folder cannot be written to.
+        """
+        self.pipeline = pipeline
+        self.out = out
+        self.summary = Summary()
+        self.written: list[Path] = []
+        self._keep_images = keep_images
+        self._types = ros_types()
+        self._messages = Messages(lambda name: self._types.types[name])
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self._lines: TextIO = self._path("poses.jsonl").open("w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{out}: cannot be written to ({error.strerror})") from error
+        self._recording = RecordingWriter(self._path("poses.mcap"), self._types)
+
+    def run(self, source: Source, overlay_name: str, on_frame: OnFrame) -> None:
+        """Estimate one source; ``on_frame`` is told of each of its frames.
+
+        Raises:
+            InputError: It cannot be read to its end. What was written before stays whole.
+            EngineError: A network could not be run.
+        """
+        self.pipeline.reset()
+        path = self.out / f"{overlay_name}{'.mp4' if source.sequence else '.png'}"
+        with _overlay_writer(path, source) as draw_into:
+            for item, waited in _timed(source.frames()):
+                if isinstance(item, Recorded):
+                    self._pass_on(item)
+                    continue
+                recorded, frame = item if isinstance(item, tuple) else (None, item)
+                try:
+                    bodies = self._one_frame(frame, recorded, waited, draw_into)
+                except OutputError as error:
+                    self.summary.dropped += 1
+                    _log.warning("%s at %.3f s: %s", frame.source, frame.stamp / 1e9, error)
+                    continue
+                on_frame(frame, bodies)
+        self.written.append(path)
+
+    def close(self) -> None:
+        """Finish every file and write ``summary.json``."""
+        self._lines.close()
+        self._recording.close()
+        text = json.dumps(self.summary.to_json(), indent=2) + "\n"
+        self._path("summary.json").write_text(text, encoding="utf-8")
+
+    def _path(self, name: str) -> Path:
+        self.written.append(self.out / name)
+        return self.out / name
+
+    def _one_frame(
+        self,
+        frame: Frame,
+        recorded: Recorded | None,
+        read_ms: float,
+        draw_into: Callable[[images.Image], None],
+    ) -> Bodies:
+        bodies = self.pipeline(frame)
+        milliseconds = {"read": read_ms, **self.pipeline.milliseconds}
+        log_time = recorded.log_time if recorded else frame.stamp
+        with _stage(milliseconds, "messages"):
+            size = (frame.camera.width, frame.camera.height)
+            poses = PoseCdr(bodies, frame.stamp, frame.frame_id, size).array()
+            messages = self._build(frame, bodies)
+        with _stage(milliseconds, "files"):
+            self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
+            for topic, message in messages.items():
+                self._recording.write(topic, message, log_time)
+            self._lines.write(json.dumps(line(frame, bodies)) + "\n")
+            self._lines.flush()
+            if self._keep_images:
+                self._keep_image(frame, recorded, log_time)
+        with _stage(milliseconds, "overlay"):
+            draw_into(overlay.draw(frame.image, bodies))
+        self.summary.add(frame, bodies, milliseconds)
+        return bodies
+
+    def _build(self, frame: Frame, bodies: Bodies) -> dict[str, Any]:
+        header = self._messages.header(frame.stamp, frame.frame_id)
+        return {
+            f"{NAMESPACE}/markers": self._messages.markers(bodies, header, self.pipeline.ended),
+            "/tf": self._messages.transforms(bodies, header),
+        }
+
+    def _keep_image(self, frame: Frame, recorded: Recorded | None, log_time: int) -> None:
+        if recorded is not None:
+            self._recording.write_cdr(recorded)
+            return
+        header = self._messages.header(frame.stamp, frame.frame_id)
+        jpeg = self._messages.compressed_image(images.encode_jpeg(frame.image), header)
+        info = self._messages.camera_info(frame.camera, header)
+        self._recording.write("/camera/image_raw/compressed", jpeg, log_time)
+        self._recording.write("/camera/camera_info", info, log_time)
+
+    def _pass_on(self, recorded: Recorded) -> None:
+        if self._keep_images or recorded.type not in IMAGE_TYPES:
+            self._recording.write_cdr(recorded)
+
+
+def line(frame: Frame, bodies: Bodies) -> dict[str, Any]:
+    """One frame as ``poses.jsonl`` has it: metres in the optical frame, pixels, null if unknown."""
+    return {
+        "stamp": frame.stamp / 1e9,
+        "frame_id": frame.frame_id,
+        "source": frame.source,
+        "size": [frame.camera.width, frame.camera.height],
+        "people": [
+            {
+                "track_id": int(bodies.track_id[n]),
+                "confidence": round(float(bodies.score[n]), 4),
+                "scale_source": SCALE_NAMES[bodies.scale_source[n]],
+                "joints": _points(bodies.joints[n], 4),
+                "keypoints": _points(bodies.pixels[n], 2),
+                "confidences": bodies.confidence[n].round(4).tolist(),
+            }
+            for n in range(len(bodies))
+        ],
+    }
+
+
+def _points(points: NDArray[np.float64], digits: int) -> list[list[float] | None]:
+    rows = points.round(digits).tolist()
+    return [row if finite else None for row, finite in zip(rows, known(points), strict=True)]
+
+
+def _timed(items: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+    """Each item with the milliseconds it took to come."""
+    while True:
+        start = time.perf_counter()
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        yield item, (time.perf_counter() - start) * 1000
+
+
+@contextmanager
+def _stage(milliseconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    milliseconds[name] = (time.perf_counter() - start) * 1000
+
+
+@contextmanager
+def _overlay_writer(path: Path, source: Source) -> Iterator[Callable[[images.Image], None]]:
+    """A function that takes drawn images: into a film for a sequence, else into a picture."""
+    path.unlink(missing_ok=True)  # an overlay of an earlier run would pass for one of this
+    film: list[cv2.VideoWriter] = []
+
+    def draw_into(image: images.Image) -> None:
+        if not source.sequence:
+            cv2.imwrite(str(path), image)
+            return
+        if not film:
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            size = (image.shape[1], image.shape[0])
+            film.append(cv2.VideoWriter(str(path), code, source.rate, size))
+        film[0].write(image)
+
+    try:
+        yield draw_into
+    finally:
+        for writer in film:
+            writer.release()

@@ -1,0 +1,316 @@
+"""``bodypose3d node``, ``play`` and ``echo``: members of the ROS graph, from the command line."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import yaml
+
+from ..errors import Bodypose3dError, InputError
+from ..node.qos import DEFAULT
+from ..wire.typestore import DEFAULT_DISTRO, DISTROS
+
+if TYPE_CHECKING:
+    from ..body.people import Frame
+    from ..hosts.dds.node import Node
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+_GRAPH_OPTIONS = (
+    click.option("--namespace", default="/", show_default=True, help="Of the node's names."),
+    click.option("--remap", "rules", multiple=True, metavar="FROM:=TO", help="Rename a topic."),
+    click.option("--domain", type=int, metavar="N", help="ROS domain; else ROS_DOMAIN_ID."),
+    click.option(
+        "--distro",
+        type=click.Choice(DISTROS),
+        default=DEFAULT_DISTRO,
+        show_default=True,
+        help="The ROS 2 distribution of the others.",
+    ),
+    click.option("--interface", metavar="NAME", help="The only network interface to use."),
+)
+
+
+def _graph_options(command: FunctionT) -> FunctionT:
+    for option in reversed(_GRAPH_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option(
+    "--params-file",
+    "params_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="ROS 2 parameter file.",
+)
+@click.option("--param", "params", multiple=True, metavar="NAME:=VALUE", help="One parameter.")
+@click.option(
+    "--host",
+    type=click.Choice(["auto", "ros2", "dds"]),
+    default="auto",
+    show_default=True,
+    help="ROS 2's rclpy, where one with this package is sourced, or our own DDS runtime.",
+)
+@_graph_options
+def node(host: str, params_files: tuple[Path, ...], params: tuple[str, ...], **graph: Any) -> None:  # noqa: ANN401
+    """Run the node: camera topics in, people out.
+
+    Ends on Ctrl-C or SIGTERM, and the ROS graph forgets it at once.
+    """
+    if host == "ros2" or (host == "auto" and _ros2_is_sourced()):
+        _run_on_ros2(params_files, params, graph)
+        return
+    from ..hosts.dds.host import DdsHost
+    from ..hosts.dds.params_file import read
+
+    with _graph_node("bodypose3d", graph) as member:
+        values: dict[str, Any] = {}
+        for path in params_files:
+            values |= read(path, member.names.full_node)
+        values |= dict(map(_parsed, params))
+        host_ = DdsHost(member, values)
+        try:
+            host_.core.configure()
+            host_.start()
+            member.spin()
+        finally:
+            host_.core.cleanup()
+
+
+@click.command()
+@click.argument("source", metavar="FILM|VIDEO|RECORDING")
+@click.option(
+    "--camera",
+    "calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="camera_calibration YAML of a film.",
+)
+@click.option("--hfov", type=float, metavar="DEG", help="Field of view of an uncalibrated camera.")
+@click.option("--loop", is_flag=True, help="Begin again at the end, until stopped.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="FACTOR",
+    help="2 is twice as fast.",
+)
+@click.option("--compressed", is_flag=True, help="Send JPEG images, on image/compressed.")
+@click.option(
+    "--wait", "wait_for", type=int, default=0, metavar="N", help="Wait for N subscribers."
+)
+@_graph_options
+def play(
+    source: str,
+    calibration: Path | None,
+    hfov: float | None,
+    loop: bool,
+    speed: float,
+    compressed: bool,
+    wait_for: int,
+    **graph: Any,  # noqa: ANN401
+) -> None:
+    """Be a camera: send images and CameraInfo at their own rate.
+
+    One of `bodypose3d film list`, which comes with its place in the world on /tf_static, a video,
+    or a recording.
+    """
+    from ..hosts.dds.camera import CameraPublisher, paced, stand
+    from ..hosts.dds.camera import play as send
+    from ..media import film
+    from ..media.sources import CameraChoice
+
+    def frames() -> Iterator[Frame]:
+        return _frames(source, CameraChoice(calibration, hfov))
+
+    with _graph_node("camera", graph) as member:
+        camera = CameraPublisher(member, compressed=compressed)
+        if source in film.names():
+            stand(member, film.load(source))
+        camera.wait_for_subscribers(member, wait_for)
+        shots = paced(frames, speed=speed, loop=loop)
+        sent = send(member, camera, _checked(shots, compressed))
+        click.echo(f"sent {sent} images")
+
+
+@click.command()
+@click.option("--topic", default="/bodypose3d/poses", show_default=True, help="A Pose3DArray.")
+@click.option("--count", type=int, default=0, metavar="N", help="Print N messages and end.")
+@_graph_options
+def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
+    """Print people as they come: id, distance, state, rate, latency."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from ..node.interface import POSES
+    from .echo import Echo
+
+    console, people = Console(), Echo()
+    with _graph_node("bodypose3d_echo", graph) as member:
+        member.create_subscription(POSES.type, topic, people.add, POSES.qos)
+        if count:
+            for _ in range(count):
+                _spin_until_next(member, people)
+                console.print(people.table())
+            return
+        with Live(get_renderable=people.table, console=console, refresh_per_second=5):
+            member.spin()
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.mcap")
+@click.option(
+    "--node", "node_name", default="/bodypose3d", show_default=True, help="Whose topics to record."
+)
+@_graph_options
+def record(path: Path, node_name: str, **graph: Any) -> None:  # noqa: ANN401
+    """Record poses, markers, TF, the overlay and the camera's calibration until stopped."""
+    from ..node import interface
+    from .record import Recorder
+
+    own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
+    topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
+    topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
+    with _graph_node("bodypose3d_recorder", graph) as member:
+        recorder = Recorder(member, topics, path)
+        click.echo(f"recording into {path}")
+        try:
+            member.spin()
+        finally:
+            recorder.close()
+            click.echo(f"recorded {recorder.count} messages")
+
+
+@click.command()
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE.rrd",
+    help="Do not open a window: write.",
+)
+@click.option("--node", "node_name", default="/bodypose3d", show_default=True, help="Whose people.")
+@_graph_options
+def view(save: Path | None, node_name: str, **graph: Any) -> None:  # noqa: ANN401
+    """Show people in 3D with the camera's picture, in Rerun's viewer, until stopped."""
+    if find_spec("rerun") is None:
+        raise Bodypose3dError("rerun is missing: run  pip install 'bodypose3d_ros[view]'")
+    from ..node import interface
+    from .view import Viewer
+
+    with _graph_node("bodypose3d_view", graph) as member:
+        viewer = Viewer(save)
+        for topic, show in (
+            (interface.POSES, viewer.poses),
+            (interface.OVERLAY_COMPRESSED, viewer.overlay),
+            (replace(interface.CAMERA_INFO, qos=DEFAULT), viewer.camera_info),
+        ):
+            name = topic.name.replace("~", node_name)
+            member.create_subscription(topic.type, name, show, topic.qos)
+        click.echo("showing people")
+        member.spin()
+
+
+def _spin_until_next(member: Node, people: Any) -> None:  # noqa: ANN401 - an Echo
+    last = people.poses
+    while people.poses is last:
+        member.spin_once()
+
+
+@contextmanager
+def _graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
+    """A node with what the command line says, until Ctrl-C or SIGTERM."""
+    if find_spec("cyclonedds") is None:
+        raise Bodypose3dError(
+            "cyclonedds is missing: run  pip install 'bodypose3d_ros[dds]'  (Linux on x86_64, "
+            "Python 3.10 to 3.13), or source a ROS 2 that this package is built in"
+        )
+    from ..hosts.dds.names import Names
+    from ..hosts.dds.network import Network
+    from ..hosts.dds.node import Node
+    from ..hosts.dds.types import Types
+    from ..node.heap import keep_image_buffers
+
+    logging.basicConfig(
+        level=logging.INFO, format="[%(levelname)s] [%(created).9f] [%(name)s]: %(message)s"
+    )
+    keep_image_buffers()
+    names = Names.from_rules(name, graph["namespace"], graph["rules"])
+    network = Network.from_environment(graph["domain"], graph["interface"])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with Node(names, network, Types(graph["distro"])) as member:
+            yield member
+    except KeyboardInterrupt:
+        pass  # asked to end, and everything is closed
+
+
+def _frames(source: str, cameras: Any) -> Iterator[Frame]:  # noqa: ANN401 - a CameraChoice
+    from ..body.people import Frame
+    from ..media import film
+    from ..media.sources import Topics, open_source
+
+    if source in film.names():
+        yield from film.load(source).frames()
+        return
+    for item in open_source(Path(source), cameras, Topics()).frames():
+        if isinstance(item, Frame):
+            yield item
+        elif isinstance(item, tuple):
+            yield item[1]
+
+
+def _checked(frames: Iterator[Frame], compressed: bool) -> Iterator[Frame]:
+    from ..hosts.dds.camera import check_receive_buffer
+
+    for index, frame in enumerate(frames):
+        if index == 0 and not compressed:
+            check_receive_buffer(frame)
+        yield frame
+
+
+def _parsed(param: str) -> tuple[str, Any]:
+    name, separator, value = param.partition(":=")
+    if not separator:
+        raise InputError(f"{param!r} is not a parameter: write it like hfov:=60.0")
+    return name, yaml.safe_load(value)
+
+
+def _ros2_is_sourced() -> bool:
+    return find_spec("rclpy") is not None and find_spec("bodypose3d_ros.msg") is not None
+
+
+def _run_on_ros2(
+    params_files: tuple[Path, ...],
+    params: tuple[str, ...],
+    graph: dict[str, Any],
+) -> None:
+    """The node on rclpy, in this process."""
+    if graph["interface"]:
+        raise click.UsageError("--interface: with ROS 2, its RMW's own settings choose it")
+    if graph["domain"] is not None:
+        os.environ["ROS_DOMAIN_ID"] = str(graph["domain"])
+    arguments = ["--ros-args", "-r", f"__ns:={graph['namespace']}"]
+    for rule in graph["rules"]:
+        arguments += ["-r", rule]
+    for path in params_files:
+        arguments += ["--params-file", str(path)]
+    for param in params:
+        arguments += ["-p", param]
+    ros2 = importlib.import_module("bodypose3d_ros.hosts.ros2.node")
+    sys.exit(ros2.main([sys.argv[0], *arguments]))

@@ -1,0 +1,43 @@
+"""Records topics of the graph into an .mcap file, as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from ..hosts.dds.node import Node
+from ..media.recording import Recorded, RecordingWriter
+from ..node.interface import Topic
+
+
+class Recorder:
+    """Subscribes to topics and writes what comes, byte for byte, with the time it came."""
+
+    def __init__(self, node: Node, topics: Sequence[Topic], path: Path) -> None:
+        """Begin the file and subscribe.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        self.count = 0
+        """Messages written so far."""
+        self._writer = RecordingWriter(path, node.types.store)
+        self._definitions = {
+            topic.type: node.types.store.generate_msgdef(topic.type, ros_version=2)[0]
+            for topic in topics
+        }
+        for topic in topics:
+            name = node.names.topic(topic.name)
+            write: Callable[[bytes], None] = partial(self._write, name, topic.type)
+            node.create_subscription(topic.type, topic.name, write, topic.qos, raw=True)
+
+    def close(self) -> None:
+        """Write the file's index: from here on it is whole."""
+        self._writer.close()
+
+    def _write(self, name: str, kind: str, cdr: bytes) -> None:
+        self.count += 1
+        recorded = Recorded(name, kind, time.time_ns(), cdr, self._definitions[kind])
+        self._writer.write_cdr(recorded)

@@ -1,0 +1,106 @@
+"""The accuracy report as one picture that a person reads at a glance."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINTS
+from .accuracy import Accuracy
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+_SIZE = (1280, 860)
+_BLACK, _GREY, _LIGHT = (40, 40, 40), (130, 130, 130), (225, 225, 225)
+_ALIGNED, _PROCRUSTES = (80, 160, 240), (190, 120, 40)
+_TRUTH, _ESTIMATE = (90, 90, 90), (60, 60, 220)
+_ROW, _TOP, _LEFT, _BARS = 22, 84, 190, 380
+
+
+def picture(accuracy: Accuracy) -> Image:
+    """BGR: left the error of each joint, right where the pelvis went, seen from above."""
+    canvas = np.full((_SIZE[1], _SIZE[0], 3), 255, np.uint8)
+    figures = accuracy.to_json()
+    limbs, root = figures["limb_joints"], figures["root_mm"]
+    title = (
+        f"{accuracy.film}: {accuracy.found} of {accuracy.expected} found, {limbs['pixels']} px, "
+        f"aligned {limbs['root_aligned_mm']} mm, Procrustes {limbs['procrustes_mm']} mm, "
+        f"pelvis {root['mean']} mm"
+    )
+    _text(canvas, title, (24, 36), _BLACK, 0.62)
+    _draw_bars(canvas, accuracy)
+    _draw_from_above(canvas, accuracy, (640, _TOP, 610, _SIZE[1] - _TOP - 40))
+    return canvas
+
+
+def _draw_bars(canvas: Image, accuracy: Accuracy) -> None:
+    aligned, procrustes = (
+        _column_means(errors) * 1000 for errors in (accuracy.root_aligned, accuracy.procrustes)
+    )
+    largest = max(np.nanmax([*aligned, *procrustes, 50.0]), 1.0)
+    scale = _BARS / largest
+    for millimetres in range(0, int(largest) + 1, 50):
+        x = round(_LEFT + millimetres * scale)
+        cv2.line(canvas, (x, _TOP - 10), (x, _TOP + _ROW * len(JOINTS)), _LIGHT, 1)
+        _text(canvas, f"{millimetres}", (x - 10, _TOP - 14), _GREY, 0.4)
+    for n, name in enumerate(JOINTS):
+        y = _TOP + n * _ROW
+        _text(canvas, name.replace("_", " "), (24, y + 15), _BLACK, 0.45)
+        if np.isnan(aligned[n]):
+            _text(canvas, "not given", (_LEFT + 6, y + 15), _GREY, 0.4)
+            continue
+        for value, color, at in ((aligned[n], _ALIGNED, 3), (procrustes[n], _PROCRUSTES, 11)):
+            end = (round(_LEFT + value * scale), y + at + 7)
+            cv2.rectangle(canvas, (_LEFT, y + at), end, color, -1)
+    y = _SIZE[1] - 12
+    _legend(canvas, (_LEFT, y), _ALIGNED, "mm, pelvis on pelvis")
+    _legend(canvas, (_LEFT + 190, y), _PROCRUSTES, "mm, Procrustes")
+
+
+def _draw_from_above(canvas: Image, accuracy: Accuracy, box: tuple[int, int, int, int]) -> None:
+    x, y, width, height = box
+    cv2.rectangle(canvas, (x, y), (x + width, y + height), _LIGHT, 1)
+    _text(
+        canvas, "the pelvis from above, the camera at the bottom, metres", (x, y - 14), _GREY, 0.45
+    )
+    points = accuracy.roots[..., [0, 2]]
+    if not len(points):
+        return
+    deepest = max(float(points[..., 1].max()) * 1.1, 1.0)
+    widest = max(float(np.abs(points[..., 0]).max()) * 1.2, 0.5)
+    scale = min((height - 30) / deepest, width / 2 / widest)
+    origin = np.array([x + width / 2, y + height - 12])
+
+    def at(point: Array) -> tuple[int, int]:
+        column, row = origin + point * (scale, -scale)
+        return round(column), round(row)
+
+    for metres in range(1, int(deepest) + 1):
+        radius = round(metres * scale)
+        cv2.ellipse(canvas, at(np.zeros(2)), (radius, radius), 0, 235, 305, _LIGHT, 1, cv2.LINE_AA)
+        _text(canvas, f"{metres}", at(np.array([0.03, metres])), _GREY, 0.4)
+    for truth, estimate in points:
+        cv2.line(canvas, at(truth), at(estimate), _LIGHT, 1, cv2.LINE_AA)
+    for truth, estimate in points:
+        cv2.circle(canvas, at(truth), 3, _TRUTH, -1, cv2.LINE_AA)
+        cv2.circle(canvas, at(estimate), 3, _ESTIMATE, -1, cv2.LINE_AA)
+    _legend(canvas, (x, _SIZE[1] - 12), _TRUTH, "truth")
+    _legend(canvas, (x + 90, _SIZE[1] - 12), _ESTIMATE, "estimate")
+
+
+def _column_means(errors: Array) -> Array:
+    there = np.isfinite(errors)
+    total = np.where(there, errors, 0).sum(axis=0)
+    return np.where(there.any(axis=0), total / np.maximum(there.sum(axis=0), 1), np.nan)
+
+
+def _legend(canvas: Image, at: tuple[int, int], color: Color, text: str) -> None:
+    cv2.rectangle(canvas, (at[0], at[1] - 10), (at[0] + 10, at[1]), color, -1)
+    _text(canvas, text, (at[0] + 16, at[1]), _BLACK, 0.45)
+
+
+def _text(canvas: Image, text: str, at: tuple[int, int], color: Color, size: float) -> None:
+    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)

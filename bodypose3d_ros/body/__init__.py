@@ -1,0 +1,1 @@
+"""What travels from stage to stage: people, the skeleton, the camera."""

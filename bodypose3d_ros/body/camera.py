@@ -1,0 +1,275 @@
+"""A camera: pixels to rays and back, from CameraInfo, a calibration file or a field of view.
+
+Lens models are OpenCV's (REP 2005 names: plumb_bob, rational_polynomial, equidistant). Pixel
+(0, 0) is the centre of the first pixel, as in OpenCV and ROS.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import CameraError
+
+Array = NDArray[np.float64]
+
+COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
+"""How many distortion coefficients each lens model takes."""
+
+_CONVERGED = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-10)
+# OpenCV 5 gave undistortPoints the stopping criterion that OpenCV 4 has in a function of its own.
+_undistort_iterated = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
+# A pixel whose ray does not project back onto it lies where the lens model cannot be inverted.
+_INVERSION_TOLERANCE_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A calibrated camera, for images of exactly its size.
+
+    Raises:
+        CameraError: The calibration cannot be used; the message says why.
+    """
+
+    width: int
+    height: int
+    matrix: Array
+    """(3, 3) K, pixels."""
+    distortion_model: str = "plumb_bob"
+    distortion: Array = field(default_factory=lambda: np.zeros(5))
+    """(n,) coefficients in OpenCV's order."""
+    assumed_hfov: float | None = None
+    """Degrees, when nobody calibrated this camera and its field of view was assumed."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matrix", np.asarray(self.matrix, np.float64).reshape(3, 3))
+        coefficients = np.asarray(self.distortion, np.float64).ravel()
+        object.__setattr__(self, "distortion", coefficients)
+        _check(self)
+
+    # -- where cameras come from ------------------------------------------------------------
+
+    @classmethod
+    def from_hfov(cls, width: int, height: int, hfov: float) -> Camera:
+        """A camera nobody calibrated: square pixels, centred, ``hfov`` degrees wide."""
+        if not 0 < hfov < 180:
+            raise CameraError(
+                f"a horizontal field of view of {hfov:g} degrees is not possible: "
+                "give one between 0 and 180"
+            )
+        focal = width / 2 / math.tan(math.radians(hfov) / 2)
+        matrix = [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]
+        return cls(width, height, np.array(matrix), assumed_hfov=hfov)
+
+    @classmethod
+    def from_camera_info(cls, info: Any, *, rectified: bool = False) -> Camera:  # noqa: ANN401
+        """The camera of the images that come with a ``sensor_msgs/CameraInfo``.
+
+        Binning and region of interest are honoured with image_geometry's convention: a pixel of
+        the image is (pixel of the full sensor - offset) / binning.
+
+        Args:
+            info: The message, of any host's class.
+            rectified: The image is an ``image_rect``: the projection matrix P describes it and
+                it has no distortion. P's fourth column (a stereo baseline) is not applied, since
+                joints are given in the frame of the camera that took the image.
+        """
+        distortion_model, distortion = str(info.distortion_model), np.array(info.d, np.float64)
+        matrix = np.array(info.k, np.float64).reshape(3, 3)
+        if rectified:
+            matrix = np.array(info.p, np.float64).reshape(3, 4)[:, :3]
+            distortion_model, distortion = "plumb_bob", np.zeros(5)
+        full = cls(int(info.width), int(info.height), matrix, distortion_model, distortion)
+        roi = info.roi
+        return full._cropped(
+            (int(roi.x_offset), int(roi.y_offset)),
+            (int(roi.width) or full.width, int(roi.height) or full.height),
+            (max(int(info.binning_x), 1), max(int(info.binning_y), 1)),
+        )
+
+    @classmethod
+    def from_yaml(cls, path: Path | str, *, rectified: bool = False) -> Camera:
+        """The camera of a file that ROS' camera_calibration wrote."""
+        path = Path(path)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise CameraError(f"{path}: is not a YAML file: {_first_line(error)}") from error
+        try:
+            return cls._from_calibration(content, rectified)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CameraError(
+                f"{path}: is not a camera_calibration file ({type(error).__name__}: {error}); "
+                "it needs image_width, image_height, camera_matrix, distortion_model and "
+                "distortion_coefficients"
+            ) from error
+        except CameraError as error:
+            raise CameraError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_calibration(cls, content: Mapping[str, Any], rectified: bool) -> Camera:
+        width, height = int(content["image_width"]), int(content["image_height"])
+        if rectified:
+            projection = np.array(content["projection_matrix"]["data"], np.float64)
+            return cls(width, height, projection.reshape(3, 4)[:, :3])
+        return cls(
+            width,
+            height,
+            np.array(content["camera_matrix"]["data"], np.float64).reshape(3, 3),
+            str(content["distortion_model"]),
+            np.array(content["distortion_coefficients"]["data"], np.float64),
+        )
+
+    def _cropped(
+        self, offset: tuple[int, int], size: tuple[int, int], binning: tuple[int, int]
+    ) -> Camera:
+        if (offset, size, binning) == ((0, 0), (self.width, self.height), (1, 1)):
+            return self
+        to_image = np.diag([1 / binning[0], 1 / binning[1], 1.0]) @ np.array(
+            [[1.0, 0, -offset[0]], [0, 1, -offset[1]], [0, 0, 1]]
+        )
+        return replace(
+            self,
+            width=size[0] // binning[0],
+            height=size[1] // binning[1],
+            matrix=to_image @ self.matrix,
+        )
+
+    # -- what cameras do --------------------------------------------------------------------
+
+    @property
+    def k_inv(self) -> Array:
+        """(3, 3) inverse of K: undistorted pixels to rays with z = 1."""
+        return np.asarray(np.linalg.inv(self.matrix), np.float64)
+
+    @property
+    def distorted(self) -> bool:
+        """Whether the lens bends anything."""
+        return bool(self.distortion.any()) or self.distortion_model == "equidistant"
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse an image that this camera did not take.
+
+        Raises:
+            CameraError: The calibration is for another image size.
+        """
+        if (width, height) != (self.width, self.height):
+            raise CameraError(
+                f"the calibration is for {self.width}x{self.height} images, this one is "
+                f"{width}x{height}: calibrate at this size, or publish the CameraInfo that "
+                "belongs to it"
+            )
+
+    def rays(self, pixels: ArrayLike) -> Array:
+        """Undistort pixels (..., 2) of the raw image to x/z, y/z (..., 2) in the optical frame.
+
+        NaN stays NaN, and so does a pixel outside what the lens model can be inverted for.
+        """
+        pixels = np.asarray(pixels, np.float64)
+        if not self.distorted:
+            return _through(self.k_inv, pixels)
+        flat = pixels.reshape(-1, 2)
+        rays = np.full(flat.shape, np.nan)
+        known = np.isfinite(flat).all(axis=1)
+        if known.any():
+            rays[known] = self._undistort(flat[known])
+            back = self.project(np.concatenate([rays, np.ones((len(rays), 1))], axis=1))
+            miss = np.linalg.norm(back - flat, axis=1)
+            rays[~(miss < _INVERSION_TOLERANCE_PX)] = np.nan
+        return rays.reshape(pixels.shape)
+
+    def undistort(self, pixels: ArrayLike) -> Array:
+        """Pixels (..., 2) of the raw image to where a lens without distortion would put them."""
+        return _through(self.matrix, self.rays(pixels))
+
+    def project(self, points: ArrayLike) -> Array:
+        """Points (..., 3) in the optical frame, metres, to pixels (..., 2) of the raw image.
+
+        NaN for points that are unknown or not in front of the camera.
+        """
+        points = np.asarray(points, np.float64)
+        flat = points.reshape(-1, 3)
+        pixels = np.full((len(flat), 2), np.nan)
+        seen = np.isfinite(flat).all(axis=1) & (flat[:, 2] > 0)
+        if seen.any():
+            pixels[seen] = self._project(flat[seen])
+        return pixels.reshape(*points.shape[:-1], 2)
+
+    def _undistort(self, pixels: Array) -> Array:
+        source = np.ascontiguousarray(pixels[:, None])
+        if self.distortion_model == "equidistant":
+            rays = cv2.fisheye.undistortPoints(source, self.matrix, self.distortion)
+        else:
+            rays = _undistort_iterated(
+                source, self.matrix, self.distortion, R=None, P=None, criteria=_CONVERGED
+            )
+        return np.asarray(rays, np.float64).reshape(-1, 2)
+
+    def _project(self, points: Array) -> Array:
+        if not self.distorted:
+            return _through(self.matrix, points[:, :2] / points[:, 2:])
+        zero = np.zeros(3)
+        source = np.ascontiguousarray(points[:, None])
+        if self.distortion_model == "equidistant":
+            pixels, _ = cv2.fisheye.projectPoints(source, zero, zero, self.matrix, self.distortion)
+        else:
+            pixels, _ = cv2.projectPoints(source, zero, zero, self.matrix, self.distortion)
+        return np.asarray(pixels, np.float64).reshape(-1, 2)
+
+
+def _through(matrix: Array, points: Array) -> Array:
+    """Points (..., 2) through a matrix whose last row is 0, 0, 1."""
+    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
+
+
+def _check(camera: Camera) -> None:
+    K, D, model = camera.matrix, camera.distortion, camera.distortion_model
+    if camera.width < 1 or camera.height < 1:
+        raise CameraError(f"an image of {camera.width}x{camera.height} pixels is not possible")
+    if not np.isfinite(K).all():
+        raise CameraError("the camera matrix holds NaN or infinity: calibrate the camera")
+    if not K.any():
+        raise CameraError(
+            "the camera matrix is all zeros, which says 'not calibrated': calibrate the camera "
+            "(ros2 run camera_calibration cameracalibrator), or give a field of view with --hfov"
+        )
+    if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.allclose(K[2], [0, 0, 1]) or K[1, 0] != 0:
+        raise CameraError(
+            "the camera matrix is not fx s cx / 0 fy cy / 0 0 1 with positive focal lengths: "
+            f"{K.ravel().tolist()}"
+        )
+    if not np.isfinite(D).all():
+        raise CameraError("the distortion coefficients hold NaN or infinity: calibrate the camera")
+    if model in COEFFICIENTS:
+        if len(D) not in (0, *COEFFICIENTS[model]):
+            raise CameraError(
+                f"{model} takes {_alternatives(COEFFICIENTS[model])} distortion coefficients, "
+                f"here are {len(D)}"
+            )
+        if len(D) == 0:
+            object.__setattr__(camera, "distortion", np.zeros(COEFFICIENTS[model][0]))
+    elif model in ("", "none") and not D.any():
+        object.__setattr__(camera, "distortion_model", "plumb_bob")
+        object.__setattr__(camera, "distortion", np.zeros(5))
+    else:
+        raise CameraError(
+            f"the distortion model {model!r} is not known: use one of {', '.join(COEFFICIENTS)}"
+        )
+
+
+def _alternatives(counts: tuple[int, ...]) -> str:
+    return " or ".join(str(count) for count in counts)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

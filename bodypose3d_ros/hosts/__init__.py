@@ -1,0 +1,1 @@
+"""What carries the node's messages: rclpy, or plain DDS."""

@@ -1,0 +1,143 @@
+"""A camera of the graph: frames from anywhere, at their own pace, as images and CameraInfo."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ...body.people import Frame
+from ...media import film
+from ...media.film import Film
+from ...node import interface
+from ...node.qos import QosProfile
+from ...wire import images
+from ...wire.messages import Messages
+from .endpoints import Publisher
+from .network import receive_buffer_warning
+from .node import Node
+
+log = logging.getLogger("bodypose3d.camera")
+
+# As camera drivers do; it suits reliable and best effort subscriptions.
+_QOS = QosProfile(depth=5)
+
+# A publisher learns of a subscription before that one learns of the publisher.
+_DISCOVERY_S = 0.3
+_TOO_LATE_NS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame ready to be sent."""
+
+    stamp: int
+    image: bytes
+    camera_info: bytes
+
+
+class CameraPublisher:
+    """Publishes frames on ``image`` (or ``image/compressed``) and ``camera_info``."""
+
+    def __init__(self, node: Node, *, compressed: bool = False) -> None:
+        self._types = node.types
+        self._messages = Messages(node.types.__getitem__)
+        self._compressed = compressed
+        image = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
+        self._image = node.create_publisher(image.type, image.name, _QOS)
+        info = interface.CAMERA_INFO
+        self._info = node.create_publisher(info.type, info.name, _QOS)
+
+    def wait_for_subscribers(self, node: Node, count: int) -> None:
+        """Serve the node until so many want both topics, and know of us, too."""
+        while node.running and min(self._image.subscribers, self._info.subscribers) < count:
+            node.spin_once()
+        end = time.monotonic() + _DISCOVERY_S
+        while node.running and count and (left := end - time.monotonic()) > 0:
+            node.spin_once(left)
+
+    def prepare(self, frame: Frame) -> Shot:
+        """Make the messages, so that sending takes no time."""
+        header = self._messages.header(frame.stamp, frame.frame_id)
+        if self._compressed:
+            image = self._messages.compressed_image(images.encode_jpeg(frame.image), header)
+        else:
+            image = self._messages.image(frame.image, header)
+        info = self._messages.camera_info(frame.camera, header)
+        return Shot(frame.stamp, self._cdr(self._image, image), self._cdr(self._info, info))
+
+    def send(self, shot: Shot) -> None:
+        """Send the calibration, then the image."""
+        self._info.publish_cdr(shot.camera_info)
+        self._image.publish_cdr(shot.image)
+
+    def _cdr(self, publisher: Publisher, message: object) -> bytes:
+        return self._types.serialize(message, publisher.channel.type)
+
+
+def play(node: Node, camera: CameraPublisher, frames: Iterable[Frame]) -> int:
+    """Send frames at the pace of their stamps, stamped with the time they are sent at.
+
+    The first frame is sent now. Frames that come too late to be sent on time are sent at once and
+    the rest later, so that no image is older than its stamp says.
+
+    Returns:
+        How many frames were sent; fewer than there are when the node was stopped.
+    """
+    sent = 0
+    for frame in _on_time(frames):
+        shot = camera.prepare(frame)
+        while node.running and (left := shot.stamp - time.time_ns()) > 0:
+            node.spin_once(left / 1e9)
+        if not node.running:
+            break
+        camera.send(shot)
+        sent += 1
+    return sent
+
+
+def paced(frames: Callable[[], Iterator[Frame]], *, speed: float, loop: bool) -> Iterator[Frame]:
+    """Frames at another speed and, looped, again and again without a gap.
+
+    Args:
+        frames: Begins them, from their start.
+        speed: 2 is twice as fast.
+        loop: Begin again at the end.
+    """
+    begin = last = interval = 0
+    while True:
+        first = None
+        for frame in frames():
+            first = frame.stamp if first is None else first
+            stamp = begin + round((frame.stamp - first) / speed)
+            interval, last = stamp - last, stamp
+            yield replace(frame, stamp=stamp)
+        if not loop:
+            return
+        begin = last + interval
+
+
+def stand(node: Node, shown: Film) -> None:
+    """Tell TF where a film's camera stands."""
+    messages = Messages(node.types.__getitem__)
+    header = messages.header(time.time_ns(), film.WORLD)
+    topic = interface.TF_STATIC
+    publisher = node.create_publisher(topic.type, topic.name, topic.qos)
+    publisher.publish(messages.transform(header, film.FRAME_ID, *shown.camera_in_world))
+
+
+def check_receive_buffer(frame: Frame) -> None:
+    """Say when images of this size do not fit this machine's sockets."""
+    if warning := receive_buffer_warning(frame.image.nbytes):
+        log.warning("%s", warning)
+
+
+def _on_time(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames with the time they are due as their stamp."""
+    offset: int | None = None
+    for frame in frames:
+        now = time.time_ns()
+        if offset is None or frame.stamp + offset < now - _TOO_LATE_NS:
+            offset = now - frame.stamp
+        yield replace(frame, stamp=frame.stamp + offset)

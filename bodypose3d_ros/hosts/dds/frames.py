@@ -1,0 +1,133 @@
+"""TF without tf2: where frames are to each other, lately and for ever.
+
+The smallest part of tf2's buffer that serves ``target_frame``: a tree of frames, interpolation
+between stamps, no extrapolation.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from ...node.transforms import TransformError, matrix_of
+from ...wire.messages import Message
+from ...wire.stamps import stamp_of
+
+Array = NDArray[np.float64]
+
+KEPT_NS = 10 * 10**9
+"""How long moving transforms are remembered, as in tf2."""
+
+# A chain longer than this has a loop in it.
+_LONGEST_CHAIN = 100
+
+
+@dataclass
+class _Link:
+    """A frame's place in its parent, at increasing stamps; one of no stamp when it never moves."""
+
+    parent: str
+    static: bool
+    stamps: list[int] = field(default_factory=list)
+    matrices: list[Array] = field(default_factory=list)
+
+    def add(self, stamp: int, matrix: Array) -> None:
+        if self.static:
+            self.stamps, self.matrices = [stamp], [matrix]
+            return
+        at = bisect_left(self.stamps, stamp)
+        self.stamps.insert(at, stamp)
+        self.matrices.insert(at, matrix)
+        old = bisect_left(self.stamps, self.stamps[-1] - KEPT_NS)
+        del self.stamps[:old], self.matrices[:old]
+
+    def at(self, stamp: int, child: str) -> Array:
+        if self.static:
+            return self.matrices[0]
+        after = bisect_left(self.stamps, stamp)
+        if after == len(self.stamps) or stamp < self.stamps[0]:
+            side = "newest" if after else "oldest"
+            gap = (stamp - self.stamps[-1 if after else 0]) / 1e9
+            raise TransformError(
+                f"the {side} transform of {child!r} is {gap:+.3f} s from the image: is whoever "
+                "sends it alive and on the camera's clock?"
+            )
+        if self.stamps[after] == stamp:
+            return self.matrices[after]
+        return _between(self.stamps[after - 1 :], self.matrices[after - 1 :], stamp)
+
+
+class FrameBuffer:
+    """What ``/tf`` and ``/tf_static`` have said. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, _Link] = {}
+        self._changed = threading.Condition()
+
+    def add(self, message: Message, *, static: bool = False) -> None:
+        """Remember a ``TFMessage``."""
+        with self._changed:
+            for transform in message.transforms:
+                parent, child = transform.header.frame_id, transform.child_frame_id
+                link = self._links.get(child)
+                if link is None or (link.parent, link.static) != (parent, static):
+                    link = self._links[child] = _Link(parent, static)
+                link.add(stamp_of(transform), matrix_of(transform.transform))
+            self._changed.notify_all()
+
+    def lookup(self, target: str, source: str, stamp: int, timeout: float = 0.0) -> Array:
+        """The matrix (4, 4) from points in ``source`` to points in ``target``.
+
+        Raises:
+            TransformError: The frames are not connected at that time, after ``timeout`` seconds.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._knows(target, source, stamp), timeout)
+            return self._lookup(target, source, stamp)
+
+    def _knows(self, target: str, source: str, stamp: int) -> bool:
+        try:
+            self._lookup(target, source, stamp)
+        except TransformError:
+            return False
+        return True
+
+    def _lookup(self, target: str, source: str, stamp: int) -> Array:
+        up, down = self._chain(source), self._chain(target)
+        common = next((frame for frame in up if frame in down), None)
+        if common is None:
+            raise TransformError(
+                f"TF does not connect {source!r} with {target!r}: publish the camera's place, "
+                "for example with tf2_ros static_transform_publisher"
+            )
+        to_common = self._along(up[: up.index(common)], stamp)
+        from_common = self._along(down[: down.index(common)], stamp)
+        return np.asarray(np.linalg.inv(from_common) @ to_common)
+
+    def _chain(self, frame: str) -> list[str]:
+        chain = [frame]
+        while (link := self._links.get(chain[-1])) and len(chain) < _LONGEST_CHAIN:
+            chain.append(link.parent)
+        return chain
+
+    def _along(self, frames: Sequence[str], stamp: int) -> Array:
+        """From the first frame to the parent of the last."""
+        matrix = np.eye(4)
+        for frame in frames:
+            matrix = self._links[frame].at(stamp, frame) @ matrix
+        return matrix
+
+
+def _between(stamps: Sequence[int], matrices: Sequence[Array], stamp: int) -> Array:
+    part = (stamp - stamps[0]) / (stamps[1] - stamps[0])
+    ends = np.stack(matrices[:2])
+    matrix = np.eye(4)
+    matrix[:3, :3] = Slerp([0, 1], Rotation.from_matrix(ends[:, :3, :3]))(part).as_matrix()
+    matrix[:3, 3] = (1 - part) * ends[0, :3, 3] + part * ends[1, :3, 3]
+    return matrix

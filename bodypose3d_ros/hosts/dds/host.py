@@ -1,0 +1,148 @@
+"""The node on a machine without ROS 2: the core, carried by DDS."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...node import interface
+from ...node.core import Core
+from ...node.interface import Topic
+from ...node.parameters import Parameters
+from ...node.qos import SENSOR_DATA
+from ...wire.messages import Message
+from ...wire.stamps import nanoseconds
+from .endpoints import Subscription
+from .frames import FrameBuffer
+from .network import receive_buffer_warning
+from .node import Node
+
+log = logging.getLogger("bodypose3d")
+
+DIAGNOSTICS_PERIOD_S = 1.0
+CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR_DATA, "Simulated time.")
+
+_BYTES_PER_PIXEL = 3
+
+
+class DdsHost:
+    """Brings DDS messages to the core and sends what it publishes."""
+
+    def __init__(self, node: Node, values: Mapping[str, Any]) -> None:
+        """``values``: parameters by name, as in a parameter file.
+
+        Raises:
+            InputError: A parameter that does not exist or has a bad value.
+        """
+        self._node = node
+        self._frames = FrameBuffer()
+        self._clock: int | None = None
+        self._asked_for_latched = False
+        self._image_sizes: set[tuple[int, int]] = set()
+        self._images: Subscription | None = None
+        self._lost = 0
+        values = dict(values)
+        use_sim_time = values.pop("use_sim_time", False)
+        for name in [name for name in values if name.startswith("qos_overrides.")]:
+            log.warning("%s is only for the node on ROS 2: it has no effect here", name)
+            del values[name]
+        self.core = Core(self, node.types.__getitem__, Parameters().changed(values))
+        if not self.core.parameters.autostart:
+            raise InputError("autostart: there is no lifecycle without ROS 2; leave it true")
+        self._publishers = {
+            topic: node.create_publisher(topic.type, topic.name, topic.qos)
+            for topic in interface.OUTPUTS
+        }
+        if use_sim_time:
+            self._clock = 0
+            self._subscribe(CLOCK, self._time_passed)
+
+    def start(self) -> None:
+        """Begin to take images, once the core is configured."""
+        self.core.activate()
+        p = self.core.parameters
+        if p.target_frame:
+            self._subscribe(interface.TF, self._frames.add)
+            self._subscribe(interface.TF_STATIC, lambda m: self._frames.add(m, static=True))
+        if p.use_detections:
+            self._subscribe(interface.DETECTIONS, self.core.detections)
+        self._subscribe(interface.CAMERA_INFO, self._camera_info)
+        compressed = p.image_transport == "compressed"
+        image = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
+        self._images = self._subscribe(image, self.core.image)
+        self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
+
+    # -- what the core asks for (node.host.Host) --------------------------------------------
+
+    def publish(self, topic: Topic, message: Message | bytes) -> None:
+        """Send a message of the host's class, or one that is CDR already."""
+        publisher = self._publishers[topic]
+        send = publisher.publish_cdr if isinstance(message, bytes) else publisher.publish
+        send(message)
+
+    def subscribers(self, topic: Topic) -> int:
+        """How many want it now."""
+        return self._publishers[topic].subscribers
+
+    def now(self) -> int:
+        """ROS time in nanoseconds: the machine's, or /clock's with ``use_sim_time``."""
+        return time.time_ns() if self._clock is None else self._clock
+
+    def log(self, level: int, text: str) -> None:
+        """Say something."""
+        log.log(level, "%s", text)
+
+    def lookup_transform(
+        self, target: str, source: str, stamp: int, timeout: float
+    ) -> NDArray[np.float64]:
+        """The matrix (4, 4) from points in ``source`` to points in ``target`` at a time."""
+        return self._frames.lookup(target, source, stamp, timeout)
+
+    # -- what comes in ----------------------------------------------------------------------
+
+    def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> Subscription:
+        return self._node.create_subscription(topic.type, topic.name, callback, topic.qos)
+
+    def _time_passed(self, message: Message) -> None:
+        self._clock = nanoseconds(message.clock)
+
+    def _camera_info(self, message: Message) -> None:
+        self.core.camera_info(message)
+        size = (int(message.width), int(message.height))
+        if size in self._image_sizes or self.core.parameters.image_transport != "raw":
+            return
+        self._image_sizes.add(size)
+        if warning := receive_buffer_warning(size[0] * size[1] * _BYTES_PER_PIXEL):
+            log.warning("%s", warning)
+
+    def _look_after(self) -> None:
+        self.core.check()
+        if self._images is not None:
+            before, self._lost = self._lost, self._images.lost
+            self.core.lost(self._lost - before)
+        if self.core.lacks_camera_info and not self._asked_for_latched:
+            self._asked_for_latched = True
+            self._subscribe(interface.CAMERA_INFO_LATCHED, self._camera_info)
+        self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
+        report, types = self.core.diagnose(), self._node.types
+        status = types["diagnostic_msgs/msg/DiagnosticStatus"](
+            level=report.level,
+            name=f"{self._node.names.node}: estimation",
+            message=report.message,
+            hardware_id="",
+            values=[
+                types["diagnostic_msgs/msg/KeyValue"](key=key, value=value)
+                for key, value in report.values.items()
+            ],
+        )
+        header = self.core.messages.header(self.now(), "")
+        array = types[interface.DIAGNOSTICS.type](header=header, status=[status])
+        self.publish(interface.DIAGNOSTICS, array)

@@ -1,0 +1,1 @@
+"""The node on a machine with ROS 2."""

@@ -1,0 +1,232 @@
+"""The node on ROS 2: the core as a managed node of rclpy."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from ...errors import Bodypose3dError, InputError
+from ...node import interface
+from ...node.core import Core
+from ...node.diagnostics import ERROR, WARN
+from ...node.interface import Topic
+from ...node.parameters import DECLARATIONS
+from ...wire.messages import Message
+from .host import RosHost, message_class
+from .parameters import declare
+from .program import run
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+_PROGRESS_S = 5.0
+# How soon the end of the node is noticed.
+_LOOK_S = 0.1
+
+Transition = Callable[["BodyPose3D", LifecycleState], TransitionCallbackReturn]
+
+
+def _said(transition: Transition) -> Transition:
+    """A transition whose defects are logged: rclpy says nothing of what a transition raises."""
+
+    @wraps(transition)
+    def told(node: BodyPose3D, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(traceback.format_exc())
+            raise
+
+    return told
+
+
+class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
+    """The managed node ``bodypose3d``."""
+
+    def __init__(
+        self,
+        node_name: str = "bodypose3d",
+        *,
+        ending: threading.Event | None = None,
+        **options: Any,  # noqa: ANN401 - rclpy's
+    ) -> None:
+        """Declare everything; begin to load if ``autostart`` says so.
+
+        Args:
+            node_name: Its name.
+            ending: Set when the process is to end: loading is not waited for then.
+            options: rclpy's: ``namespace``, ``context``, ``parameter_overrides``...
+
+        Raises:
+            InputError: A parameter has a bad value.
+        """
+        super().__init__(node_name, **options)
+        self._host = RosHost(self)
+        try:
+            self._core = Core(self._host, message_class, declare(self))
+        except InputError:
+            # Since Kilted rclpy's end would call our destroy_node, on half a node.
+            super().destroy_node()
+            raise
+        self._status: tuple[int, str] | None = (WARN, "not configured")
+        self._configured = False
+        self._ending = ending or threading.Event()
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._updater = Updater(self)
+        self._updater.setHardwareID("none")
+        self._updater.add("estimation", self._diagnose)
+        self._start = threading.Thread(target=self._autostart, name="autostart", daemon=True)
+        if self._core.parameters.autostart:
+            self._start.start()
+
+    # -- life -------------------------------------------------------------------------------
+
+    @_said
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the networks, make the publishers."""
+        self._status, self._configured = (WARN, "loading"), True
+        try:
+            self._load()
+        except Bodypose3dError as error:
+            self._status, self._configured = (ERROR, str(error)), False
+            self.get_logger().error(str(error))
+            return FAILURE
+        self._host.open()
+        self._status = (WARN, "inactive")
+        return super().on_configure(state)
+
+    @_said
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to take images."""
+        result = super().on_activate(state)
+        self._core.activate()
+        p = self._core.parameters
+        self._host.listen(self._inputs(), self._core.lost, tf=bool(p.target_frame))
+        self._status = None
+        return result
+
+    @_said
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take no more images; forget who was seen."""
+        self._host.stop_listening()
+        self._core.deactivate()
+        self._status = (WARN, "inactive")
+        return super().on_deactivate(state)
+
+    @_said
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back that configuration took."""
+        self._undo()
+        return super().on_cleanup(state)
+
+    @_said
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back, for good."""
+        self._undo()
+        return super().on_shutdown(state)
+
+    @_said
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a defect in a transition: begin again, unconfigured."""
+        self._undo()
+        return super().on_error(state)
+
+    def destroy_node(self) -> None:
+        """End it, whatever state it is in."""
+        self._ending.set()
+        if self._start.is_alive():
+            self._start.join()
+        self._undo()
+        super().destroy_node()
+
+    def _undo(self) -> None:
+        self._host.stop_listening()
+        self._core.cleanup()
+        self._host.close()
+        self._status, self._configured = (WARN, "not configured"), False
+
+    def _autostart(self) -> None:
+        """In a thread of its own, so that the executor serves others while networks load."""
+        if self.trigger_configure() == SUCCESS and not self._ending.is_set():
+            self.trigger_activate()
+
+    def _load(self) -> None:
+        """Configure the core, tell how long it takes, and give up when the node ends.
+
+        Raises:
+            Bodypose3dError: It cannot be configured.
+        """
+        failure: list[Exception] = []
+
+        def load() -> None:
+            try:
+                self._core.configure()
+            except Exception as error:  # noqa: BLE001 - raised again below
+                failure.append(error)
+
+        loading = threading.Thread(target=load, name="loading", daemon=True)
+        begin = said = time.monotonic()
+        loading.start()
+        while loading.is_alive() and not self._ending.is_set():
+            loading.join(_LOOK_S)
+            now = time.monotonic()
+            if now - said > _PROGRESS_S:
+                said = now
+                self.get_logger().info(f"still loading, {now - begin:.0f} s")
+        if failure:
+            raise failure[0]
+        if loading.is_alive():
+            raise Bodypose3dError("the node was stopped while it was loading")
+
+    # -- what comes in ----------------------------------------------------------------------
+
+    def _inputs(self) -> dict[Topic, Callable[[Message], None]]:
+        p, core = self._core.parameters, self._core
+        compressed = p.image_transport == "compressed"
+        inputs: dict[Topic, Callable[[Message], None]] = {
+            interface.IMAGE_COMPRESSED if compressed else interface.IMAGE: core.image,
+            interface.CAMERA_INFO: core.camera_info,
+            interface.CAMERA_INFO_LATCHED: core.camera_info,
+        }
+        if p.use_detections:
+            inputs[interface.DETECTIONS] = core.detections
+        return inputs
+
+    # Not _set_parameters: rclpy of Humble has a method of that name.
+    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        values = {p.name: p.value for p in parameters if p.name in DECLARATIONS}
+        try:
+            changed = self._core.parameters.changed(values, running=self._configured)
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._core.parameters = changed
+        if changed.target_frame:
+            self._host.listen_to_tf()
+        return SetParametersResult(successful=True)
+
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+        self._core.check()
+        report = self._core.diagnose()
+        for key, value in report.values.items():
+            status.add(key, value)
+        level, message = self._status or (report.level, report.message)
+        status.summary(bytes([level]), message)
+        return status
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; returns the exit code."""
+    return run(lambda stop: BodyPose3D(ending=stop), args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The node's parameters as rclpy declares them."""
+
+from __future__ import annotations
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ...errors import InputError
+from ...node.parameters import DECLARATIONS, Declaration, Parameters
+
+# Whoever leaves the start to a lifecycle manager says so before the node runs. The others that are
+# read at configuration may be set while the node is not configured.
+_READ_ONLY = ("autostart",)
+
+
+def declare(node: Node) -> Parameters:
+    """Declare every parameter; returns what files and the command line have set.
+
+    Raises:
+        InputError: One of them has another type, or a value that is not allowed.
+    """
+    try:
+        values = {each.name: _declare(node, each) for each in DECLARATIONS.values()}
+    except ParameterException as error:
+        raise InputError(str(error)) from error
+    return Parameters().changed(values)
+
+
+def _declare(node: Node, each: Declaration) -> object:
+    if not isinstance(each.default, tuple):
+        return node.declare_parameter(each.name, each.default, _descriptor(each)).value
+    # rclpy would take an empty list for one of bytes.
+    kind = Parameter.Type.STRING_ARRAY
+    node.declare_parameter(each.name, kind, _descriptor(each))
+    unset = Parameter(each.name, kind, list(each.default))
+    value = node.get_parameter_or(each.name, unset).value
+    if value == unset.value:
+        node.set_parameters([unset])
+    return value
+
+
+def _descriptor(each: Declaration) -> ParameterDescriptor:
+    constraints = []
+    if each.choices:
+        constraints.append(f"One of: {', '.join(each.choices)}.")
+    if each.read_only:
+        constraints.append("Read when the node is configured.")
+    descriptor = ParameterDescriptor(
+        name=each.name,
+        description=each.description + (f" In {each.unit}." if each.unit else ""),
+        additional_constraints=" ".join(constraints),
+        read_only=each.name in _READ_ONLY,
+    )
+    if each.minimum is not None and each.maximum is not None:
+        if each.type is int:
+            limits = IntegerRange(from_value=int(each.minimum), to_value=int(each.maximum), step=1)
+            descriptor.integer_range = [limits]
+        else:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=each.minimum, to_value=each.maximum, step=0.0)
+            ]
+    return descriptor

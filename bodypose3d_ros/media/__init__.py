@@ -1,0 +1,1 @@
+"""Pictures, films, recordings and overlays: in and out, without ROS."""

@@ -1,0 +1,148 @@
+"""The project's own films: rendered people whose joints are known exactly.
+
+``tools/film`` renders them; here they are read, as frames with their camera and their truth.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ..body.camera import Camera
+from ..body.people import Frame
+from ..errors import InputError
+from ..wire import images
+
+Array = NDArray[np.float64]
+
+FOLDER = Path(__file__).parents[1] / "data"
+FRAME_ID = "film_camera_optical_frame"
+WORLD = "world"
+"""The frame the camera stands in: z up, the floor at z = 0."""
+
+ABSENT, VISIBLE, OCCLUDED_BY_BODY, OCCLUDED_BY_OTHER, OUTSIDE = range(5)
+"""Codes of a joint's visibility. Absent is who has not a single joint in the image."""
+
+# A structured-light camera of this size: disparity noise of an eighth of a pixel.
+_BASELINE, _DISPARITY_NOISE = 0.05, 0.125
+_HOLES = 0.02
+_SHADOW_STEP = 0.3  # metres between neighbours at which a projector's shadow leaves a hole
+
+
+@dataclass(frozen=True)
+class Film:
+    """One film: F frames of P people, and everything that is known of them."""
+
+    name: str
+    camera: Camera
+    rate: float
+    """Frames a second."""
+    joints_world: Array
+    """(F, P, 34, 3) metres, z up, floor at z = 0; NaN where a person is absent."""
+    visibility: NDArray[np.uint8]
+    """(F, P, 34) ABSENT, VISIBLE, OCCLUDED_BY_BODY, OCCLUDED_BY_OTHER or OUTSIDE."""
+    rotation: Array
+    """(3, 3) x_camera = rotation @ x_world + translation."""
+    translation: Array
+    """(3,) metres."""
+    height: float
+    """Of the camera above the floor, metres."""
+    tilt: float
+    """Degrees by which the camera looks down."""
+
+    def __len__(self) -> int:
+        return len(self.joints_world)
+
+    @cached_property
+    def joints(self) -> Array:
+        """(F, P, 34, 3) metres in the camera's optical frame; NaN where a person is absent."""
+        return self.joints_world @ self.rotation.T + self.translation
+
+    @cached_property
+    def pixels(self) -> Array:
+        """(F, P, 34, 2) in the raw image, also outside it; NaN where a person is absent."""
+        return self.camera.project(self.joints)
+
+    @property
+    def camera_in_world(self) -> tuple[list[float], list[float]]:
+        """Where the camera stands: x y z in metres, and the quaternion x y z w."""
+        back = self.rotation.T
+        place = (-back @ self.translation).tolist()
+        return place, Rotation.from_matrix(back).as_quat().tolist()
+
+    def stamp(self, frame: int) -> int:
+        """The time of a frame in nanoseconds from the film's start."""
+        return round(frame * 1e9 / self.rate)
+
+    def frames(self) -> Iterator[Frame]:
+        """Every image with its camera."""
+        for number, (_, image) in enumerate(images.Video(FOLDER / f"{self.name}.mp4").frames()):
+            yield Frame(image, self.camera, self.stamp(number), FRAME_ID, self.name)
+
+    def depth(self, *, noisy: bool = False) -> Iterator[NDArray[np.uint16]]:
+        """The depth images (H/4, W/4) of every frame, millimetres along the optical axis.
+
+        Pixel (column, row) is the raw image's pixel (4 column + 2, 4 row + 2).
+
+        Args:
+            noisy: As a structured-light camera gives it: noise that grows with the square of the
+                depth (Khoshelham & Elberink 2012, doi 10.3390/s120201437), nothing beside
+                edges, and holes. 0 is unknown.
+        """
+        with zipfile.ZipFile(FOLDER / f"{self.name}.depth.zip") as archive:
+
+            def read(name: str) -> NDArray[np.uint16]:
+                content = np.frombuffer(archive.read(name), np.uint8)
+                return np.asarray(cv2.imdecode(content, cv2.IMREAD_UNCHANGED), np.uint16)
+
+            room = read("room.png")
+            for number in range(len(self)):
+                people = read(f"{number:03}.png")
+                depth = np.where(people > 0, people, room)
+                yield self._as_measured(depth, number) if noisy else depth
+
+    def _as_measured(self, depth: NDArray[np.uint16], seed: int) -> NDArray[np.uint16]:
+        rng = np.random.default_rng(seed)
+        metres = depth / 1000
+        sigma = metres**2 * _DISPARITY_NOISE / (self.camera.matrix[0, 0] * _BASELINE)
+        measured = metres + rng.normal(size=depth.shape) * sigma
+        step = np.abs(np.diff(metres, axis=1, prepend=metres[:, :1]))
+        missing = (step > _SHADOW_STEP) | (rng.random(depth.shape) < _HOLES)
+        return np.where(missing, 0, np.rint(measured * 1000)).astype(np.uint16)
+
+
+def names() -> list[str]:
+    """The films there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.mp4"))
+
+
+def load(name: str) -> Film:
+    """A film by name.
+
+    Raises:
+        InputError: There is no such film.
+    """
+    if name not in names():
+        raise InputError(f"there is no film {name!r}: choose one of {', '.join(names())}")
+    with np.load(FOLDER / f"{name}.truth.npz") as truth:
+        width, height = (int(size) for size in truth["size"])
+        return Film(
+            name=name,
+            camera=Camera(width, height, truth["matrix"], "plumb_bob", truth["distortion"]),
+            rate=truth["rate"].item(),
+            joints_world=truth["joints"].astype(np.float64),
+            visibility=cast("NDArray[np.uint8]", truth["visibility"]),
+            rotation=truth["rotation"],
+            translation=truth["translation"],
+            height=truth["height"].item(),
+            tilt=truth["tilt"].item(),
+        )

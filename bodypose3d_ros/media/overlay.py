@@ -1,0 +1,78 @@
+"""Skeletons drawn over the picture they were found in."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.people import Bodies
+from ..body.skeleton import INDEX, LIMBS, SIDE_COLORS, SIDES, known
+
+_SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 pixel
+_FAINTEST = 0.25
+_COLORS = np.array([SIDE_COLORS[int(side)][::-1] for side in SIDES]) * 255
+_ANTI_ALIASED = cv2.LINE_AA
+
+
+def draw(image: NDArray[np.uint8], bodies: Bodies) -> NDArray[np.uint8]:
+    """A copy of the BGR image (H, W, 3) with every person's joints, limbs, id and distance.
+
+    Left is orange, right is blue; the fainter, the less confident.
+    """
+    canvas = image.copy()
+    width = max(2, round(max(image.shape[:2]) / 250))
+    for person in range(len(bodies)):
+        _draw_skeleton(canvas, bodies.pixels[person], bodies.confidence[person], width)
+    for person in range(len(bodies)):  # labels last, so that no limb crosses them
+        _draw_label(canvas, bodies.pixels[person], _label(bodies, person))
+    return canvas
+
+
+def _label(bodies: Bodies, person: int) -> str:
+    identity = f"{bodies.track_id[person]}: " if len(bodies.track_id) else ""
+    root = bodies.joints[person, INDEX["pelvis"]]
+    return f"{identity}{np.linalg.norm(root):.2f} m" if np.isfinite(root).all() else identity + "?"
+
+
+def _draw_skeleton(
+    canvas: NDArray[np.uint8],
+    pixels: NDArray[np.float64],
+    confidence: NDArray[np.float64],
+    width: int,
+) -> None:
+    is_known = known(pixels)
+    # OpenCV's coordinates are 32 bit with the sub-pixel bits taken off.
+    fixed = np.where(is_known[:, None], np.clip(pixels, -1e6, 1e6) * 2**_SUBPIXEL_BITS, 0)
+    points = fixed.round().astype(int).tolist()
+    for parent, child in LIMBS:
+        if is_known[parent] and is_known[child]:
+            color = _shade(int(child), min(confidence[parent], confidence[child]))
+            cv2.line(
+                canvas, points[parent], points[child], color, width, _ANTI_ALIASED, _SUBPIXEL_BITS
+            )
+    for joint in np.flatnonzero(is_known):
+        radius = width << _SUBPIXEL_BITS
+        color = _shade(int(joint), confidence[joint])
+        cv2.circle(canvas, points[joint], radius, color, -1, _ANTI_ALIASED, _SUBPIXEL_BITS)
+
+
+def _shade(joint: int, confidence: float) -> tuple[float, ...]:
+    return tuple((_COLORS[joint] * max(float(confidence), _FAINTEST)).tolist())
+
+
+def _draw_label(canvas: NDArray[np.uint8], pixels: NDArray[np.float64], text: str) -> None:
+    points = pixels[known(pixels)]
+    if not len(points):
+        return
+    height, width = canvas.shape[:2]
+    scale = max(max(height, width) / 1000, 0.45)
+    (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    pad = 3
+    x = int(np.clip(points[:, 0].mean() - text_width / 2, pad, max(width - text_width - pad, pad)))
+    top = points[:, 1].min() - 2.5 * text_height
+    y = int(np.clip(top, text_height + pad, max(height - below - pad, pad)))
+    corner = (x - pad, y - text_height - pad)
+    cv2.rectangle(canvas, corner, (x + text_width + pad, y + below), (0, 0, 0), -1)
+    white = (255, 255, 255)
+    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, white, 1, _ANTI_ALIASED)

@@ -1,0 +1,1 @@
+"""From a frame to everybody in it. No ROS, no files."""

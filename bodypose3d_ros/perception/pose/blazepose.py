@@ -1,0 +1,146 @@
+"""BlazePose's landmark network: 33 landmarks in pixels and about the hips in metres.
+
+Steps and constants follow MediaPipe's graph pose_landmark_cpu (Bazarevsky et al. 2020,
+arXiv 2006.10204; model card BlazePose GHUM 3D), checked against mediapipe 0.10.21 by
+``benchmarks/mediapipe_peer.py``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ...body.people import Frame, Keypoints, Regions
+from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
+from ...engines import Engine
+from .crop import apply, cut, image_from_crop, to_tensor
+
+Array = NDArray[np.float64]
+
+CROP = 256
+MARGIN = 1.25
+"""How much wider than the person the crop is."""
+LANDMARKS = 39
+"""33 joints, two points for the next region, four that are not used."""
+MIN_PRESENCE = 0.5
+"""Below it a landmark lies outside what the network saw: its place would be invented."""
+_REGION_CENTER, _REGION_EDGE = 33, 34
+
+# The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
+_REACH = np.arange(9) - 4
+_REFINE_MIN = 0.5
+
+# (34, 4) the landmarks each joint is made of, repeated where they are fewer than four.
+_SOURCES = np.array([np.resize(np.flatnonzero(row), 4) for row in BLAZEPOSE_WEIGHTS])
+
+
+class BlazePose:
+    """The landmark network, its crops and what is read out of its answers."""
+
+    # In our films and photographs people score over 0.95, half a body taken for a whole one 0.7.
+    sure_score = 0.85
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def estimate(self, frame: Frame, regions: Regions) -> Keypoints:
+        """Find 30 of the 34 joints of the person in each region, all regions as one batch."""
+        side = regions.size.max(axis=1, initial=0) * MARGIN
+        to_image = image_from_crop(
+            regions.center, np.stack([side, side], -1), regions.rotation, (CROP, CROP)
+        )
+        crops = cut(frame.image, to_image, (CROP, CROP), cv2.BORDER_REPLICATE)
+        answer = self.engine.infer({"input": to_tensor(crops, (0, 1))})
+
+        landmarks = answer["landmarks"].reshape(-1, LANDMARKS, 5).astype(np.float64)
+        in_crop = refine(landmarks[..., :2] / CROP, answer["heatmap"]) * CROP
+        pixels = apply(to_image, in_crop)
+        visible, present = sigmoid(landmarks[..., 3]), sigmoid(landmarks[..., 4])
+        world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
+        world[..., :2] = turn(world[..., :2], regions.rotation)
+
+        present = _to_joints_least(present)
+        unknown = ~(BLAZEPOSE_GIVEN & (present >= MIN_PRESENCE))
+        return Keypoints(
+            pixels=_to_joints(pixels, unknown),
+            confidence=np.where(unknown, 0, _to_joints_least(visible)),
+            score=answer["presence"][:, 0].astype(np.float64),
+            regions=regions,
+            following=region_from_points(
+                pixels[:, _REGION_CENTER], pixels[:, _REGION_EDGE], answer["presence"][:, 0]
+            ),
+            world=_to_joints(world, unknown),
+        )
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self.engine.close()
+
+
+def region_from_points(center: Array, edge: Array, score: NDArray[np.floating]) -> Regions:
+    """Square regions about a circle (N, 2), (N, 2); from centre to edge is the person's up.
+
+    BlazePose aligns people by such a circle: the middle of the hips and a point above it.
+    """
+    up = edge - center
+    diameter = 2 * np.hypot(up[:, 0], up[:, 1])
+    rotation = np.arctan2(up[:, 0], -up[:, 1])
+    size = np.stack([diameter, diameter], -1)
+    return Regions(center, size, rotation, np.asarray(score, np.float64))
+
+
+def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
+    """Move landmarks to the centre of mass of the heatmap around them.
+
+    Args:
+        points: (N, L, 2) in 0..1 of the crop.
+        heatmap: (N, L, H, W) logits.
+
+    Returns:
+        (N, L, 2); a landmark whose surroundings are nowhere sure stays where it is.
+    """
+    count, landmarks, height, width = heatmap.shape
+    # Truncation towards zero, as MediaPipe's cast to int.
+    cell = np.trunc(points * (width, height)).astype(np.int64)
+    inside = ((cell >= 0) & (cell < (width, height))).all(axis=2)
+    x, y = cell[..., 0, None] + _REACH, cell[..., 1, None] + _REACH
+    exists = ((y >= 0) & (y < height))[..., None] & ((x >= 0) & (x < width))[..., None, :]
+    person, landmark = np.ogrid[:count, :landmarks]
+    logits = heatmap[
+        person[..., None, None],
+        landmark[..., None, None],
+        y.clip(0, height - 1)[..., None],
+        x.clip(0, width - 1)[..., None, :],
+    ]
+    mass = np.where(exists, sigmoid(logits), 0)
+    moment = np.stack([mass.sum(axis=2) @ _REACH, mass.sum(axis=3) @ _REACH], -1)
+    total = np.maximum(mass.sum(axis=(2, 3)), 1e-12)[..., None]
+    moved = (cell + moment / total) / (width, height)
+    sure = inside & (mass.max(axis=(2, 3), initial=0) >= _REFINE_MIN)
+    return np.where(sure[..., None], moved, points)
+
+
+def turn(points: Array, rotation: Array) -> Array:
+    """Vectors (N, M, 2) turned by (N,) radians, clockwise in the image."""
+    cos, sin = np.cos(rotation)[:, None], np.sin(rotation)[:, None]
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
+
+
+def sigmoid(logits: NDArray[np.floating]) -> Array:
+    """Logits to probabilities."""
+    return np.asarray(expit(logits.astype(np.float64)))
+
+
+def _to_joints(landmarks: Array, unknown: NDArray[np.bool_]) -> Array:
+    """(N, 39, D) landmarks to (N, 34, D) joints, NaN where unknown."""
+    joints = np.asarray(BLAZEPOSE_WEIGHTS @ landmarks[:, :BLAZEPOSE_LANDMARKS])
+    joints[unknown] = np.nan
+    return joints
+
+
+def _to_joints_least(values: Array) -> Array:
+    """(N, 39) to (N, 34): a joint made of several landmarks is as sure as the least of them."""
+    return np.where(BLAZEPOSE_GIVEN, values[:, _SOURCES].min(axis=2), 0)

@@ -1,0 +1,1 @@
+"""People to and from ROS messages and CDR."""
