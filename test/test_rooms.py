@@ -1,0 +1,86 @@
+"""The folder listing explains the program: data goes forward, and no room knows those before it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "bodypose3d_ros"
+
+EVERYBODY = {"errors", "version"}
+KNOWS = {
+    "body": set(),
+    "engines": set(),
+    "perception": {"body", "engines"},
+    "wire": {"body"},
+    "media": {"body", "wire"},
+    "node": {"body", "perception", "wire", "media"},
+    "hosts": {"body", "perception", "wire", "media", "node"},
+    "apps": {"body", "engines", "perception", "wire", "media", "node", "hosts"},
+}
+"""Which rooms each room may import."""
+
+HEAVY = {
+    "rclpy": {"hosts"},
+    "tf2_ros": {"hosts"},
+    "tensorrt": {"engines"},
+    "pycuda": {"engines"},
+    "onnx": {"engines"},
+    "onnxruntime": {"engines", "apps"},  # doctor looks whether it is there
+    "cyclonedds": {"hosts"},
+    "rerun": {"apps"},
+}
+"""Packages that only these rooms import."""
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms of our own that a module imports, wherever in it."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    package = list(parts[:-1])
+    found = set()
+    for statement in ast.walk(ast.parse(path.read_text())):
+        if isinstance(statement, ast.ImportFrom) and statement.level:
+            base = package[: len(package) - (statement.level - 1)]
+            target = [*base, *(statement.module or "").split(".")]
+            names = [alias.name for alias in statement.names]
+            found |= {target[0]} if target[0] else set(names)
+    return found
+
+
+def packages_imported(path: Path) -> set[str]:
+    found = set()
+    for statement in ast.walk(ast.parse(path.read_text())):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and not statement.level:
+            found.add((statement.module or "").split(".")[0])
+    return found
+
+
+MODULES = sorted(PACKAGE.glob("*/**/*.py"))
+
+
+def test_every_module_has_a_room():
+    assert {path.relative_to(PACKAGE).parts[0] for path in MODULES} == set(KNOWS)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == EVERYBODY | {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize("room", KNOWS)
+def test_no_import_goes_back_up(room):
+    allowed = {room} | KNOWS[room] | EVERYBODY
+    wrong = {
+        str(path.relative_to(PACKAGE)): rooms_imported(path) - allowed
+        for path in MODULES
+        if path.relative_to(PACKAGE).parts[0] == room and rooms_imported(path) - allowed
+    }
+    assert not wrong
+
+
+def test_heavy_packages_stay_where_they_are_used():
+    wrong = {
+        (str(path.relative_to(PACKAGE)), package)
+        for path in MODULES
+        for package, rooms in HEAVY.items()
+        if package in packages_imported(path) and path.relative_to(PACKAGE).parts[0] not in rooms
+    }
+    assert not wrong
