@@ -19,6 +19,7 @@ STAMP = 1_700_000_000_123_456_789
 TYPES = ros_types()
 MESSAGES = Messages(lambda name: TYPES.types[name])
 HEADER = MESSAGES.header(STAMP, "head_camera_optical_frame")
+COVARIANCE = np.array([[3, 0.2, 0.1], [0.2, 2, 0.3], [0.1, 0.3, 9]]) * 1e-4
 UNKNOWN = [INDEX["left_small_toe"], INDEX["right_middle_tip"]]
 
 
@@ -33,6 +34,8 @@ def people(*places):
         scale_source=np.full(count, SCALE_LIMBS, np.uint8),
         track_id=np.arange(7, 7 + count, dtype=np.uint32),
         state=np.full(count, STATE_TRACKED, np.uint8), velocity=np.full(joints.shape, 0.25),
+        covariance=COVARIANCE * np.arange(1, 35)[:, None, None] * np.ones((count, 1, 1, 1)),
+        log_size=np.full(count, 0.05), size_sigma=np.full(count, 0.04),
     )  # fmt: skip
 
 
@@ -71,7 +74,7 @@ def test_a_pose_survives_the_wire_whole():
             assert_allclose([v.x, v.y, v.z], 0.25)
             assert_allclose([joint.u, joint.v], bodies.pixels[n, j], rtol=1e-6)
             assert joint.confidence == bodies.confidence[n, j]
-            assert joint.position_covariance[0] == -1
+            assert_allclose(joint.position_covariance, bodies.covariance[n, j].ravel())
 
 
 def test_people_come_back_out_of_their_message():
@@ -81,6 +84,18 @@ def test_people_come_back_out_of_their_message():
         assert_allclose(getattr(again, field.name), getattr(bodies, field.name), rtol=1e-6)
     nobody = bodies_of(pose_array(NOBODY))
     assert (len(nobody), nobody.joints.shape) == (0, (0, 34, 3))
+
+
+def test_what_nobody_measured_is_unknown_on_the_wire_and_comes_back_so():
+    """-1 is how ROS messages say that a covariance is unknown; NaN is how a velocity does."""
+    bodies = replace(people((0, 0, 3)), velocity=np.zeros(0), covariance=np.zeros(0))
+    message = pose_array(bodies)
+    (pose,) = message.poses
+    assert [joint.position_covariance.tolist() for joint in pose.joints] == [[-1] + [0] * 8] * 34
+    assert np.isnan([joint.velocity.x for joint in pose.joints]).all()
+    again = bodies_of(message)
+    assert np.isnan(again.covariance).all()
+    assert np.isnan(again.velocity).all()
 
 
 def test_unknown_joints_are_nan_without_confidence_or_orientation():

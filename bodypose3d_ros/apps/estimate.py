@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.people import SCALE_NAMES, Bodies, Frame
+from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame
 from ..body.skeleton import known
 from ..errors import InputError, OutputError
 from ..media import overlay
@@ -35,6 +35,8 @@ NAMESPACE = "/bodypose3d"
 
 NOT_OVERHEAD = ("network", "read", "overlay", "files")
 """The networks, and what only files cost: a node is handed its images decoded."""
+
+_ROWS, _COLUMNS = np.triu_indices(3)  # xx xy xz yy yz zz
 
 OnFrame = Callable[[Frame, Bodies], None]
 
@@ -205,14 +207,34 @@ def line(frame: Frame, bodies: Bodies) -> dict[str, Any]:
             {
                 "track_id": int(bodies.track_id[n]),
                 "confidence": round(float(bodies.score[n]), 4),
+                "state": STATE_NAMES[bodies.state[n]],
                 "scale_source": SCALE_NAMES[bodies.scale_source[n]],
+                "log_size": round(float(bodies.log_size[n]), 4),
+                "size_sigma": _number(bodies.size_sigma[n]),
                 "joints": _points(bodies.joints[n], 4),
                 "keypoints": _points(bodies.pixels[n], 2),
                 "confidences": bodies.confidence[n].round(4).tolist(),
+                "states": _joint_states(bodies, n),
+                "velocities": _points(bodies.velocity[n], 4),
+                "covariances": _points(bodies.covariance[n, :, _ROWS, _COLUMNS].T, 8),
             }
             for n in range(len(bodies))
         ],
     }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
+
+
+def _joint_states(bodies: Bodies, person: int) -> list[str | None]:
+    """The person's state for every joint seen in the image, coasting for one predicted."""
+    return [
+        None if not there else STATE_NAMES[bodies.state[person] if seen else STATE_COASTING]
+        for there, seen in zip(
+            known(bodies.joints[person]), known(bodies.pixels[person]), strict=True
+        )
+    ]
 
 
 def _points(points: NDArray[np.float64], digits: int) -> list[list[float] | None]:

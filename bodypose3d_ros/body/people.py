@@ -38,6 +38,9 @@ class Frame:
     """The camera's optical frame: x right, y down, z forward (REP 103)."""
     source: str = ""
     """Where the image came from: a file name or a topic."""
+    place: Array | None = None
+    """(4, 4) from the optical frame to the fixed frame at the stamp; None: the optical frame is
+    the fixed frame."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ class Keypoints:
         return len(self.score)
 
 
+def _unset() -> Any:  # noqa: ANN401 - the default of arrays of several types
+    """Becomes N neutral values in ``Bodies``."""
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class Bodies:
     """N people as 34 joints in metres, in the camera's optical frame unless transformed."""
@@ -119,12 +127,33 @@ class Bodies:
     """(N,) confidence in the person, 0 to 1."""
     scale_source: NDArray[np.uint8]
     """(N,) what the metres rest on: SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH or SCALE_NETWORK."""
-    track_id: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
-    """(N,) identity over time, from 1; empty before tracking."""
-    state: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    """(N,) STATE_NEW, STATE_TRACKED or STATE_COASTING; empty before tracking."""
-    velocity: Array = field(default_factory=lambda: np.zeros((0, JOINT_COUNT, 3)))
-    """(N, 34, 3) metres a second, zero until a track has two frames; empty before tracking."""
+    track_id: NDArray[np.uint32] = field(default_factory=_unset)
+    """(N,) identity over time, from 1; 0 for who is not tracked."""
+    state: NDArray[np.uint8] = field(default_factory=_unset)
+    """(N,) STATE_NEW, STATE_TRACKED or STATE_COASTING."""
+    velocity: Array = field(default_factory=_unset)
+    """(N, 34, 3) metres a second, NaN where unknown."""
+    covariance: Array = field(default_factory=_unset)
+    """(N, 34, 3, 3) of the joints in square metres, with everything in it; NaN where unknown."""
+    log_size: Array = field(default_factory=_unset)
+    """(N,) natural logarithm of the person's size over the size that the network's shape has."""
+    size_sigma: Array = field(default_factory=_unset)
+    """(N,) standard deviation of ``log_size``; NaN where unknown. All joints of a view share the
+    error: seen from a camera at c it is ``size_sigma``^2 (x - c)(x - c)^T of the covariance."""
+
+    def __post_init__(self) -> None:
+        count = len(self)
+        neutral: dict[str, NDArray[Any]] = {
+            "track_id": np.zeros(count, np.uint32),
+            "state": np.zeros(count, np.uint8),
+            "velocity": np.full((count, JOINT_COUNT, 3), np.nan),
+            "covariance": np.full((count, JOINT_COUNT, 3, 3), np.nan),
+            "log_size": np.zeros(count),
+            "size_sigma": np.full(count, np.nan),
+        }
+        for name, values in neutral.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.score)
@@ -150,10 +179,8 @@ def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever nump
         value = getattr(batch, each.name)
         if isinstance(value, Regions):
             taken[each.name] = select(value, index)
-        elif value is None or (len(value) == 0 and len(batch)):
-            taken[each.name] = value
         else:
-            taken[each.name] = value[index]
+            taken[each.name] = None if value is None else value[index]
     return type(batch)(**taken)
 
 

@@ -30,7 +30,7 @@ def draw(image: NDArray[np.uint8], bodies: Bodies) -> NDArray[np.uint8]:
 
 
 def _label(bodies: Bodies, person: int) -> str:
-    identity = f"{bodies.track_id[person]}: " if len(bodies.track_id) else ""
+    identity = f"{bodies.track_id[person]}: " if bodies.track_id[person] else ""
     root = bodies.joints[person, INDEX["pelvis"]]
     return f"{identity}{np.linalg.norm(root):.2f} m" if np.isfinite(root).all() else identity + "?"
 

@@ -29,9 +29,6 @@ _SOMEBODY = Bodies(
     confidence=np.zeros((1, JOINT_COUNT)),
     score=np.zeros(1),
     scale_source=np.zeros(1, np.uint8),
-    track_id=np.ones(1, np.uint32),
-    state=np.zeros(1, np.uint8),
-    velocity=np.zeros((1, JOINT_COUNT, 3)),
 )
 
 

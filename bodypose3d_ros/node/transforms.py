@@ -29,10 +29,11 @@ def matrix_of(message: Message) -> Array:
 
 
 def transform(bodies: Bodies, matrix: Array) -> Bodies:
-    """Joints and velocities in the frame that ``matrix`` (4, 4) maps points to."""
+    """Joints, velocities and covariances in the frame that ``matrix`` (4, 4) maps points to."""
     rotation, translation = matrix[:3, :3], matrix[:3, 3]
     return replace(
         bodies,
         joints=bodies.joints @ rotation.T + translation,
         velocity=bodies.velocity @ rotation.T,
+        covariance=rotation @ bodies.covariance @ rotation.T,
     )

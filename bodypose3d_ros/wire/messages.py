@@ -80,6 +80,7 @@ def bodies_of(array: Message) -> Bodies:
         values = [[read(joint) for joint in person] for person in joints]
         return np.array(values, np.float64).reshape(len(poses), len(JOINTS), *shape)
 
+    covariance = gather(lambda j: j.position_covariance, 3, 3)
     return Bodies(
         joints=gather(lambda j: (j.position.x, j.position.y, j.position.z), 3),
         pixels=gather(lambda j: (j.u, j.v), 2),
@@ -89,6 +90,9 @@ def bodies_of(array: Message) -> Bodies:
         track_id=np.array([pose.track_id for pose in poses], np.uint32),
         state=np.array([pose.state for pose in poses], np.uint8),
         velocity=gather(lambda j: (j.velocity.x, j.velocity.y, j.velocity.z), 3),
+        covariance=np.where(covariance[..., :1, :1] < 0, np.nan, covariance),
+        log_size=np.array([pose.log_size for pose in poses], np.float64),
+        size_sigma=np.array([pose.size_sigma for pose in poses], np.float64),
     )
 
 

@@ -28,6 +28,8 @@ _POSE = np.dtype(
         ("scale_source", "u1"),
         ("padding", "V2"),
         ("confidence", "<f4"),
+        ("log_size", "<f4"),
+        ("size_sigma", "<f4"),
         ("x_offset", "<u4"),
         ("y_offset", "<u4"),
         ("height", "<u4"),
@@ -104,6 +106,8 @@ def _poses(bodies: Bodies, image_size: tuple[int, int]) -> NDArray[np.void]:
     poses["state"] = bodies.state
     poses["scale_source"] = bodies.scale_source
     poses["confidence"] = bodies.score
+    poses["log_size"] = bodies.log_size
+    poses["size_sigma"] = bodies.size_sigma
     poses["x_offset"], poses["y_offset"] = low.T
     poses["width"], poses["height"] = np.maximum(high - low, 0).T
     return poses
@@ -115,7 +119,10 @@ def _joints(bodies: Bodies) -> NDArray[np.void]:
     joints["position"] = bodies.joints
     joints["orientation"] = np.where(known(bodies.joints)[..., None], bodies.orientation, _IDENTITY)
     joints["velocity"] = bodies.velocity
-    joints["position_covariance"] = _UNKNOWN_COVARIANCE
+    covariance = bodies.covariance.reshape(*joints.shape, 9)
+    joints["position_covariance"] = np.where(
+        known(covariance)[..., None], covariance, _UNKNOWN_COVARIANCE
+    )
     joints["pixel"] = bodies.pixels
     joints["confidence"] = bodies.confidence
     return joints

@@ -52,7 +52,7 @@ class Tracker:
         self._forget(stamp)
         match = self._match(bodies)
         ids, states = np.zeros(len(bodies), np.uint32), np.zeros(len(bodies), np.uint8)
-        velocity = np.zeros_like(bodies.joints)
+        velocity = np.full_like(bodies.joints, np.nan)
         seen: list[_Track] = []
         for person in range(len(bodies)):
             track = match.get(person)
@@ -63,7 +63,8 @@ class Tracker:
                 ids[person], states[person] = track.track_id, STATE_TRACKED
                 moved = bodies.joints[person] - track.joints
                 seconds = (stamp - track.stamp) / 1e9
-                velocity[person] = np.nan_to_num(moved / seconds) if seconds > 0 else 0
+                if seconds > 0:
+                    velocity[person] = moved / seconds
             seen.append(
                 _Track(int(ids[person]), stamp, bodies.pixels[person], bodies.joints[person])
             )
