@@ -4,13 +4,14 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import SCALE_LIMBS, STATE_TRACKED, Bodies, nearest, select
 from bodypose3d_ros.body.skeleton import INDEX, JOINTS, SIDES
+from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.wire.messages import Messages, bodies_of
-from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr
+from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr, read
 from bodypose3d_ros.wire.typestore import ros_types
 from people_made_up import standing
 
@@ -20,6 +21,7 @@ TYPES = ros_types()
 MESSAGES = Messages(lambda name: TYPES.types[name])
 HEADER = MESSAGES.header(STAMP, "head_camera_optical_frame")
 COVARIANCE = np.array([[3, 0.2, 0.1], [0.2, 2, 0.3], [0.1, 0.3, 9]]) * 1e-4
+PLACES = (0.2, 0.1, 3.0), (-1.0, 0.0, 4.0)
 UNKNOWN = [INDEX["left_small_toe"], INDEX["right_middle_tip"]]
 
 
@@ -199,3 +201,43 @@ def test_camera_info_describes_the_camera_it_was_made_from():
 def test_everything_that_can_be_clicked_away_is():
     (marker,) = through_cdr(MESSAGES.no_markers(HEADER)).markers
     assert marker.action == marker.DELETEALL
+
+
+@pytest.mark.parametrize("frame_id", ["", "c", "cam", "cams", "camera", "camera7", "camera78"])
+@pytest.mark.parametrize("bodies", [NOBODY, people(*PLACES)], ids=["nobody", "two"])
+def test_poses_come_back_out_of_their_bytes(frame_id, bodies):
+    """Whatever the length of the frame's name does to the alignment of what follows."""
+    poses = read(PoseCdr(bodies, STAMP, frame_id, (640, 480)).array())
+    assert (poses.stamp, poses.frame_id) == (STAMP, frame_id)
+    for field in fields(Bodies):
+        again, sent = getattr(poses.bodies, field.name), getattr(bodies, field.name)
+        assert again.shape == sent.shape
+        assert_allclose(again, sent, rtol=1e-6)
+
+
+def test_another_writers_bytes_are_read_alike():
+    """rosbags writes the same message from objects, as rclpy does in C."""
+    array = pose_array(people(*PLACES))
+    poses = read(bytes(TYPES.serialize_cdr(array, ARRAY_TYPE)))
+    assert_allclose(poses.bodies.joints, people(*PLACES).joints)
+    rois = [(p.roi.x_offset, p.roi.y_offset, p.roi.width, p.roi.height) for p in array.poses]
+    assert_array_equal(poses.roi, rois)
+
+
+def test_no_part_of_a_message_passes_for_a_message():
+    cdr = PoseCdr(people(*PLACES), STAMP, "camera", (640, 480)).array()
+    for end in [*range(60), *range(60, len(cdr), 131), len(cdr) - 1]:
+        with pytest.raises(InputError):
+            read(cdr[:end])
+
+
+def test_a_count_of_people_that_cannot_be_there_reserves_no_memory():
+    cdr = bytearray(PoseCdr(NOBODY, STAMP, "", (640, 480)).array())
+    cdr[-4:] = b"\xff\xff\xff\xff"
+    with pytest.raises(InputError, match="4294967295 people"):
+        read(bytes(cdr))
+
+
+def test_big_endian_is_refused_by_name():
+    with pytest.raises(InputError, match="little-endian"):
+        read(b"\x00\x00\x00\x00" + bytes(40))

@@ -9,12 +9,14 @@ ten times as long.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..body.people import Bodies
-from ..body.skeleton import known
+from ..body.skeleton import JOINT_COUNT, known
+from ..errors import InputError
 
 ARRAY_TYPE = "bodypose3d_ros/msg/Pose3DArray"
 POSE_TYPE = "bodypose3d_ros/msg/Pose3D"
@@ -89,6 +91,82 @@ class PoseCdr:
         message = _aligned(message + self._header + self._poses[person].tobytes(), 8)
         joints: bytes = self._joints[person].tobytes()
         return message + joints[: -_JOINT["padding"].itemsize]
+
+
+@dataclass(frozen=True)
+class Poses:
+    """A ``Pose3DArray`` as it came over the wire."""
+
+    stamp: int
+    """Nanoseconds: the image's."""
+    frame_id: str
+    """The frame that the joints are in."""
+    bodies: Bodies
+    roi: NDArray[np.int64]
+    """(N, 4) x, y, width and height of each person in the raw image."""
+
+
+def read(cdr: bytes) -> Poses:
+    """The ``Pose3DArray`` that ``PoseCdr`` laid out, or any other writer of little-endian CDR.
+
+    Raises:
+        InputError: It is not such a message, or not all of it.
+    """
+    if cdr[:2] != _ENCAPSULATION[:2]:
+        raise InputError("the poses are not little-endian CDR: which program publishes them?")
+    message = cdr[len(_ENCAPSULATION) :]
+    try:
+        stamp, frame_id, at = _read_header(message, 0)
+        (count,) = struct.unpack_from("<I", message, at := _next(at, 4))
+        at += 4
+        if count * JOINT_COUNT * _JOINT.itemsize > len(message) + count * _JOINT.itemsize:
+            raise ValueError(f"it says {count} people and has {len(message)} bytes")
+        poses, joints = np.zeros(count, _POSE), np.zeros((count, JOINT_COUNT), _JOINT)
+        for person in range(count):
+            *_, at = _read_header(message, _next(at, 4))
+            poses[person : person + 1] = np.frombuffer(message, _POSE, 1, at := _next(at, 4))
+            at = _next(at + _POSE.itemsize, 8)
+            size = joints[person].nbytes - _JOINT["padding"].itemsize
+            if len(message) < at + size:
+                raise ValueError("its end is missing")
+            padded = message[at : at + size] + bytes(_JOINT["padding"].itemsize)
+            joints[person], at = np.frombuffer(padded, _JOINT), at + size
+    except (struct.error, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"the message is not a Pose3DArray: {error}") from error
+    roi = np.stack([poses[n] for n in ("x_offset", "y_offset", "width", "height")], -1)
+    return Poses(stamp, frame_id, _bodies(poses, joints), roi.astype(np.int64))
+
+
+def _read_header(message: bytes, at: int) -> tuple[int, str, int]:
+    """Stamp, frame and where the header ends."""
+    sec, nanosec, length = struct.unpack_from("<iII", message, at)
+    end = at + 12 + length
+    if length < 1 or end > len(message):
+        raise ValueError("its header is not one")
+    return sec * 10**9 + nanosec, message[at + 12 : end - 1].decode(), end
+
+
+def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
+    covariance = joints["position_covariance"].reshape(*joints.shape, 3, 3)
+    unknown = covariance[..., 0, 0] < 0
+    return Bodies(
+        joints=joints["position"].copy(),
+        pixels=joints["pixel"].astype(np.float64),
+        confidence=joints["confidence"].astype(np.float64),
+        score=poses["confidence"].astype(np.float64),
+        scale_source=poses["scale_source"].copy(),
+        track_id=poses["track_id"].copy(),
+        state=poses["state"].copy(),
+        velocity=joints["velocity"].copy(),
+        covariance=np.where(unknown[..., None, None], np.nan, covariance),
+        log_size=poses["log_size"].astype(np.float64),
+        size_sigma=poses["size_sigma"].astype(np.float64),
+    )
+
+
+def _next(at: int, size: int) -> int:
+    """The next multiple of ``size``, where CDR puts a value of that size."""
+    return at + -at % size
 
 
 def _aligned(message: bytes, size: int) -> bytes:
