@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 from bodypose3d_ros.engines import models
+from bodypose3d_ros.engines.cache import cache_folder
 from bodypose3d_ros.engines.tflite_to_onnx import convert
 from bodypose3d_ros.errors import ModelError
 
@@ -138,7 +139,7 @@ def test_the_cache_is_where_the_user_says(monkeypatch, tmp_path, chosen):
     monkeypatch.delenv("BODYPOSE3D_CACHE", raising=False)
     monkeypatch.setenv(chosen, str(tmp_path))
     folder = tmp_path if chosen == "BODYPOSE3D_CACHE" else tmp_path / "bodypose3d"
-    assert models.cache_folder() == folder
+    assert cache_folder() == folder
 
 
 def test_the_converted_networks_take_any_batch():

@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from ..engines import models
+from ..engines.cache import cache_folder
 from ..errors import Bodypose3dError, InputError
 from ..version import __version__
 from . import graph
@@ -233,7 +234,7 @@ def models_list() -> None:
         here = "[green]yes[/green]" if models.is_fetched(model) else "no"
         table.add_row(model.name, model.about, model.licence, here)
     out.print(table)
-    out.print(f"Kept in {models.cache_folder()}")
+    out.print(f"Kept in {cache_folder()}")
 
 
 @models_group.command("fetch")

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engines import cuda, models, plans, versions
+from ..engines import cache, cuda, models, versions
 from ..errors import EngineError
 
 
@@ -105,11 +105,11 @@ def _pycuda() -> list[Finding]:
 
 
 def _engines() -> list[Finding]:
-    folder = plans.engines_folder()
+    folder = cache.engines_folder()
     if not folder.is_dir():
         return []
     try:
-        plans.check_ownership(folder)
+        cache.check_ownership(folder)
     except EngineError as error:
         return [Finding("TensorRT engines", False, *_text_and_mend(error))]
     return [Finding("TensorRT engines", True, f"{len(list(folder.glob('*/')))} in {folder}")]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ..engines import TensorInfo, models
 from ..engines.load import MAX_BATCH, check_file
-from ..errors import ModelError
+from ..errors import EngineError, ModelError
 from ..perception.pose.bodypose3dnet import check_contract
 
 out = Console()
@@ -43,14 +43,18 @@ def build(model: str, fp16: bool, max_batch: int) -> None:
 
     They are kept; whatever loads the model with the same options takes them from there.
     """
+    from ..engines.cache import engines_folder, prepare
     from ..engines.plans import BuildOptions
     from ..engines.tensorrt import load_tensorrt
 
+    prepare(engines_folder())  # an engine that could not be kept is not worth the minutes here
     for file in _files(model):
         start = time.monotonic()
         with err.status(f"building {file.name}: from tens of seconds to minutes"):
             built = load_tensorrt(file, BuildOptions(fp16=fp16, max_batch=max_batch))
         built.close()
+        if not built.kept:
+            raise EngineError(f"{file.name}: the engine was built, but could not be kept")
         out.print(f"{file.name}: {built.description}, ready after {time.monotonic() - start:.0f} s")
 
 

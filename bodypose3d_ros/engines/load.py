@@ -28,8 +28,8 @@ def load(
     """Load an ONNX file into an engine, and log which one and why.
 
     ``auto`` takes TensorRT where it is installed and a GPU is there, then ONNX Runtime with CUDA,
-    then ONNX Runtime on the CPU. ``onnxruntime`` is ONNX Runtime with the fastest execution
-    provider that it was built with.
+    then ONNX Runtime on the CPU; what fails, be it in its first run, is logged and passed over.
+    ``onnxruntime`` is ONNX Runtime with the fastest execution provider that it was built with.
 
     Args:
         path: The ONNX file.
@@ -54,9 +54,9 @@ def load(
     if missing := [m for m in _TENSORRT_MODULES if importlib.util.find_spec(m) is None]:
         return _without_tensorrt(path, threads, f"{' and '.join(missing)} not installed")
     try:
-        return _tensorrt(path, fp16, max_batch, "TensorRT and pycuda are installed")
-    except EngineError as error:
-        _log.warning("%s cannot run on TensorRT: %s", path.name, error)
+        return _tried(_tensorrt(path, fp16, max_batch, "TensorRT and pycuda are installed"))
+    except Exception as error:  # noqa: BLE001 - there is a way without, whatever NVIDIA's stack raises
+        _log.warning("%s cannot run on TensorRT: %s", path.name, error or repr(error))
         return _without_tensorrt(path, threads, "TensorRT failed")
 
 
@@ -71,13 +71,26 @@ def _tensorrt(path: Path, fp16: bool, max_batch: int, why: str) -> Engine:
 
 def _without_tensorrt(path: Path, threads: int, why: str) -> Engine:
     """ONNX Runtime, with CUDA before the CPU."""
-    from .onnxruntime import available_providers
+    from .onnxruntime import CPU, CUDA, available_providers
 
-    # ONNX Runtime's own TensorRT provider needs what was just found missing.
-    providers = tuple(p for p in available_providers() if not p.startswith("Tensorrt"))
-    if providers[0].startswith("CPU"):
+    if CUDA not in available_providers():
         why += ", and ONNX Runtime was built without CUDA"
-    return _onnxruntime(path, threads, providers, why)
+        return _onnxruntime(path, threads, (CPU,), why)
+    try:
+        return _tried(_onnxruntime(path, threads, (CUDA, CPU), why))
+    except EngineError as error:
+        _log.warning("%s cannot run on ONNX Runtime's CUDA: %s", path.name, error)
+        return _onnxruntime(path, threads, (CPU,), f"{why}, and CUDA failed")
+
+
+def _tried(engine: Engine) -> Engine:
+    """The engine, if it survives a first run: some failures show only then."""
+    try:
+        engine.warm_up()
+    except Exception:
+        engine.close()
+        raise
+    return engine
 
 
 def _onnxruntime(path: Path, threads: int, providers: tuple[str, ...], why: str) -> Engine:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from .cache import cache_folder, make_private
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and, where known, all of them."""
@@ -87,14 +87,6 @@ _BLAZEPOSE_PARTS = {
 }
 
 
-def cache_folder() -> Path:
-    """Where models are kept: $BODYPOSE3D_CACHE, else $XDG_CACHE_HOME or ~/.cache/bodypose3d."""
-    if chosen := os.environ.get("BODYPOSE3D_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "bodypose3d"
-
-
 def known(name: str) -> Model:
     """The model of that name.
 
@@ -146,7 +138,7 @@ def fetch(name: str, progress: Progress | None = None, source: Path | None = Non
     model = known(name)
     if is_fetched(model):
         return folder(model)
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    make_private(cache_folder())
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_folder()) as scratch:
         downloaded = source or _download(model, Path(scratch), progress)
         check_sum(downloaded, model.sha256)

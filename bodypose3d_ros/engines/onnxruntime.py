@@ -16,9 +16,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from ..errors import EngineError, ModelError
 from . import TensorInfo, Tensors
 from .batches import in_batches
-from .plans import check_ownership, engines_folder
+from .cache import can_keep_engines, engines_folder
 
-PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
+PROVIDERS = (TENSORRT, CUDA, CPU)
 """The execution providers this package knows, the fastest first."""
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class OnnxRuntimeEngine:
         self,
         path: Path,
         *,
-        providers: tuple[str, ...] = ("CPUExecutionProvider",),
+        providers: tuple[str, ...] = (CPU,),
         threads: int = 0,
     ) -> None:
         """Load a network.
@@ -133,11 +134,11 @@ class OnnxRuntimeEngine:
 
 def _provider(name: str) -> str | tuple[str, dict[str, str]]:
     """A provider with its options; ONNX Runtime's TensorRT keeps its engines with ours."""
-    if name != "TensorrtExecutionProvider":
+    if name != TENSORRT:
         return name
     folder = engines_folder() / "onnxruntime"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_ownership(folder)
+    if not can_keep_engines(folder):
+        return name
     return name, {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
 
 

@@ -2,7 +2,8 @@
 
 An engine lies in a folder of its own under the cache: ``model.engine``, TensorRT's own file, and
 ``built.json``, what it was built of. The folder's name is a hash of all that. A folder appears
-whole or not at all.
+whole or not at all. Beside them lie timing caches, what TensorRT measured of single layers on a
+GPU: the next engine of a similar network is built in a fraction of the time.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
-import stat
 import tempfile
 import time
 from contextlib import suppress
@@ -23,7 +22,7 @@ from typing import Any
 
 from ..errors import EngineError, ModelError
 from . import cuda, versions
-from .models import cache_folder
+from .cache import can_keep_engines, check_ownership, engines_folder, say_not_kept
 
 ENGINE_FILE = "model.engine"
 RECORD_FILE = "built.json"
@@ -67,22 +66,18 @@ class Plan:
 
     content: bytes
     built: Built
-
-
-def engines_folder() -> Path:
-    """Where engines are kept."""
-    return cache_folder() / "engines"
+    kept: bool = True
+    """Whether the cache holds it; what it could not keep is built anew at the next start."""
 
 
 def obtain(path: Path, options: BuildOptions) -> Plan:
     """The engine of an ONNX file for this machine, from the cache or built now.
 
-    Building takes from tens of seconds to minutes.
+    Building takes from tens of seconds to minutes. Where it cannot be kept, it is built each time.
 
     Raises:
         ModelError: The file is not a network that TensorRT can read.
-        EngineError: TensorRT, the driver or the GPU is missing, building failed, or the cache may
-            be written to by others.
+        EngineError: TensorRT, the driver or the GPU is missing, or building failed.
     """
     tensorrt, gpu = versions.import_tensorrt(), cuda.device()
     content = path.read_bytes()
@@ -90,17 +85,20 @@ def obtain(path: Path, options: BuildOptions) -> Plan:
     built = Built(
         tensorrt.__version__, gpu.name, path.name, digest, options.fp16, options.max_batch
     )
-    if (built.folder / RECORD_FILE).is_file():
+    keeps = can_keep_engines()
+    if keeps and (built.folder / RECORD_FILE).is_file():
         try:
             return read(built.folder)
-        except ModelError as error:
+        except (ModelError, EngineError) as error:
             _log.warning("%s; it is built again", error)
     _log.warning("building a TensorRT engine of %s for %s: minutes", path.name, gpu.name)
     start = time.monotonic()
+    timings = _timings_file(built) if keeps else None
     with gpu.current():
-        plan = Plan(_build(tensorrt, path, content, options), built)
-    _keep(plan)
-    _log.warning("built in %.0f s, kept in %s", time.monotonic() - start, built.folder)
+        made = _build(tensorrt, path, content, options, timings)
+    plan = Plan(made, built, kept=keeps and _keep(made, built))
+    where = f"kept in {built.folder}" if plan.kept else "not kept"
+    _log.warning("built in %.0f s, %s", time.monotonic() - start, where)
     return plan
 
 
@@ -144,30 +142,9 @@ def discard(built: Built) -> None:
     shutil.rmtree(built.folder, ignore_errors=True)
 
 
-def check_ownership(path: Path) -> None:
-    """Refuse a file that another user could have written or replaced, as ssh does with its keys.
-
-    Raises:
-        EngineError: It, or a folder above it, belongs to or can be written by somebody else.
-    """
-    path = path.resolve()
-    for place in (path, *path.parents):
-        status = place.stat()
-        if status.st_uid not in (0, os.getuid()):
-            raise EngineError(
-                f"{place}: belongs to another user, who could put a program into an engine: "
-                f"chown {os.getuid()} {place}, or set BODYPOSE3D_CACHE to a folder of yours"
-            )
-        others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        shared = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-        if others_write and not shared:
-            raise EngineError(
-                f"{place}: other users can write to it and could put a program into an engine: "
-                f"chmod go-w {place}"
-            )
-
-
-def _build(tensorrt: ModuleType, path: Path, content: bytes, options: BuildOptions) -> bytes:
+def _build(
+    tensorrt: ModuleType, path: Path, content: bytes, options: BuildOptions, timings: Path | None
+) -> bytes:
     logger = versions.create_logger(tensorrt)
     try:
         builder = tensorrt.Builder(logger)
@@ -186,13 +163,53 @@ def _build(tensorrt: ModuleType, path: Path, content: bytes, options: BuildOptio
             "damaged, or uses what TensorRT does not know; try --engine onnxruntime"
         )
     config = builder.create_builder_config()
-    versions.set_precision(tensorrt, config, options.fp16)
+    versions.set_precision(tensorrt, config, network, options.fp16)
     if profile := _profile(builder, network, options.max_batch):
         config.add_optimization_profile(profile)
+    if timings is not None:
+        _set_timings(config, timings)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise EngineError(f"{path}: TensorRT could not build an engine: {logger.last_error}")
+    if timings is not None:
+        _keep_timings(config, timings)
     return bytes(plan)
+
+
+def _timings_file(built: Built) -> Path:
+    """The timing cache of a TensorRT and a GPU, whatever the network."""
+    digest = hashlib.sha256(f"{built.tensorrt} {built.gpu}".encode()).hexdigest()
+    return engines_folder() / f"timing-{digest[:_HASH_DIGITS]}.cache"
+
+
+def _set_timings(config: Any, file: Path) -> None:  # noqa: ANN401 - no types
+    """Give the builder what earlier builds measured; what does not fit is left aside."""
+    known = b""
+    if file.is_file():
+        try:
+            check_ownership(file)
+            known = file.read_bytes()
+        except (EngineError, OSError) as error:
+            _log.warning("%s; layers are timed anew", error)
+    for content in (known, b""):
+        cache = config.create_timing_cache(content)
+        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
+            return
+        _log.warning("%s: TensorRT does not take it; layers are timed anew", file)
+
+
+def _keep_timings(config: Any, file: Path) -> None:  # noqa: ANN401 - no types
+    cache = config.get_timing_cache()
+    if cache is None:
+        return
+    try:
+        with tempfile.TemporaryDirectory(prefix=".timing-", dir=file.parent) as scratch:
+            made = Path(scratch) / file.name
+            made.write_bytes(bytes(cache.serialize()))
+            made.chmod(0o600)
+            made.replace(file)
+    except OSError as error:
+        _log.warning("%s: layer timings are not kept (%s)", file, error.strerror)
 
 
 def _half(path: Path, content: bytes) -> bytes:
@@ -228,27 +245,27 @@ def _profile(builder: Any, network: Any, max_batch: int) -> Any:  # noqa: ANN401
     return profile if free else None
 
 
-def _keep(plan: Plan) -> None:
-    folder = plan.built.folder
-    digest = hashlib.sha256(plan.content).hexdigest()
-    record = {"built": asdict(plan.built), "engine_sha256": digest}
+def _keep(content: bytes, built: Built) -> bool:
+    """Put an engine into the cache; whether it is there. Why not is logged."""
+    digest = hashlib.sha256(content).hexdigest()
+    record = {"built": asdict(built), "engine_sha256": digest}
     try:
-        engines_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_ownership(engines_folder())
         with tempfile.TemporaryDirectory(prefix=".building-", dir=engines_folder()) as scratch:
             made = Path(scratch) / "made"
             made.mkdir(mode=0o700)
-            for name, content in (
-                (ENGINE_FILE, plan.content),
+            for name, written in (
+                (ENGINE_FILE, content),
                 (RECORD_FILE, json.dumps(record, indent=2).encode()),
             ):
-                (made / name).write_bytes(content)
+                (made / name).write_bytes(written)
                 (made / name).chmod(0o600)
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(built.folder, ignore_errors=True)
             with suppress(OSError):  # another process was faster with the same engine
-                made.rename(folder)
+                made.rename(built.folder)
     except OSError as error:
-        raise EngineError(
-            f"{folder}: the engine cannot be kept ({error.strerror}): make room, or set "
-            "BODYPOSE3D_CACHE to a folder that can be written to"
-        ) from error
+        say_not_kept(
+            f"{engines_folder()}: {error.strerror}: make room, or set BODYPOSE3D_CACHE to a folder "
+            "that can be written to"
+        )
+        return False
+    return built.folder.is_dir()

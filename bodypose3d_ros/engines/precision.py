@@ -1,4 +1,4 @@
-"""Half precision written into a network: its convolutions, not its geometry.
+"""Half precision for a network's convolutions, not for its geometry.
 
 Converters that exist (onnxruntime's, onnxconverter-common's) put a cast to FP16 and back between
 any two nodes that are to stay in FP32, which takes from the geometry what it was to keep; NVIDIA's
@@ -6,6 +6,9 @@ ModelOpt needs PyTorch and data to decide what one rule decides here.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -18,11 +21,37 @@ _ALWAYS_FULL = {"Resize": (1, 2), "Upsample": (1,)}
 """Inputs, by number, that ONNX wants in FP32 whatever the data are in."""
 
 
+@dataclass(frozen=True)
+class Layer:
+    """What the choice of a layer's precision rests on, whatever format the network is in."""
+
+    convolves: bool
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def up_to_convolutions(layers: Sequence[Layer]) -> list[bool]:
+    """Of each layer, whether it is a convolution or one depends on it: these go to FP16.
+
+    What follows the convolutions (the place of a maximum, rays, square roots of differences of
+    squares, millimetres) needs more than the 11 bits of FP16.
+
+    Args:
+        layers: Sorted: a layer comes after those it depends on.
+    """
+    needed: set[str] = set()
+    found = []
+    for layer in reversed(layers):
+        found.append(layer.convolves or not needed.isdisjoint(layer.outputs))
+        if found[-1]:
+            needed.update(layer.inputs)
+    return found[::-1]
+
+
 def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that computes in FP16 up to its last convolution, and in FP32 after it.
 
-    What follows the convolutions (the place of a maximum, rays, square roots of differences of
-    squares, millimetres) needs more than the 11 bits of FP16. Inputs and outputs stay FP32.
+    Inputs and outputs stay FP32.
 
     Raises:
         ModelError: The network cannot be converted.
@@ -30,7 +59,7 @@ def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
     model = onnx.shape_inference.infer_shapes(model)
     graph = model.graph
     floats = _floats(graph)
-    halved = _up_to_convolutions(graph)
+    halved = up_to_convolutions([_layer(node) for node in graph.node])
     nodes: list[onnx.NodeProto] = []
     for node, is_halved in zip(graph.node, halved, strict=True):
         nodes.append(_half_node(node, floats) if is_halved else node)
@@ -59,15 +88,8 @@ def _floats(graph: onnx.GraphProto) -> set[str]:
     return found | {t.name for t in graph.initializer if t.data_type == TensorProto.FLOAT}
 
 
-def _up_to_convolutions(graph: onnx.GraphProto) -> list[bool]:
-    """Of each node, whether it is a convolution or one depends on it."""
-    needed: set[str] = set()
-    found = []
-    for node in reversed(graph.node):  # sorted: a node comes after those it depends on
-        found.append(node.op_type in _CONVOLUTIONS or not needed.isdisjoint(node.output))
-        if found[-1]:
-            needed.update(node.input)
-    return found[::-1]
+def _layer(node: onnx.NodeProto) -> Layer:
+    return Layer(node.op_type in _CONVOLUTIONS, tuple(node.input), tuple(node.output))
 
 
 def _half_node(node: onnx.NodeProto, floats: set[str]) -> onnx.NodeProto:

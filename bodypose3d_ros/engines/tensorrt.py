@@ -1,4 +1,4 @@
-"""Networks in TensorRT, through pycuda: TensorRT 8.5 to 11, one way of running."""
+"""Networks in TensorRT, through pycuda: TensorRT 8.6 to 11, one way of running."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ class TensorRtEngine:
         built = plan.built
         precision = "FP16" if built.fp16 else "FP32"
         self.description = f"TensorRT {built.tensorrt} {precision} ({built.gpu})"
+        self.kept = plan.kept
+        """Whether the cache holds the engine, so that the next start need not build it."""
         self.milliseconds: dict[str, float] = {}
         """What the last run took on the GPU: copies in, network, copies out."""
 
@@ -115,6 +117,7 @@ class _Session:
         self._logger = versions.create_logger(tensorrt)
         self.milliseconds: dict[str, float] = {}
         self._batch = 0
+        self._runtime: Any = None
         self._engine: Any = None
         self._context: Any = None
         self._stream: Any = None
@@ -165,7 +168,9 @@ class _Session:
                 while self._buffers:
                     self._buffers.popitem()[1].free()
                 # Destroyed here and now, where the context is current.
-                self._context = self._engine = self._stream = None
+                self._context = None
+                self._engine = None
+                self._runtime = self._stream = None
                 self._events = ()
         except EngineError as error:
             _log.warning("GPU memory could not be freed: %s", error)

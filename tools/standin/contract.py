@@ -37,7 +37,7 @@ def contract_network(path: Path, batch: int | str = "N") -> Path:
 
     around = g.op("Add", g.op("Unsqueeze", peak, g.constant([2], np.int64)),
                   g.constant(_CROSS, np.int64))  # fmt: skip
-    # Max and Min, for TensorRT's Clip takes no integers; nor has it Mod in 8.5.
+    # Max and Min, for TensorRT's Clip takes no integers.
     around = g.op("Max", around, g.constant(0, np.int64))
     around = g.op("Min", around, g.constant(_WIDTH * _HEIGHT - 1, np.int64))
     blues, greens = _gather(g, blue, around), _gather(g, green, around)

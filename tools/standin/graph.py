@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
-"""The newest that TensorRT 8.5's parser reads."""
+"""The newest that TensorRT 8.6's parser reads."""
 _IR_VERSION = 8
 
 
