@@ -1,0 +1,146 @@
+"""The bridge on ROS 2: the node's poses in, the messages of other programs out."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tf2_ros
+from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.time import Time
+from rosbags.serde import SerdeError
+from rosidl_runtime_py.utilities import get_message
+
+from ...node.bridge import Bridge, Settings
+from ...node.interface import IMAGE, POSES
+from ...node.qos import DEFAULT, QosProfile
+from ...node.transforms import TransformError, matrix_of
+from ...wire import images
+from ...wire.consumers import Make
+from ...wire.consumers.humans import TRACKED
+from ...wire.messages import Message
+from ...wire.stamps import stamp_of
+from ...wire.typestore import ros_types
+from .host import message_class, qos_profile
+from .program import run
+
+# How often it is looked whether poses have stopped, or their transform has come.
+_LOOK_S = 0.02
+_QOS = {TRACKED: QosProfile(depth=1, latched=True), "/tf": QosProfile(depth=100)}
+
+
+class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
+    """The node ``bodypose3d_bridge``."""
+
+    def __init__(self) -> None:
+        """Make the outputs that are on.
+
+        Raises:
+            InputError: A parameter has a bad value, or an output's messages are not installed.
+        """
+        super().__init__("bodypose3d_bridge")
+        self._senders: dict[str, Publisher] = {}
+        self._types = ros_types()
+        settings = _declared(self)
+        make = Make(message_class, lambda name: get_message(name)())
+        self._bridge = Bridge(self, make, settings)
+        self._tf = tf2_ros.Buffer(node=self)
+        self._listener = tf2_ros.TransformListener(self._tf, self) if settings.frame else None
+        self.create_subscription(
+            get_message(POSES.type), "poses", self._bridge.poses, qos_profile(DEFAULT), raw=True
+        )
+        if "humans" in settings.outputs:
+            self.create_subscription(
+                get_message(IMAGE.type), "image", self._image, qos_profile(IMAGE.qos), raw=True
+            )
+        self.create_timer(_LOOK_S, self._bridge.look)
+        self._updater = Updater(self)
+        self._updater.setHardwareID("none")
+        self._updater.add("bridge", self._diagnose)
+        on = ", ".join(settings.outputs)
+        self.get_logger().info(f"outputs: {on}" if on else "no output is on: set outputs")
+
+    def _image(self, cdr: bytes) -> None:
+        try:
+            message: Any = self._types.deserialize_cdr(cdr, IMAGE.type)
+        except SerdeError as error:
+            self.get_logger().warning(f"image: dropped a damaged message: {error}", once=True)
+            return
+        size = (int(message.width), int(message.height))
+        self._bridge.pictures.add(stamp_of(message), size, partial(images.from_message, message))
+
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+        report = self._bridge.diagnose()
+        status.summary(bytes([report.level]), report.message)
+        for key, value in report.values.items():
+            status.add(key, value)
+        return status
+
+    # -- what the bridge asks for (node.bridge.BridgeHost) ------------------------------------
+
+    def send(self, topic: str, message: Message) -> None:
+        """Publish a message; the topic appears with its first."""
+        if topic not in self._senders:
+            qos = qos_profile(_QOS.get(topic, DEFAULT))
+            self._senders[topic] = self.create_publisher(type(message), topic, qos)
+        self._senders[topic].publish(message)
+
+    def retire(self, prefix: str) -> None:
+        """Take all topics away whose name begins so."""
+        for topic in [topic for topic in self._senders if topic.startswith(prefix)]:
+            self.destroy_publisher(self._senders.pop(topic))
+
+    def now(self) -> int:
+        """ROS time in nanoseconds."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def log(self, level: int, text: str) -> None:
+        """Say something."""
+        if level >= logging.ERROR:
+            self.get_logger().error(text)
+        else:
+            self.get_logger().warning(text)
+
+    def lookup_transform(self, target: str, source: str, stamp: int) -> NDArray[np.float64]:
+        """The matrix (4, 4) from ``source`` to ``target`` at a time, as far as it is known now."""
+        try:
+            found = self._tf.lookup_transform(target, source, Time(nanoseconds=stamp))
+        except tf2_ros.TransformException as error:
+            raise TransformError(f"{source!r} is not known in {target!r}: {error}") from error
+        return matrix_of(found.transform)
+
+
+def _declared(node: Node) -> Settings:
+    """Declare the parameters, which are read at start."""
+    default = Settings()
+
+    def strings(name: str) -> tuple[str, ...]:
+        # rclpy would take an empty list for one of bytes.
+        kind = Parameter.Type.STRING_ARRAY
+        node.declare_parameter(name, kind)
+        return tuple(node.get_parameter_or(name, Parameter(name, kind, [])).value)
+
+    def one(name: str) -> Any:  # noqa: ANN401 - of the type of the default
+        return node.declare_parameter(name, getattr(default, name)).value
+
+    names = ("frame", "stale_after", "transform_timeout", "collision_rate")
+    return Settings(
+        outputs=strings("outputs"), joints=strings("joints"), **{name: one(name) for name in names}
+    )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Bridge until SIGINT or SIGTERM; returns the exit code."""
+    return run(lambda _: RosBridge(), args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""``sensor_msgs/PointCloud2``: people's skins as points, for collision monitors and costmaps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body.people import Bodies
+from ...body.shape import Capsules, capsules
+from ..pose_cdr import Poses
+from . import Make, Sent
+
+TOPIC = "cloud"
+SPACING = 0.05
+"""Metres between points along a limb."""
+SIGMAS = 2.0
+"""How many standard deviations of the joints' positions the skin is moved out."""
+
+_FLOAT32 = 7  # sensor_msgs/PointField
+
+# Corners and faces of a cube as unit vectors: where on the skin points are put.
+_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
+_DIRECTIONS = np.concatenate([np.eye(3), -np.eye(3), _CORNERS])
+
+
+class Cloud:
+    """Points every few centimetres along limbs and on their skin, where it may be.
+
+    Away from the limb by the body's radius and two standard deviations of the joint in that
+    direction: the cloud reaches farther along the view, where one camera knows less.
+    """
+
+    def __init__(self, make: Make, spacing: float = SPACING) -> None:
+        self.ended: tuple[str, ...] = ()
+        self._make = make
+        self._spacing = spacing
+        field = make.type("sensor_msgs/msg/PointField")
+        self._fields = [
+            field(name=name, offset=4 * n, datatype=_FLOAT32, count=1)
+            for n, name in enumerate("xyz")
+        ]
+        self._cloud = make.type("sensor_msgs/msg/PointCloud2")
+
+    def __call__(self, poses: Poses) -> list[Sent]:
+        """A cloud for every image, also an empty one: collision_monitor stops without."""
+        data = points(poses.bodies, self._spacing).astype("<f4")
+        cloud = self._cloud(
+            header=self._make.header(poses.stamp, poses.frame_id),
+            height=1,
+            width=len(data),
+            fields=self._fields,
+            is_bigendian=False,
+            point_step=12,
+            row_step=12 * len(data),
+            data=np.frombuffer(data.tobytes(), np.uint8),
+            is_dense=True,
+        )
+        return [(TOPIC, cloud)]
+
+    def silent(self, now: int) -> list[Sent]:
+        """Nothing: without a cloud collision_monitor stops the robot, which is right."""
+        return []
+
+
+def points(bodies: Bodies, spacing: float = SPACING) -> NDArray[np.float64]:
+    """(P, 3) metres: on and in everybody, limb by limb."""
+    clouds = [
+        _of(capsules(joints, covariance), spacing)
+        for joints, covariance in zip(bodies.joints, bodies.covariance, strict=True)
+    ]
+    return np.concatenate([np.zeros((0, 3)), *clouds])
+
+
+def _of(limbs: Capsules, spacing: float) -> NDArray[np.float64]:
+    """(P, 3) of one person: each limb's axis, and its skin in each direction."""
+    a, b = limbs.ends[:, 0], limbs.ends[:, 1]
+    steps = np.ceil(np.linalg.norm(b - a, axis=1) / spacing).astype(int) + 1
+    limb = np.repeat(np.arange(len(steps)), steps)
+    first = np.cumsum(steps) - steps
+    along = ((np.arange(len(limb)) - first[limb]) / np.maximum(steps - 1, 1)[limb])[:, None]
+    axis = a[limb] * (1 - along) + b[limb] * along
+    # The ellipsoid's point farthest in a direction u is C u / sqrt(u^T C u); in between, a mixture.
+    toward = limbs.covariance @ _DIRECTIONS.T
+    variance = np.einsum("di,ceid->ced", _DIRECTIONS, toward)
+    spread = toward.swapaxes(2, 3) / np.sqrt(np.maximum(variance, 1e-12))[..., None]
+    mixed = spread[limb, 0] * (1 - along)[..., None] + spread[limb, 1] * along[..., None]
+    skin = axis[:, None] + limbs.radius[limb, None, None] * _DIRECTIONS + SIGMAS * mixed
+    return np.concatenate([axis, skin.reshape(-1, 3)])

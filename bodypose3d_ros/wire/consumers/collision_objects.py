@@ -1,0 +1,157 @@
+"""``moveit_msgs/PlanningScene`` diffs: people as cylinders and spheres to keep clear of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ...body.shape import Capsules, capsules
+from ..messages import Message
+from ..pose_cdr import Poses
+from . import Make, Sent
+
+Array = NDArray[np.float64]
+
+TOPIC = "planning_scene"
+RATE = 10.0
+"""Updates a second at most: a planner needs no more, and each is a scene's work."""
+SIGMAS = 2.0
+_OBJECT = "moveit_msgs/msg/CollisionObject"
+_SPHERE, _CYLINDER = 2, 3  # shape_msgs/SolidPrimitive
+_STEP = 0.02
+"""Radii and lengths are rounded up to it, so that a standing person keeps the same shapes."""
+
+
+@dataclass(frozen=True)
+class Solids:
+    """The shapes of one person: a cylinder a limb and a sphere at each of its ends."""
+
+    kind: NDArray[np.uint8]
+    """(S,) of SolidPrimitive."""
+    size: Array
+    """(S, 2) metres: radius, and height of a cylinder."""
+    place: Array
+    """(S, 3) metres."""
+    turn: Array
+    """(S, 4) quaternions x y z w: a cylinder lies along z."""
+
+    def fits(self, other: Solids) -> bool:
+        """Whether this one's shapes, moved, hold the other's, and are not much larger."""
+        if not np.array_equal(self.kind, other.kind):
+            return False
+        spare = self.size - other.size
+        return bool((spare > -1e-9).all() and (spare < 3 * _STEP).all())
+
+
+def solids(limbs: Capsules, sigmas: float = SIGMAS) -> Solids:
+    """The shapes that hold one person's limbs, within so many standard deviations of the joints."""
+    count = len(limbs.radius)
+    along = limbs.ends[:, 1] - limbs.ends[:, 0]
+    length = np.linalg.norm(along, axis=1)
+    radius = np.ceil(limbs.grown(sigmas) / _STEP) * _STEP
+    height = np.ceil(length / _STEP) * _STEP
+    turn = np.tile([0.0, 0.0, 0.0, 1.0], (3 * count, 1))
+    if count:
+        turn[:count] = _from_z(along / np.maximum(length, 1e-9)[:, None])
+    return Solids(
+        kind=np.repeat(np.array([_CYLINDER, _SPHERE], np.uint8), [count, 2 * count]),
+        size=np.stack([np.tile(radius, 3), np.concatenate([height, np.zeros(2 * count)])], -1),
+        place=np.concatenate([limbs.ends.mean(axis=1), limbs.ends[:, 0], limbs.ends[:, 1]]),
+        turn=turn,
+    )
+
+
+def _from_z(directions: Array) -> Array:
+    """(S, 4) quaternions that turn z onto unit vectors (S, 3), the shortest way."""
+    x, y, z = directions.T
+    quaternions = np.stack([-y, x, np.zeros_like(z), 1 + z], -1)
+    back = z < -1 + 1e-9
+    quaternions[back] = 1, 0, 0, 0
+    return np.asarray(Rotation.from_quat(quaternions).as_quat())
+
+
+class CollisionObjects:
+    """Adds, moves and removes a collision object ``person_<id>`` with the life of each track.
+
+    An object is moved while its shapes still hold the person, and added anew, which replaces it,
+    when they do not. Objects stay when poses stop: a person does not leave because a camera died.
+    """
+
+    def __init__(self, make: Make, rate: float = RATE) -> None:
+        self.ended: tuple[str, ...] = ()
+        self._make = make
+        self._least = round(1e9 / rate)
+        self._sent: int | None = None
+        self._known: dict[int, Solids] = {}
+        self._object = make.type(_OBJECT)
+
+    def __call__(self, poses: Poses) -> list[Sent]:
+        """The changes since the last scene, unless that was a moment ago."""
+        if self._sent is not None and 0 <= poses.stamp - self._sent < self._least:
+            return []
+        self._sent = poses.stamp
+        bodies, header = poses.bodies, self._make.header(poses.stamp, poses.frame_id)
+        changes, seen = [], set()
+        for n, identity in enumerate(bodies.track_id.tolist()):
+            seen.add(identity)
+            now = solids(capsules(bodies.joints[n], bodies.covariance[n]))
+            before = self._known.get(identity)
+            moved = before is not None and before.fits(now)
+            if not moved:
+                self._known[identity] = now
+            changes.append(
+                self._move(header, identity, now) if moved else self._add(header, identity, now)
+            )
+        for identity in self._known.keys() - seen:
+            del self._known[identity]
+            changes.append(self._change(header, identity, self._object.REMOVE))
+        return [(TOPIC, self._diff(changes))]
+
+    def silent(self, now: int) -> list[Sent]:
+        """Nothing: everybody stays where they were seen last."""
+        return []
+
+    def _add(self, header: Message, identity: int, shapes: Solids) -> Message:
+        change = self._move(header, identity, shapes)
+        change.operation = self._object.ADD
+        change.primitives = [
+            self._primitive_of(int(kind), size)
+            for kind, size in zip(shapes.kind, shapes.size, strict=True)
+        ]
+        return change
+
+    def _move(self, header: Message, identity: int, shapes: Solids) -> Message:
+        """Places alone: MoveIt moves the shapes that it has."""
+        change = self._change(header, identity, self._object.MOVE)
+        change.primitive_poses = [
+            self._make.pose(xyz, xyzw) for xyz, xyzw in zip(shapes.place, shapes.turn, strict=True)
+        ]
+        return change
+
+    def _change(self, header: Message, identity: int, operation: Any) -> Message:  # noqa: ANN401
+        """``operation`` is the host's: rclpy's bytes or rosbags' number."""
+        change = self._make.empty(_OBJECT)
+        change.header, change.id, change.operation = header, f"person_{identity}", operation
+        change.pose = self._make.pose((0, 0, 0))
+        return change
+
+    def _primitive_of(self, kind: int, size: Array) -> Message:
+        """SolidPrimitive wants a cylinder's height before its radius."""
+        radius, height = size.tolist()
+        primitive = self._make.empty("shape_msgs/msg/SolidPrimitive")
+        primitive.type = kind
+        primitive.dimensions = self._make.numbers(
+            [height, radius] if kind == _CYLINDER else [radius]
+        )
+        return primitive
+
+    def _diff(self, changes: list[Message]) -> Message:
+        """One scene with all changes, so that none is lost or seen without the others."""
+        scene = self._make.empty("moveit_msgs/msg/PlanningScene")
+        scene.is_diff = scene.robot_state.is_diff = True
+        scene.world.collision_objects = changes
+        return scene

@@ -1,0 +1,186 @@
+"""REP 155 (ROS4HRI): bodies as ``hri_msgs`` topics and TF frames, for hri_rviz and pyhri."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ...body.people import Bodies
+from ...body.skeleton import INDEX, known
+from ..messages import Message
+from ..pose_cdr import Poses
+from . import Make, Sent
+
+Array = NDArray[np.float64]
+Picture = Callable[[int], NDArray[np.uint8] | None]
+"""The BGR image (H, W, 3) of a stamp, or None where it is not there."""
+
+TRACKED = "/humans/bodies/tracked"
+_BODY = "/humans/bodies/{id}/"
+_TF = "/tf"
+
+_PELVIS = INDEX["pelvis"]
+# Skeleton2D.msg's order.
+_SKELETON = [
+    INDEX[name]
+    for name in (
+        "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder",
+        "left_elbow", "left_wrist", "right_hip", "right_knee", "right_ankle", "left_hip",
+        "left_knee", "left_ankle", "left_eye", "right_eye", "left_ear", "right_ear",
+    )
+]  # fmt: skip
+# REP 155's links, by our joints: the root apart, all of them children of ``body_<id>``.
+_LINKS = {
+    "waist": "pelvis",
+    "torso": "torso",
+    "head": "nose",
+    **{
+        f"{side[0]}_{name}": f"{side}_{name}"
+        for side in ("left", "right")
+        for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    },
+}
+
+
+def body_id(track_id: int) -> str:
+    """A body's id as REP 155 wants it: short, of letters and digits, good in a topic's name."""
+    return f"b{track_id:04d}"
+
+
+class Humans:
+    """Tells who is tracked, and for each of them what ROS4HRI's listeners read."""
+
+    def __init__(self, make: Make, picture: Picture, size: Callable[[], tuple[int, int]]) -> None:
+        """Take what is needed of the image.
+
+        Args:
+            make: Makes messages.
+            picture: Gives the image that people are cut out of.
+            size: The raw image's width and height; (0, 0) while not known.
+        """
+        self.ended: tuple[str, ...] = ()
+        self._tracked: list[str] = []
+        self._make = make
+        self._picture = picture
+        self._size = size
+        for name in ("IdsList", "Skeleton2D", "NormalizedPointOfInterest2D"):
+            make.type(f"hri_msgs/msg/{name}")  # missing packages are told when the output is made
+
+    def __call__(self, poses: Poses) -> list[Sent]:
+        """Who is tracked, then each body's topics and frames."""
+        ids = [body_id(identity) for identity in poses.bodies.track_id.tolist()]
+        self._now_tracked(ids)
+        header = self._make.header(poses.stamp, poses.frame_id)
+        sent: list[Sent] = [(TRACKED, self._ids(header, ids))]
+        picture = self._picture(poses.stamp) if ids else None
+        for n, identity in enumerate(ids):
+            topic = _BODY.format(id=identity)
+            sent += [(topic + name, message) for name, message in self._image(poses, n, picture)]
+            sent += [(topic + name, message) for name, message in self._place(poses, n, header)]
+        if frames := [
+            frame for n, i in enumerate(ids) for frame in self._frames(poses.bodies, n, i, header)
+        ]:
+            sent.append((_TF, self._make.type("tf2_msgs/msg/TFMessage")(transforms=frames)))
+        return sent
+
+    def silent(self, now: int) -> list[Sent]:
+        """Nobody is tracked any more: listeners drop the bodies."""
+        self._now_tracked([])
+        return [(TRACKED, self._ids(self._make.header(now, ""), []))]
+
+    def _now_tracked(self, ids: list[str]) -> None:
+        gone = [identity for identity in self._tracked if identity not in ids]
+        self.ended, self._tracked = tuple(_BODY.format(id=i) for i in gone), ids
+
+    def _ids(self, header: Message, ids: list[str]) -> Message:
+        return self._make.type("hri_msgs/msg/IdsList")(header=header, ids=ids)
+
+    def _image(
+        self, poses: Poses, n: int, picture: NDArray[np.uint8] | None
+    ) -> list[tuple[str, Message]]:
+        """What is about the picture: in parts of its size, so its size has to be known."""
+        width, height = self._size()
+        if not width or not height:
+            return []
+        # The stamp is the image's; so is the frame, which poses in another frame do not name.
+        header = self._make.header(poses.stamp, poses.frame_id)
+        x, y, w, h = poses.roi[n].tolist()
+        region = self._make.type("hri_msgs/msg/NormalizedRegionOfInterest2D")(
+            header=header,
+            xmin=x / width,
+            ymin=y / height,
+            xmax=(x + w) / width,
+            ymax=(y + h) / height,
+            c=float(poses.bodies.score[n]),
+        )
+        sent = [("roi", region), ("skeleton2d", self._skeleton(poses.bodies, n, header))]
+        if picture is not None and w and h:
+            cut = np.ascontiguousarray(picture[y : y + h, x : x + w])
+            sent.append(("cropped", self._cropped(cut, header)))
+        return sent
+
+    def _skeleton(self, bodies: Bodies, n: int, header: Message) -> Message:
+        point = self._make.type("hri_msgs/msg/NormalizedPointOfInterest2D")
+        pixels, confidence = bodies.pixels[n, _SKELETON], bodies.confidence[n, _SKELETON]
+        # REP 155 has no unknown point: one without confidence stands in the corner.
+        parts = np.nan_to_num(np.clip(pixels / self._size(), 0, 1))
+        sure = np.where(known(pixels), confidence, 0)
+        points = [
+            point(x=x, y=y, c=c) for (x, y), c in zip(parts.tolist(), sure.tolist(), strict=True)
+        ]
+        return self._make.type("hri_msgs/msg/Skeleton2D")(header=header, skeleton=points)
+
+    def _cropped(self, cut: NDArray[np.uint8], header: Message) -> Message:
+        height, width = cut.shape[:2]
+        return self._make.type("sensor_msgs/msg/Image")(
+            header=header,
+            height=height,
+            width=width,
+            encoding="bgr8",
+            is_bigendian=0,
+            step=3 * width,
+            data=cut.ravel(),
+        )
+
+    def _place(self, poses: Poses, n: int, header: Message) -> list[tuple[str, Message]]:
+        pelvis, velocity = poses.bodies.joints[n, _PELVIS], poses.bodies.velocity[n, _PELVIS]
+        sent = []
+        if known(pelvis):
+            stamped = self._make.type("geometry_msgs/msg/PointStamped")
+            sent.append(("position", stamped(header=header, point=self._make.point(pelvis))))
+        if known(velocity):
+            twist = self._make.type("geometry_msgs/msg/Twist")(
+                linear=self._make.vector(velocity), angular=self._make.vector((0, 0, 0))
+            )
+            stamped = self._make.type("geometry_msgs/msg/TwistStamped")
+            sent.append(("velocity", stamped(header=header, twist=twist)))
+        return sent
+
+    def _frames(self, bodies: Bodies, n: int, identity: str, header: Message) -> list[Message]:
+        """The root in the frame of the poses, REP 155's links in the root."""
+        joints = bodies.joints[n]
+        if not known(joints[_PELVIS]):
+            return []
+        turns = Rotation.from_quat(bodies.orientation[n])
+        back = turns[_PELVIS].inv()
+        root = f"body_{identity}"
+        frames = [self._frame(header, root, joints[_PELVIS], turns[_PELVIS].as_quat())]
+        within = self._make.header(header.stamp.sec * 10**9 + header.stamp.nanosec, root)
+        for link, name in _LINKS.items():
+            joint = INDEX[name]
+            if known(joints[joint]):
+                at = back.apply(joints[joint] - joints[_PELVIS])
+                turn = (back * turns[joint]).as_quat()
+                frames.append(self._frame(within, f"{link}_{identity}", at, turn))
+        return frames
+
+    def _frame(self, header: Message, child: str, xyz: Array, xyzw: Array) -> Message:
+        transform = self._make.type("geometry_msgs/msg/Transform")(
+            translation=self._make.vector(xyz), rotation=self._make.quaternion(xyzw)
+        )
+        return self._make.type("geometry_msgs/msg/TransformStamped")(
+            header=header, child_frame_id=child, transform=transform
+        )

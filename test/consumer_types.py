@@ -1,0 +1,88 @@
+"""Messages of other programs' packages without ROS 2: the fields that the bridge sets.
+
+On a real ROS 2 ``test/ros/test_bridge.py`` sends the packages' own.
+"""
+
+import numpy as np
+from rosbags.interfaces import Nodetype
+from rosbags.typesys import get_types_from_msg
+
+from bodypose3d_ros.wire.consumers import Make
+from bodypose3d_ros.wire.typestore import ros_types
+
+_TEXTS = {
+    "people_msgs/msg/Person": (
+        "string name\ngeometry_msgs/Point position\ngeometry_msgs/Point velocity\n"
+        "float64 reliability\nstring[] tagnames\nstring[] tags"
+    ),
+    "people_msgs/msg/People": "std_msgs/Header header\npeople_msgs/Person[] people",
+    "vision_msgs/msg/BoundingBox3D": "geometry_msgs/Pose center\ngeometry_msgs/Vector3 size",
+    "vision_msgs/msg/Detection3D": (
+        "std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n"
+        "vision_msgs/BoundingBox3D bbox\nstring id"
+    ),
+    "vision_msgs/msg/Detection3DArray": (
+        "std_msgs/Header header\nvision_msgs/Detection3D[] detections"
+    ),
+    "moveit_msgs/msg/CollisionObject": (
+        "std_msgs/Header header\ngeometry_msgs/Pose pose\nstring id\n"
+        "shape_msgs/SolidPrimitive[] primitives\ngeometry_msgs/Pose[] primitive_poses\n"
+        "byte ADD=0\nbyte REMOVE=1\nbyte APPEND=2\nbyte MOVE=3\nbyte operation"
+    ),
+    "moveit_msgs/msg/RobotState": "bool is_diff",
+    "moveit_msgs/msg/PlanningSceneWorld": "moveit_msgs/CollisionObject[] collision_objects",
+    "moveit_msgs/msg/PlanningScene": (
+        "moveit_msgs/RobotState robot_state\nmoveit_msgs/PlanningSceneWorld world\nbool is_diff"
+    ),
+    "hri_msgs/msg/IdsList": "std_msgs/Header header\nstring[] ids",
+    "hri_msgs/msg/NormalizedRegionOfInterest2D": (
+        "std_msgs/Header header\nfloat32 xmin\nfloat32 ymin\nfloat32 xmax\nfloat32 ymax\nfloat32 c"
+    ),
+    "hri_msgs/msg/NormalizedPointOfInterest2D": "float32 x\nfloat32 y\nfloat32 c",
+    "hri_msgs/msg/Skeleton2D": (
+        "std_msgs/Header header\nhri_msgs/NormalizedPointOfInterest2D[18] skeleton"
+    ),
+}
+
+STORE = ros_types()
+for _name, _text in _TEXTS.items():
+    STORE.register(get_types_from_msg(_text, _name))
+
+
+def lookup(name):
+    """As a host does where a package is not installed."""
+    if name not in STORE.types:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name.split("/")[0])
+    return STORE.types[name]
+
+
+def empty(name):
+    """A message with every field empty or zero, as rclpy makes one."""
+    fields = STORE.fielddefs[name][1]
+    return STORE.types[name](**{field: _nothing(what) for field, what in fields})
+
+
+def _nothing(description):
+    kind, what = description
+    if kind == Nodetype.NAME:
+        return empty(what)
+    if kind == Nodetype.BASE:
+        return "" if what[0] == "string" else np.zeros(1, _dtype(what[0]))[0].item()
+    (_, element), _ = what
+    return (
+        [] if element == "string" or isinstance(element, str) else np.zeros(0, _dtype(element[0]))
+    )
+
+
+def _dtype(name):
+    return {"byte": "int8", "string": "U1"}.get(name, name)
+
+
+def make():
+    return Make(lookup, empty, lambda numbers: np.array(numbers, np.float64))
+
+
+def through_cdr(message):
+    """The message as a reader has it: nothing of a wrong type or length gets through."""
+    name = message.__msgtype__
+    return STORE.deserialize_cdr(STORE.serialize_cdr(message, name), name)
