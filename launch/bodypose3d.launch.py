@@ -21,6 +21,8 @@ ARGUMENTS = (
     ("target_frame", "", "The frame of poses and TF; goes before the parameters file when set."),
     ("use_sim_time", "false", "Take the time from /clock."),
     ("log_level", "info", "debug, info, warn, error or fatal."),
+    ("outputs", "", "What else tells who is there: people points cloud collision_objects ..."),
+    ("outputs_frame", "", "The frame of those outputs; empty: that of the poses."),
     ("rviz", "false", "Open RViz beside it."),
     ("fixed_frame", "", "RViz's, z up; empty: target_frame, else camera_link."),
 )
@@ -70,4 +72,19 @@ def _nodes(context: LaunchContext) -> list[Node]:
         parameters=[{"use_sim_time": use_sim_time}],
         condition=IfCondition(chosen["rviz"]),
     )
-    return [node, rviz]
+    bridge = Node(
+        package="bodypose3d_ros",
+        executable="bodypose3d_bridge",
+        name="bodypose3d_bridge",
+        namespace=chosen["namespace"],
+        parameters=[
+            {
+                "use_sim_time": use_sim_time,
+                "outputs": chosen["outputs"].split() or [""],
+                "frame": chosen["outputs_frame"],
+            }
+        ],
+        remappings=[("poses", "bodypose3d/poses"), ("image", image)],
+        output="screen",
+    )
+    return [node, rviz, *([bridge] if chosen["outputs"] else [])]
