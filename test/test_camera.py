@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.camera import Camera, is_calibrated
 from bodypose3d_ros.errors import CameraError
 from people_made_up import standing
 
@@ -108,12 +108,13 @@ def test_rectified_images_are_described_by_the_projection_matrix():
     assert not camera.distorted
 
 
-def test_a_calibration_file_is_read_as_camera_calibration_writes_it(tmp_path):
+@pytest.mark.parametrize("key", ["distortion_model", "camera_model"])
+def test_a_calibration_file_is_read_as_camera_calibration_writes_it(tmp_path, key):
     path = tmp_path / "camera.yaml"
     path.write_text(
         "image_width: 640\nimage_height: 480\ncamera_name: head\n"
         "camera_matrix:\n  rows: 3\n  cols: 3\n  data: [610, 0, 322.5, 0, 608, 238.1, 0, 0, 1]\n"
-        "distortion_model: plumb_bob\n"
+        f"{key}: plumb_bob\n"
         "distortion_coefficients:\n  rows: 1\n  cols: 5\n  data: [-0.25, 0.08, 0.001, -0.0007, 0]\n"
         "projection_matrix:\n  rows: 3\n  cols: 4\n"
         "  data: [590, 0, 320, 0, 0, 590, 240, 0, 0, 0, 1, 0]\n"
@@ -124,6 +125,27 @@ def test_a_calibration_file_is_read_as_camera_calibration_writes_it(tmp_path):
     assert Camera.from_yaml(path, rectified=True).matrix[0, 0] == 590
 
 
+@pytest.mark.parametrize("ros", [1, 2])
+def test_a_camera_info_that_was_echoed_into_a_file_is_a_calibration(tmp_path, ros):
+    """As ``ros2 topic echo --once`` prints it; ROS 1 had capital letters."""
+    text = (
+        "header:\n  stamp:\n    sec: 3\n    nanosec: 0\n  frame_id: head\n"
+        "height: 480\nwidth: 640\ndistortion_model: plumb_bob\n"
+        "d:\n- -0.25\n- 0.08\n- 0.001\n- -0.0007\n- 0.0\n"
+        "k: [610, 0, 322.5, 0, 608, 238.1, 0, 0, 1]\nr: [1, 0, 0, 0, 1, 0, 0, 0, 1]\n"
+        "p: [590, 0, 320, 0, 0, 590, 240, 0, 0, 0, 1, 0]\nbinning_x: 2\nbinning_y: 2\n"
+        "roi:\n  x_offset: 0\n  y_offset: 0\n  height: 0\n  width: 0\n  do_rectify: false\n---\n"
+    )
+    if ros == 1:
+        text = text.replace("\nd:", "\nD:").replace("\nk:", "\nK:").replace("\np:", "\nP:")
+    path = tmp_path / "camera.yaml"
+    path.write_text(text)
+    camera = Camera.from_yaml(path)
+    assert (camera.width, camera.distortion[0]) == (320, -0.25)
+    assert_allclose(camera.matrix[0], [305, 0, 161.25])
+    assert Camera.from_yaml(path, rectified=True).matrix[0, 0] == 295
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -131,9 +153,14 @@ def test_a_calibration_file_is_read_as_camera_calibration_writes_it(tmp_path):
         ({"k": np.full(9, np.nan)}, "NaN"),
         ({"d": [np.nan, 0, 0, 0, 0]}, "NaN"),
         ({"k": -K.ravel()}, "positive focal lengths"),
-        ({"distortion_model": "kannala_brandt"}, "'kannala_brandt' is not known: use one of"),
+        ({"distortion_model": "kannala_brandt", "d": [0.1]}, "'kannala_brandt' is not known"),
+        ({"d": [0.1, 0, 0, 0, 0, 0.2, 0, 0]}, "4 or 5 distortion coefficients, here are 8"),
         ({"d": [0.1, 0.2, 0.3]}, "4 or 5 distortion coefficients, here are 3"),
         ({"width": 0}, "0x480"),
+        ({"width": 0, "height": 0}, "0x0"),
+        ({"k": [1e-300, 0, 320, 0, 1e-300, 240, 0, 0, 1]}, "no camera's"),
+        ({"k": [64000, 0, 320, 0, 64000, 240, 0, 0, 1]}, "no camera's"),  # 100 image widths
+        ({"k": [600, 0, 1e6, 0, 600, 240, 0, 0, 1]}, "optical axis through the pixel"),
     ],
 )  # fmt: skip
 def test_camera_info_that_cannot_be_used_says_why(changes, says):
@@ -141,8 +168,50 @@ def test_camera_info_that_cannot_be_used_says_why(changes, says):
         Camera.from_camera_info(info(**changes))
 
 
-def test_an_empty_model_without_coefficients_is_a_camera_without_distortion():
-    assert not Camera.from_camera_info(info(distortion_model="", d=[])).distorted
+@pytest.mark.parametrize("model", ["", "none", "None", "plumb_bob", "equidistant", "Inverse Brown"])
+@pytest.mark.parametrize("coefficients", [[], [0.0] * 4, [0.0] * 5, [0.0] * 8])
+def test_no_coefficients_or_only_zeros_are_no_lens_under_any_name(model, coefficients):
+    """As image_geometry takes it."""
+    assert not Camera.from_camera_info(info(distortion_model=model, d=coefficients)).distorted
+
+
+def test_zeros_that_fill_up_the_coefficients_are_left_out():
+    """Orbbec's driver sends eight coefficients as plumb_bob."""
+    five = [-0.03, 0.035, -0.00014, -0.00015, -0.012]
+    camera = Camera.from_camera_info(info(d=[*five, 0, 0, 0]))
+    assert camera.distortion.tolist() == five
+
+
+def test_a_camera_info_of_no_size_takes_the_images():
+    camera = Camera.from_camera_info(info(width=0, height=0), image_size=(640, 480))
+    assert (camera.width, camera.height) == (640, 480)
+    known = Camera.from_camera_info(info(), image_size=(1280, 960))
+    assert (known.width, known.height) == (640, 480)
+
+
+def test_a_small_part_of_a_large_sensor_is_plausible():
+    """Its focal length is 95 of its widths, its optical axis outside of it."""
+    window = roi(x_offset=600, y_offset=0, width=64, height=48)
+    camera = Camera.from_camera_info(info(roi=window, k=[6100, 0, 322, 0, 6100, 238, 0, 0, 1]))
+    assert (camera.width, camera.matrix[0, 2]) == (64, 322 - 600)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_skew_counts_whatever_the_lens(lens):
+    model, coefficients = LENSES[lens]
+    skewed, straight = K.copy(), Camera(640, 480, K, model, coefficients)
+    skewed[0, 1] = 12.0
+    camera = Camera(640, 480, skewed, model, coefficients)
+    point = np.array([0.4, 0.3, 2.0])
+    pixel, beside = camera.project(point), straight.project(point)
+    # u = fx x + s y + cx, where y is (v - cy) / fy
+    assert_allclose(pixel, beside + [12.0 * (beside[1] - K[1, 2]) / K[1, 1], 0], atol=1e-9)
+    assert_allclose(camera.rays(pixel), point[:2] / point[2], atol=1e-9)
+
+
+@pytest.mark.parametrize("k", [np.zeros(9), K.ravel()])
+def test_zeros_for_a_matrix_say_that_nobody_calibrated(k):
+    assert is_calibrated(info(k=k)) == bool(k.any())
 
 
 def test_another_size_than_the_images_is_refused():

@@ -252,6 +252,17 @@ def test_a_field_of_view_can_stand_in_for_a_camera_info(start):
     assert pixel == pytest.approx(CAMERA.project([SHAPE[33] + [0, 0, 2.0]])[0, 0])
 
 
+def test_a_field_of_view_wins_over_a_camera_info_of_zeros(start):
+    """usb_cam sends K as zeros where nobody has calibrated the camera."""
+    node = start(hfov=60.0)
+    zeros = MESSAGES.camera_info(CAMERA, MESSAGES.header(STAMP, "camera"))
+    zeros.k = np.zeros(9)
+    node.core.camera_info(zeros)
+    node.image()
+    pixel = node.wait(topics.POSES).poses[0].joints[33].u
+    assert pixel == pytest.approx(CAMERA.project([SHAPE[33] + [0, 0, 2.0]])[0, 0])
+
+
 def test_an_image_that_is_not_what_it_says_is_skipped(start):
     node = start()
     node.info()

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -29,6 +30,10 @@ _CONVERGED = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-10)
 _undistort_iterated = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
 # A pixel whose ray does not project back onto it lies where the lens model cannot be inverted.
 _INVERSION_TOLERANCE_PX = 0.5
+
+# What no camera has: a field of view of one degree, or of more than 179.
+_FOCAL_LENGTHS = (0.001, 50.0)  # in units of the image's longer side
+_FARTHEST_CENTER = 10.0  # likewise, of the optical axis from the image's centre
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,13 @@ class Camera:
         return cls(width, height, np.array(matrix), assumed_hfov=hfov)
 
     @classmethod
-    def from_camera_info(cls, info: Any, *, rectified: bool = False) -> Camera:  # noqa: ANN401
+    def from_camera_info(
+        cls,
+        info: Any,  # noqa: ANN401 - any host's class
+        *,
+        rectified: bool = False,
+        image_size: tuple[int, int] | None = None,
+    ) -> Camera:
         """The camera of the images that come with a ``sensor_msgs/CameraInfo``.
 
         Binning and region of interest are honoured with image_geometry's convention: a pixel of
@@ -81,13 +92,22 @@ class Camera:
             rectified: The image is an ``image_rect``: the projection matrix P describes it and
                 it has no distortion. P's fourth column (a stereo baseline) is not applied, since
                 joints are given in the frame of the camera that took the image.
+            image_size: The image's width and height, taken where the message says 0x0, as
+                drivers do whose calibration was typed in.
+
+        Raises:
+            CameraError: The calibration cannot be used, or no camera can have it.
         """
         distortion_model, distortion = str(info.distortion_model), np.array(info.d, np.float64)
         matrix = np.array(info.k, np.float64).reshape(3, 3)
         if rectified:
             matrix = np.array(info.p, np.float64).reshape(3, 4)[:, :3]
             distortion_model, distortion = "plumb_bob", np.zeros(5)
-        full = cls(int(info.width), int(info.height), matrix, distortion_model, distortion)
+        size = int(info.width), int(info.height)
+        if size == (0, 0) and image_size is not None:
+            size = image_size
+        full = cls(*size, matrix, distortion_model, distortion)
+        _check_plausible(full)
         roi = info.roi
         return full._cropped(
             (int(roi.x_offset), int(roi.y_offset)),
@@ -97,21 +117,30 @@ class Camera:
 
     @classmethod
     def from_yaml(cls, path: Path | str, *, rectified: bool = False) -> Camera:
-        """The camera of a file that ROS' camera_calibration wrote."""
+        """The camera of a file that ROS' camera_calibration wrote, or a CameraInfo as YAML.
+
+        The latter is what ``ros2 topic echo --once /camera/camera_info > camera.yaml`` writes.
+
+        Raises:
+            CameraError: The file cannot be read, or holds no calibration that can be used.
+        """
         path = Path(path)
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            # ros2 topic echo ends a message with the mark that begins another document.
+            content: Any = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)
         except OSError as error:
             raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise CameraError(f"{path}: is not a YAML file: {_first_line(error)}") from error
         try:
+            if isinstance(content, Mapping) and ("k" in content or "K" in content):
+                return cls.from_camera_info(_as_message(content), rectified=rectified)
             return cls._from_calibration(content, rectified)
         except (KeyError, TypeError, ValueError) as error:
             raise CameraError(
                 f"{path}: is not a camera_calibration file ({type(error).__name__}: {error}); "
                 "it needs image_width, image_height, camera_matrix, distortion_model and "
-                "distortion_coefficients"
+                "distortion_coefficients, or the fields of a CameraInfo"
             ) from error
         except CameraError as error:
             raise CameraError(f"{path}: {error}") from error
@@ -121,14 +150,19 @@ class Camera:
         width, height = int(content["image_width"]), int(content["image_height"])
         if rectified:
             projection = np.array(content["projection_matrix"]["data"], np.float64)
-            return cls(width, height, projection.reshape(3, 4)[:, :3])
-        return cls(
-            width,
-            height,
-            np.array(content["camera_matrix"]["data"], np.float64).reshape(3, 3),
-            str(content["distortion_model"]),
-            np.array(content["distortion_coefficients"]["data"], np.float64),
-        )
+            camera = cls(width, height, projection.reshape(3, 4)[:, :3])
+        else:
+            # Some versions of camera_calibration call the lens model camera_model.
+            model = "distortion_model" if "distortion_model" in content else "camera_model"
+            camera = cls(
+                width,
+                height,
+                np.array(content["camera_matrix"]["data"], np.float64).reshape(3, 3),
+                str(content[model]),
+                np.array(content["distortion_coefficients"]["data"], np.float64),
+            )
+        _check_plausible(camera)
+        return camera
 
     def _cropped(
         self, offset: tuple[int, int], size: tuple[int, int], binning: tuple[int, int]
@@ -155,7 +189,7 @@ class Camera:
     @property
     def distorted(self) -> bool:
         """Whether the lens bends anything."""
-        return bool(self.distortion.any()) or self.distortion_model == "equidistant"
+        return bool(self.distortion.any())
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse an image that this camera did not take.
@@ -205,26 +239,27 @@ class Camera:
             pixels[seen] = self._project(flat[seen])
         return pixels.reshape(*points.shape[:-1], 2)
 
+    # OpenCV is handed the lens alone, with K outside: what it does with K leaves out its skew.
     def _undistort(self, pixels: Array) -> Array:
-        source = np.ascontiguousarray(pixels[:, None])
+        source = np.ascontiguousarray(_through(self.k_inv, pixels)[:, None])
         if self.distortion_model == "equidistant":
-            rays = cv2.fisheye.undistortPoints(source, self.matrix, self.distortion)
+            rays = cv2.fisheye.undistortPoints(source, np.eye(3), self.distortion)
         else:
             rays = _undistort_iterated(
-                source, self.matrix, self.distortion, R=None, P=None, criteria=_CONVERGED
+                source, np.eye(3), self.distortion, R=None, P=None, criteria=_CONVERGED
             )
         return np.asarray(rays, np.float64).reshape(-1, 2)
 
     def _project(self, points: Array) -> Array:
         if not self.distorted:
             return _through(self.matrix, points[:, :2] / points[:, 2:])
-        zero = np.zeros(3)
+        zero, one = np.zeros(3), np.eye(3)
         source = np.ascontiguousarray(points[:, None])
         if self.distortion_model == "equidistant":
-            pixels, _ = cv2.fisheye.projectPoints(source, zero, zero, self.matrix, self.distortion)
+            bent, _ = cv2.fisheye.projectPoints(source, zero, zero, one, self.distortion)
         else:
-            pixels, _ = cv2.projectPoints(source, zero, zero, self.matrix, self.distortion)
-        return np.asarray(pixels, np.float64).reshape(-1, 2)
+            bent, _ = cv2.projectPoints(source, zero, zero, one, self.distortion)
+        return _through(self.matrix, np.asarray(bent, np.float64).reshape(-1, 2))
 
 
 def _through(matrix: Array, points: Array) -> Array:
@@ -250,21 +285,63 @@ def _check(camera: Camera) -> None:
         )
     if not np.isfinite(D).all():
         raise CameraError("the distortion coefficients hold NaN or infinity: calibrate the camera")
-    if model in COEFFICIENTS:
-        if len(D) not in (0, *COEFFICIENTS[model]):
-            raise CameraError(
-                f"{model} takes {_alternatives(COEFFICIENTS[model])} distortion coefficients, "
-                f"here are {len(D)}"
-            )
-        if len(D) == 0:
-            object.__setattr__(camera, "distortion", np.zeros(COEFFICIENTS[model][0]))
-    elif model in ("", "none") and not D.any():
+    if not D.any():  # as image_geometry takes it: no lens, whatever its model is called
         object.__setattr__(camera, "distortion_model", "plumb_bob")
         object.__setattr__(camera, "distortion", np.zeros(5))
-    else:
+    elif model not in COEFFICIENTS:
         raise CameraError(
             f"the distortion model {model!r} is not known: use one of {', '.join(COEFFICIENTS)}"
         )
+    else:
+        object.__setattr__(camera, "distortion", _fitting(model, D))
+
+
+def _fitting(model: str, D: Array) -> Array:
+    """The coefficients without the zeros that some drivers fill up with."""
+    counts = COEFFICIENTS[model]
+    longest = max(counts)
+    if len(D) > longest and not D[longest:].any():
+        return D[:longest]
+    if len(D) not in counts:
+        raise CameraError(
+            f"{model} takes {_alternatives(counts)} distortion coefficients, here are {len(D)}"
+        )
+    return D
+
+
+def _check_plausible(camera: Camera) -> None:
+    """Refuse what a whole sensor cannot have, though a small part of one could.
+
+    Raises:
+        CameraError: The focal length or the optical axis is out of this world.
+    """
+    side = max(camera.width, camera.height)
+    focal = np.diag(camera.matrix)[:2]
+    shortest, longest = (limit * side for limit in _FOCAL_LENGTHS)
+    if focal.min() < shortest or focal.max() > longest:
+        raise CameraError(
+            f"focal lengths of {focal[0]:g} and {focal[1]:g} pixels are no camera's with images of "
+            f"{camera.width}x{camera.height}: calibrate it again"
+        )
+    center = camera.matrix[:2, 2]
+    if np.abs(center - (camera.width / 2, camera.height / 2)).max() > _FARTHEST_CENTER * side:
+        raise CameraError(
+            f"an optical axis through the pixel ({center[0]:g}, {center[1]:g}) is no camera's with "
+            f"images of {camera.width}x{camera.height}: calibrate it again"
+        )
+
+
+def _as_message(content: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as a CameraInfo
+    """The fields of a CameraInfo that were written as YAML; ROS 1 had D, K and P."""
+    fields = {str(name).lower(): value for name, value in content.items()}
+    filled = {"roi": {}, "binning_x": 0, "binning_y": 0, "p": np.zeros(12), **fields}
+    roi = {"x_offset": 0, "y_offset": 0, "width": 0, "height": 0, **filled["roi"]}
+    return SimpleNamespace(**{**filled, "roi": SimpleNamespace(**roi)})
+
+
+def is_calibrated(info: Any) -> bool:  # noqa: ANN401 - any host's class
+    """Whether a CameraInfo says anything: drivers without a calibration send K as zeros."""
+    return bool(np.any(info.k))
 
 
 def _alternatives(counts: tuple[int, ...]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.camera import Camera
+from ..body.camera import Camera, is_calibrated
 from ..body.people import Bodies, Frame, Regions, nearest
 from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS
 from ..errors import CameraError
@@ -131,8 +131,9 @@ def _camera(
     camera_infos: Mapping[str, Message], frame_id: str, image: NDArray[np.uint8], p: Parameters
 ) -> Camera:
     info = camera_infos.get(frame_id)
-    if info is not None:
-        return Camera.from_camera_info(info, rectified=p.rectified)
+    if info is not None and (is_calibrated(info) or not p.hfov):
+        size = image.shape[1], image.shape[0]
+        return Camera.from_camera_info(info, rectified=p.rectified, image_size=size)
     if p.hfov:
         return Camera.from_hfov(image.shape[1], image.shape[0], p.hfov)
     others = ", ".join(map(repr, camera_infos)) or "none at all"
