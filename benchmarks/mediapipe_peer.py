@@ -22,7 +22,7 @@ from bodypose3d_ros.body.people import Frame, select
 from bodypose3d_ros.body.skeleton import BLAZEPOSE_WEIGHTS, known
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
-from bodypose3d_ros.media import film
+from bodypose3d_ros.media import film, pictures
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
 from bodypose3d_ros.wire import images
@@ -86,13 +86,13 @@ def main() -> None:
             (BlazePoseDetector, BlazePose), models.paths("blazepose"), strict=True
         )
     )
-    pictures = {path: images.read(Path(path)) for path in sys.argv[1:]} or {
+    chosen = {path: pictures.read(Path(path)) for path in sys.argv[1:]} or {
         f"one_person {n}": frame.image
         for n, frame in enumerate(film.load("one_person").frames())
         if n % 5 == 0
     }
     worst = np.zeros(2)
-    for name, image in pictures.items():
+    for name, image in chosen.items():
         difference = differences(image, detector, pose)
         if difference is None:
             print(f"{name}: nobody, for both")

@@ -16,6 +16,18 @@ class InputError(Bodypose3dError):
     exit_code = 3
 
 
+class RefusedError(Bodypose3dError):
+    """What would destroy a file that is there; another argument mends it."""
+
+    exit_code = 2
+
+
+class WriteError(Bodypose3dError):
+    """A file that cannot be written: nothing that comes after it could be kept, either."""
+
+    exit_code = 3
+
+
 class CameraError(InputError):
     """A camera calibration that cannot be used, or that does not belong to the image."""
 
@@ -34,3 +46,8 @@ class EngineError(Bodypose3dError):
 
 class OutputError(EngineError):
     """A network's answer to one image that is no number: the next image may be fine."""
+
+
+def printable(text: object) -> str:
+    """A text as every terminal and file of UTF-8 takes it: file names need not be UTF-8."""
+    return str(text).encode(errors="surrogateescape").decode(errors="replace")

@@ -1,14 +1,23 @@
 """The command line: what it writes, and what it says when something is wrong."""
 
 import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mcap.reader import make_reader
 
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.engines import models
+from bodypose3d_ros.errors import EngineError
+from bodypose3d_ros.perception.pipeline import Pipeline
 
 
 def run(*arguments):
@@ -43,15 +52,15 @@ def test_pictures_of_any_size_are_looked_at(tmp_path, size):
 
 
 def test_one_bad_file_is_reported_and_the_others_are_done(tmp_path, picture):
+    gone = tmp_path / "gone.png"  # looked for before anything is done
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
-    gone = tmp_path / "gone.png"
     answer = run("estimate", bad, picture, gone, "--hfov", 60, "--out", tmp_path / "out", "--quiet")
     assert answer.exit_code == 3
     lines = [line for line in answer.output.splitlines() if line]
     assert len(lines) == 2
-    assert "bad.png" in lines[0]
-    assert "gone.png" in lines[1]
+    assert "gone.png" in lines[0]
+    assert "bad.png" in lines[1]
     assert len((tmp_path / "out" / "poses.jsonl").read_text().splitlines()) == 1
     assert (tmp_path / "out" / "overlay_room.png").exists()
     assert len(json.loads((tmp_path / "out" / "summary.json").read_text())["failures"]) == 2
@@ -96,6 +105,182 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path, picture):
     answer = run("estimate", picture, "--hfov", 60, "--out", picture)
     assert answer.exit_code == 3
     assert "cannot be written to" in answer.output
+
+
+def sources(folder):
+    lines = (folder / "poses.jsonl").read_text().splitlines()
+    return [json.loads(line)["source"] for line in lines]
+
+
+def overlays(folder):
+    return sorted(path.name for path in folder.glob("overlay*"))
+
+
+@pytest.mark.parametrize(("names", "labels", "expected"), [
+    (["a/1.png", "b/1.png"], ["a/1.png", "b/1.png"],
+     ["overlay_a_1.png.png", "overlay_b_1.png.png"]),
+    (["IMG.jpg", "IMG.png", "IMG_1.jpg"], ["IMG.jpg", "IMG.png", "IMG_1.jpg"],
+     ["overlay_IMG.jpg.png", "overlay_IMG.png.png", "overlay_IMG_1.png"]),
+    (["a_b/1.png", "a/b/1.png", "b/1.png"], ["a_b/1.png", "a/b/1.png", "{tmp}/b/1.png"], None),
+    (["a.png", "a.png"], ["a.png", "a.png (2)"],
+     ["overlay_a.png (2).png", "overlay_a.png.png"]),
+    (["IMG.jpg", "IMG.png", "IMG.jpg.png"], ["IMG.jpg", "IMG.png", "IMG.jpg.png"],
+     ["overlay_IMG.jpg.png", "overlay_IMG.jpg_2.png", "overlay_IMG.png.png"]),
+])  # fmt: skip
+def test_every_source_has_a_name_and_an_overlay_of_its_own(tmp_path, names, labels, expected):
+    for name in set(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 128, np.uint8))
+    paths = [tmp_path / name for name in names]
+    answer = run("estimate", *paths, "--hfov", 60, "--out", tmp_path / "out", "--quiet")
+    assert answer.exit_code == 0, answer.output
+    assert sources(tmp_path / "out") == [label.format(tmp=tmp_path.name) for label in labels]
+    written = overlays(tmp_path / "out")
+    assert len(written) == len(names)
+    assert expected is None or written == expected
+
+
+def test_a_source_is_never_replaced_by_a_result(tmp_path, picture):
+    out = tmp_path / "out"
+    assert run("estimate", picture, "--hfov", 60, "--out", out).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for source in ("overlay.png", "poses.mcap"):
+        answer = run("estimate", out / source, "--hfov", 60, "--out", out)
+        assert answer.exit_code == 2, answer.output
+        assert "was handed in" in answer.output.replace("\n", " ")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_result_replaces_an_earlier_one_as_a_whole(tmp_path, picture):
+    out = tmp_path / "out"
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    assert run("estimate", film, "--hfov", 60, "--out", out).exit_code == 0
+    assert overlays(out) == ["overlay.mp4"]
+    assert run("estimate", picture, "--hfov", 60, "--out", out).exit_code == 0
+    assert overlays(out) == ["overlay.png"]
+    (out / "overlay.mp4").write_bytes(b"somebody's own")
+    answer = run("estimate", film, "--hfov", 60, "--out", out)
+    assert answer.exit_code == 2
+    assert (out / "overlay.mp4").read_bytes() == b"somebody's own"
+    assert overlays(out) == ["overlay.mp4", "overlay.png"]
+
+
+def test_a_run_that_fails_leaves_its_parts_and_the_earlier_result(tmp_path, picture, monkeypatch):
+    out = tmp_path / "out"
+    assert run("estimate", picture, "--hfov", 60, "--out", out).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def fails(*_):
+        raise EngineError("the network is gone")
+
+    monkeypatch.setattr(Pipeline, "__call__", fails)
+    answer = run("estimate", picture, "--hfov", 60, "--out", out)
+    assert answer.exit_code == 4
+    for name in ("poses.jsonl", "poses.mcap", "summary.json"):
+        assert f"left unfinished: {out / name}.part" in answer.output.replace("\n", "")
+    after = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_film_is_told_of_by_its_damaged_frames(tmp_path):
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    noise = np.random.default_rng(0).integers(0, 255, (5, 48, 64, 3), np.uint8)
+    for image in noise:
+        writer.write(image)
+    writer.release()
+    content = bytearray(film.read_bytes())
+    third = [at for at in range(len(content)) if content[at : at + 2] == b"\xff\xd8"][2]
+    content[third : third + 700] = bytes(700)
+    film.write_bytes(content)
+    answer = run("estimate", film, "--hfov", 60, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    assert "1 frames could not be read" in answer.output.replace("\n", " ")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["frames"], summary["unreadable_frames"]) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("old.bag", "rosbags-convert"), ("IMG.heic", "heif-convert")]
+)
+def test_what_cannot_be_read_is_told_by_name_what_to_do(tmp_path, name, says):
+    (tmp_path / name).write_bytes(b"\0\0\0\x24ftypheic" + bytes(100))
+    answer = run("estimate", tmp_path, "--hfov", 60, "--out", tmp_path / "out")
+    assert answer.exit_code == 3
+    assert f"{name}: is a " in answer.output.replace("\n", " ")
+    assert says in answer.output.replace("\n", " ")
+
+
+def program(*arguments, **changes):
+    """The command line as a process of its own, for what only a process has."""
+    command = [sys.executable, "-m", "bodypose3d_ros", *map(str, arguments)]
+    environment = {**os.environ, **changes.pop("env", {})}
+    return subprocess.run(
+        command, env=environment, capture_output=True, timeout=60, check=False, **changes
+    )
+
+
+def test_any_name_on_any_terminal(tmp_path):
+    """Names that are not UTF-8, or not ASCII on a terminal that is, or as long as they may be."""
+    content = cv2.imencode(".png", np.full((48, 64, 3), 128, np.uint8))[1].tobytes()
+    paths = [tmp_path / name for name in ("\udce9t\udce9.png", "Jürgen.png", "x" * 248 + ".png")]
+    for path in paths:
+        path.write_bytes(content)
+    gone = tmp_path / "n\udcffe.png"
+    answer = program(
+        "estimate", *paths, gone, "--hfov", 60, "--out", tmp_path / "r\udce9sultat",
+        env={"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"},
+    )  # fmt: skip
+    assert answer.returncode == 3, answer.stderr
+    assert b"Traceback" not in answer.stderr
+    assert b"error:" in answer.stderr
+    out = tmp_path / "r\udce9sultat"
+    assert sources(out) == ["\ufffdt\ufffd.png", "Jürgen.png", "x" * 248 + ".png"]
+    assert len(overlays(out)) == 3
+
+
+def test_a_full_disk_is_said_and_what_is_there_is_left_as_parts(tmp_path):
+    """A limit on the size of files stands in for a full disk: both fail while writing."""
+    picture = tmp_path / "noise.png"
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    cv2.imwrite(str(picture), noise)
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    answer = program(
+        "estimate", picture, "--hfov", 60, "--images", "--out", tmp_path / "out", preexec_fn=limit
+    )
+    assert answer.returncode == 3, answer.stderr
+    assert b"Traceback" not in answer.stderr
+    assert b"cannot be written to (File too large)" in answer.stderr.replace(b"\n", b" ")
+    assert b"left unfinished" in answer.stderr
+    assert all(path.suffix == ".part" for path in (tmp_path / "out").iterdir())
+
+
+def test_asked_to_stop_it_finishes_what_it_has_and_leaves_it_as_parts(tmp_path):
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 480))
+    for _ in range(400):
+        writer.write(np.zeros((480, 640, 3), np.uint8))
+    writer.release()
+    out = tmp_path / "out"
+    command = ["estimate", film, "--hfov", 60, "--out", out]
+    process = subprocess.Popen([sys.executable, "-m", "bodypose3d_ros", *map(str, command)])
+    lines, end = out / "poses.jsonl.part", time.monotonic() + 30
+    while time.monotonic() < end and not (lines.exists() and lines.stat().st_size):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert overlays(out) == ["overlay.mp4.part"]
+    done = len(lines.read_text().splitlines())
+    assert 0 < done < 400
+    with (out / "poses.mcap.part").open("rb") as file:
+        counts = make_reader(file).get_summary().statistics.channel_message_counts
+    assert done in counts.values()
 
 
 def test_the_doctor_gives_the_command_that_mends_what_is_missing(monkeypatch, tmp_path):

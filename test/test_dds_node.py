@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
 
 from known_people import picture
 from ros_network import PEERS, spin_until, two_seconds
@@ -226,6 +227,7 @@ def test_a_recording_is_played_as_a_camera(start, graph, listen, tmp_path, trans
     start(NODE, "node", "--host", "dds", "--param", f"image_transport:={transport}").line("[INFO]")
     flags = ["--compressed"] if transport == "compressed" else []
     begin = time.time_ns()
+    flags += ["--image-topic", "/camera/image_raw"]  # of two that the recording holds
     player = start(NODE, "play", tmp_path / "film.mcap", "--wait", 1, *flags)
 
     spin_until(graph, lambda: len(poses) == 6)
@@ -261,6 +263,42 @@ def record(path, images, rate):
             info = messages.camera_info(Camera.from_hfov(64, 48, 60), header)
             writer.write("/camera/camera_info", info, stamp)
             writer.write("/camera/image_raw", messages.image(image, header), stamp)
+            writer.write("/other/image_raw", messages.image(image, header), stamp)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_recording_that_is_stopped_is_whole(start, graph, listen, tmp_path, number):
+    poses, file = listen(POSES), tmp_path / "poses.mcap"
+    recorder = start(NODE, "record", file)
+    recorder.line("recording into")
+    start(CAMERA)
+    start(NODE, "node", "--host", "dds")
+    spin_until(graph, lambda: len(poses) >= 5)
+    assert not file.exists()  # until it is whole
+    recorder.stop(number)
+    assert recorder.returncode == 0, recorder.output
+    with file.open("rb") as stream:
+        summary = make_reader(stream).get_summary()
+    counts = {
+        channel.topic: summary.statistics.channel_message_counts.get(number, 0)
+        for number, channel in summary.channels.items()
+    }
+    assert counts[POSES] >= 3
+    assert [path.name for path in tmp_path.iterdir()] == ["poses.mcap"]
+
+
+def test_a_recording_is_not_replaced_unless_told_so(start, tmp_path):
+    file = tmp_path / "poses.mcap"
+    file.write_bytes(b"precious")
+    refused = start(NODE, "record", file)
+    assert refused.ended() == 2
+    assert "poses.mcap: exists already" in "\n".join(refused.output)
+    assert file.read_bytes() == b"precious"
+    recorder = start(NODE, "record", file, "--overwrite")
+    recorder.line("recording into")
+    assert file.read_bytes() == b"precious"  # until the new one is whole
+    recorder.stop()
+    assert file.read_bytes()[:5] == b"\x89MCAP"
 
 
 def test_echo_prints_people(start):

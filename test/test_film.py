@@ -143,10 +143,10 @@ def test_an_unknown_film_lists_the_known_ones():
 
 def test_a_film_becomes_a_recording(tmp_path):
     film_recording.write("one_person", tmp_path / "bag")
-    with Recording(tmp_path / "bag") as recording:
-        assert recording.count == 60
-        assert_allclose(recording.rate, 15, rtol=0.01)
-        _, frame = next(item for item in recording.messages() if isinstance(item, tuple))
+    recording = Recording(tmp_path / "bag")
+    assert recording.count == 60
+    assert_allclose(recording.rate, 15, rtol=0.01)
+    frame = next(item.frame for item in recording.items() if item.frame)
     assert frame.stamp == film_recording.EPOCH
     assert_allclose(frame.camera.matrix, film.load("one_person").camera.matrix)
     with AnyReader([tmp_path / "bag"]) as reader:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -26,10 +27,18 @@ from rich.table import Table
 
 from ..engines import models
 from ..engines.cache import cache_folder
-from ..errors import Bodypose3dError, InputError
+from ..errors import Bodypose3dError, InputError, printable
 from ..version import __version__
 from . import graph
 from .engine import engine
+from .stopping import asked_by_signals
+
+if TYPE_CHECKING:
+    from ..media.outputs import Outputs
+    from ..media.sources import CameraChoice, Source, Topics
+    from .estimate import Estimation
+
+_STOPPED = 130  # as shells say it of what SIGINT ended
 
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -38,11 +47,18 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 class _Group(click.Group):
     """Turns this package's errors into one line and an exit code that scripts can use."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's
+        """Run, on any terminal: file names and texts may hold what its encoding does not."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
         try:
             return super().invoke(ctx)
         except Bodypose3dError as error:
-            err.print(f"[red]error:[/red] {_escaped(error)}")
+            _say(error)
             ctx.exit(error.exit_code)
 
 
@@ -51,7 +67,8 @@ class _Group(click.Group):
 def main() -> None:
     """Every person a camera sees, as 34 joints in metres.
 
-    Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 model or engine missing.
+    Exit codes: 0 done, 2 wrong usage, 3 bad input or an output that cannot be written, 4 model or
+    engine missing.
     """
 
 
@@ -148,10 +165,11 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
 
     Writes poses.jsonl, poses.mcap, overlay.png or overlay.mp4, and summary.json.
     """
-    from ..media.sources import CameraChoice, Topics, expand, open_source
+    from ..media.outputs import result
+    from ..media.sources import CameraChoice, Topics, expand, labels
     from ..perception.pipeline import build
     from ..perception.pose.bodypose3dnet import Settings
-    from .estimate import Estimation
+    from .estimate import Estimation, file_names
 
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO,
@@ -163,6 +181,12 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     cameras = CameraChoice(options["calibration"], options["hfov"], options["rectified"])
     topics = Topics(options["image_topic"], options["info_topic"])
     paths = expand(list(sources))
+    own_names = labels(paths)
+    names, overlays = file_names(paths, own_names)
+    outputs = result(folder, names, paths)
+    opened, failures = _open_all(paths, own_names, cameras, topics)
+    if not opened:
+        sys.exit(InputError.exit_code)
     pipeline = build(
         options["model"],
         options["engine"],
@@ -175,24 +199,65 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
             person_height=options["person_height"],
         ),
     )
-    estimation = Estimation(pipeline, folder, keep_images=options["keep_images"])
-    with contextlib.closing(estimation), contextlib.closing(pipeline), _progress(quiet) as progress:
-        for index, (path, name) in enumerate(zip(paths, _overlay_names(paths), strict=True)):
-            task = progress.add_task(path.name, total=None)
-            try:
-                source = open_source(path, cameras, topics, index)
-                progress.update(task, total=source.count or None)
-                estimation.run(source, name, lambda *_, task=task: progress.advance(task))
-            except InputError as error:
-                estimation.summary.failures.append(str(error))
-                err.print(f"[red]error:[/red] {_escaped(error)}")
+    with contextlib.closing(pipeline), _unfinished_is_said(outputs):
+        estimation = Estimation(pipeline, outputs, keep_images=options["keep_images"])
+        estimation.summary.failures += failures
+        with (
+            contextlib.closing(estimation),
+            asked_by_signals(estimation.stop),
+            _progress(quiet) as progress,
+        ):
+            for index, source in opened.items():
+                task = progress.add_task(printable(source.path.name), total=source.count or None)
+                try:
+                    estimation.run(
+                        source, overlays[index], lambda *_, task=task: progress.advance(task)
+                    )
+                except InputError as error:
+                    estimation.summary.failures.append(printable(error))
+                    _say(error)
+                if estimation.stopped:
+                    sys.exit(_STOPPED)
+        written = outputs.keep()
     if not quiet:
-        _report(estimation)
+        _report(estimation, written)
     if estimation.summary.failures:
         sys.exit(InputError.exit_code)
 
 
-def _report(estimation: Any) -> None:  # noqa: ANN401 - imported where it is used
+def _open_all(
+    paths: list[Path], names: list[str], cameras: CameraChoice, topics: Topics
+) -> tuple[dict[int, Source], list[str]]:
+    """The sources that can be opened, by their place in the list; what is wrong with the others."""
+    from ..media.sources import open_source
+
+    opened: dict[int, Source] = {}
+    failures: list[str] = []
+    for index, (path, name) in enumerate(zip(paths, names, strict=True)):
+        try:
+            opened[index] = open_source(path, cameras, topics, index, name)
+        except InputError as error:  # noqa: PERF203 - the others are still to be done
+            failures.append(printable(error))
+            _say(error)
+    return opened, failures
+
+
+@contextlib.contextmanager
+def _unfinished_is_said(outputs: Outputs) -> Iterator[None]:
+    """Say where the pieces are when a run does not come to its end."""
+    try:
+        yield
+    except BaseException:
+        for part in outputs.left():
+            err.print(f"left unfinished: {_escaped(part)}")
+        raise
+
+
+def _say(error: Bodypose3dError) -> None:
+    err.print(f"[red]error:[/red] {_escaped(error)}")
+
+
+def _report(estimation: Estimation, written: list[Path]) -> None:
     summary = estimation.summary
     out.print(
         f"{summary.frames} frames, {summary.people} people seen in them, "
@@ -206,19 +271,14 @@ def _report(estimation: Any) -> None:  # noqa: ANN401 - imported where it is use
         )
     if summary.dropped:
         out.print(f"[yellow]{summary.dropped} frames were dropped: see above.[/yellow]")
-    for path in estimation.written:
-        out.print(f"  {path}")
+    if summary.unreadable:
+        out.print(f"[yellow]{summary.unreadable} frames could not be read: see above.[/yellow]")
+    _list(written)
 
 
-def _overlay_names(paths: list[Path]) -> list[str]:
-    """``overlay`` for one source; for several, one of its own for each."""
-    if len(paths) == 1:
-        return ["overlay"]
-    stems = [path.stem for path in paths]
-    return [
-        f"overlay_{stem}" if stems.count(stem) == 1 else f"overlay_{stem}_{index}"
-        for index, stem in enumerate(stems)
-    ]
+def _list(written: Iterable[Path]) -> None:
+    for path in written:
+        out.print(f"  {_escaped(path)}", soft_wrap=True)
 
 
 @main.group("models")
@@ -307,19 +367,15 @@ def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:
     """
     from . import demo
 
-    with err.status(f"camera, node and recorder are at work on {name}"):
-        viewers: list[list[str]] = [[]] if view else []
-        if rrd:
-            viewers.append(["--save", str(folder / "people.rrd")])
-        done = demo.run(name, folder, viewers)
+    with err.status(f"camera, node and recorder are at work on {name}", spinner="line"):
+        done = demo.run(name, folder, view=view, rrd=rrd)
     out.print(done.accuracy.table())
     median, p95 = done.latency
     out.print(
         f"{done.accuracy.frames} of {done.sent} images, {done.rate:.1f} poses a second, "
         f"{median:.0f} ms after the image (95 %: {p95:.0f} ms)"
     )
-    for path in done.written:
-        out.print(f"  {path}")
+    _list(done.written)
 
 
 @main.group("film")
@@ -382,4 +438,4 @@ def _progress(quiet: bool) -> Iterator[Progress]:
 
 
 def _escaped(text: object) -> str:
-    return str(text).replace("[", r"\[")
+    return printable(text).replace("[", r"\[")

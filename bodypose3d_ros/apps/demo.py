@@ -16,22 +16,27 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from rosbags.highlevel import AnyReader
 
 from ..errors import Bodypose3dError
 from ..media import film
 from ..media.film import Film
+from ..media.outputs import REPORT, beside, result, writing
+from ..media.storage import McapFile
+from ..media.video import VideoWriter
 from ..wire import images
 from ..wire.messages import bodies_of
+from ..wire.stamps import stamp_of
+from ..wire.typestore import ros_types
 from .accuracy import Accuracy, measure
 from .report import picture
 
+_RECORDING, _OVERLAY, _PICTURE, _RRD = "poses.mcap", "overlay.mp4", "report.png", "people.rrd"
 _START_S = 60.0
 """How long networks may take to load."""
 _LAST_POSE_S = 5.0
@@ -51,24 +56,29 @@ class Demo:
     """Milliseconds from an image's stamp to its pose at the recorder: median, 95th percentile."""
     rate: float
     """Poses a second."""
-    written: tuple[Path, ...]
+    written: tuple[Path, ...] = ()
 
 
-def run(name: str, out: Path, viewers: Sequence[Sequence[str]] = ()) -> Demo:
+def run(name: str, out: Path, *, view: bool = False, rrd: bool = False) -> Demo:
     """Play a film to the node and measure what it says.
 
     Args:
         name: One of ``film.names()``.
         out: The folder for ``poses.mcap``, ``overlay.mp4``, ``report.json`` and ``report.png``.
-        viewers: The arguments of each ``bodypose3d view`` to start.
+        view: Show people in Rerun's viewer.
+        rrd: Write what the viewer would show as ``people.rrd``.
 
     Raises:
         InputError: There is no such film.
+        RefusedError: The folder holds other files of these names.
         Bodypose3dError: One of the processes failed.
     """
     shown = film.load(name)
-    out.mkdir(parents=True, exist_ok=True)
-    recording = out / "poses.mcap"
+    outputs = result(out, [_RECORDING, _OVERLAY, _PICTURE, REPORT, *([_RRD] if rrd else [])])
+    viewers: list[list[str]] = [[]] if view else []
+    if rrd:
+        viewers.append(["--save", str(outputs.part(_RRD)), "--overwrite"])
+    recording = outputs.part(_RECORDING)
     _run_processes(name, recording, viewers, _environment())
     heard = _listen(recording)
     if not heard.poses:
@@ -83,12 +93,13 @@ def run(name: str, out: Path, viewers: Sequence[Sequence[str]] = ()) -> Demo:
         len(heard.infos),
         (float(np.median(ages)), float(np.percentile(ages, 95))),
         (len(stamps) - 1) / max((stamps[-1] - stamps[0]) / 1e9, 1e-9),
-        (recording, out / "overlay.mp4", out / "report.png", out / "report.json"),
     )
-    _write_overlay(out / "overlay.mp4", shown, heard.overlays)
-    cv2.imwrite(str(out / "report.png"), picture(accuracy))
-    (out / "report.json").write_text(json.dumps(_figures(demo), indent=2) + "\n")
-    return demo
+    _write_overlay(outputs.part(_OVERLAY), shown, heard.overlays)
+    with writing(out):
+        report = {**_figures(demo), **outputs.description()}
+        outputs.part(_PICTURE).write_bytes(cv2.imencode(".png", picture(accuracy))[1].tobytes())
+        outputs.part(REPORT).write_text(json.dumps(report, indent=2) + "\n")
+    return replace(demo, written=tuple(outputs.keep()))
 
 
 def _figures(demo: Demo) -> dict[str, Any]:
@@ -112,28 +123,27 @@ class _Heard:
 
 def _listen(recording: Path) -> _Heard:
     heard = _Heard(set(), {}, {})
-    with AnyReader([recording]) as reader:
-        for connection, came, cdr in reader.messages():
-            kind = connection.msgtype.rpartition("/")[2]
-            if kind not in ("CameraInfo", "Pose3DArray", "CompressedImage"):
-                continue
-            message: Any = reader.deserialize(cdr, connection.msgtype)
-            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            if kind == "CameraInfo":
-                heard.infos.add(stamp)
-            elif kind == "Pose3DArray":
-                heard.poses[stamp] = came, message
-            else:
-                heard.overlays[stamp] = images.from_message(message)
+    types = ros_types()
+    file = McapFile(recording)
+    for recorded in file.messages({channel.topic for channel in file.channels}):
+        kind = recorded.type.rpartition("/")[2]
+        if kind not in ("CameraInfo", "Pose3DArray", "CompressedImage"):
+            continue
+        message: Any = types.deserialize_cdr(recorded.cdr, recorded.type)
+        stamp = stamp_of(message)
+        if kind == "CameraInfo":
+            heard.infos.add(stamp)
+        elif kind == "Pose3DArray":
+            heard.poses[stamp] = recorded.log_time, message
+        else:
+            heard.overlays[stamp] = images.from_message(message)
     return heard
 
 
 def _write_overlay(path: Path, shown: Film, overlays: Mapping[int, images.Image]) -> None:
-    size = (shown.camera.width, shown.camera.height)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), shown.rate, size)
-    for stamp in sorted(overlays):
-        writer.write(overlays[stamp])
-    writer.release()
+    with VideoWriter(path, shown.rate) as writer:
+        for stamp in sorted(overlays):
+            writer.write(overlays[stamp])
 
 
 def _environment() -> dict[str, str]:
@@ -151,7 +161,7 @@ def _run_processes(
         def start(*arguments: str) -> _Process:
             return running.enter_context(_process(environment, *arguments))
 
-        recorder = start("record", str(recording))
+        recorder = start("record", str(recording), "--overwrite")
         for viewer in [start("view", *arguments) for arguments in viewers]:
             viewer.wait_for("showing people")
         node = start("node", "--host", "dds")
@@ -159,7 +169,7 @@ def _run_processes(
         node.wait_for("is ready")
         with _process(environment, "play", name, "--wait", "1") as camera:
             camera.wait_for("sent")
-        _wait_until_quiet(recording)
+        _wait_until_quiet(beside(recording))
 
 
 def _wait_until_quiet(recording: Path) -> None:

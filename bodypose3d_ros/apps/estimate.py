@@ -6,11 +6,12 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TextIO
+from itertools import chain, count
+from pathlib import Path, PurePath
+from typing import Any, TextIO, cast
 
 import cv2
 import numpy as np
@@ -18,10 +19,13 @@ from numpy.typing import NDArray
 
 from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame
 from ..body.skeleton import known
-from ..errors import InputError, OutputError
+from ..errors import OutputError
 from ..media import overlay
-from ..media.recording import IMAGE_TYPES, Recorded, RecordingWriter
-from ..media.sources import Source
+from ..media.outputs import SUMMARY, Outputs, fitting, writing
+from ..media.recording import IMAGE_TYPES, Item, RecordingWriter
+from ..media.sources import Source, is_sequence
+from ..media.storage import Recorded
+from ..media.video import VideoWriter
 from ..perception.pipeline import Pipeline
 from ..wire import images
 from ..wire.messages import Messages
@@ -36,6 +40,7 @@ NAMESPACE = "/bodypose3d"
 NOT_OVERHEAD = ("network", "read", "overlay", "files")
 """The networks, and what only files cost: a node is handed its images decoded."""
 
+_POSES, _RECORDING = "poses.jsonl", "poses.mcap"
 _ROWS, _COLUMNS = np.triu_indices(3)  # xx xy xz yy yz zz
 
 OnFrame = Callable[[Frame, Bodies], None]
@@ -52,6 +57,8 @@ class Summary:
     assumed_hfov: float | None = None
     dropped: int = 0
     """Frames without an answer, since a network gave none that is a number."""
+    unreadable: int = 0
+    """Frames that are damaged or cannot be used."""
     failures: list[str] = field(default_factory=list)
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -73,6 +80,7 @@ class Summary:
             "tracks": len(self.tracks),
             "assumed_hfov_degrees": self.assumed_hfov,
             "dropped_frames": self.dropped,
+            "unreadable_frames": self.unreadable,
             "failures": self.failures,
             "milliseconds": {
                 stage: {
@@ -84,33 +92,44 @@ class Summary:
         }
 
 
+def file_names(paths: Sequence[Path], labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of all files that a run writes, and of each source's overlay among them."""
+    overlays: list[str] = []
+    stems = [PurePath(label).stem for label in labels]
+    for path, label, stem in zip(paths, labels, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else label.replace("/", "_")
+        wanted = f"overlay_{name}" if len(paths) > 1 else "overlay"
+        suffix = ".mp4" if is_sequence(path) else ".png"
+        tries = (fitting(wanted, end + suffix) for end in chain([""], map("_{}".format, count(2))))
+        overlays.append(next(name for name in tries if name not in overlays))
+    return [_POSES, _RECORDING, SUMMARY, *overlays], overlays
+
+
 class Estimation:
     """Runs sources through a pipeline and writes what comes out into a folder."""
 
-    def __init__(self, pipeline: Pipeline, out: Path, *, keep_images: bool = False) -> None:
-        """Begin the files, replacing what an earlier run left there.
+    def __init__(self, pipeline: Pipeline, outputs: Outputs, *, keep_images: bool = False) -> None:
+        """Begin the files.
 
         Args:
             pipeline: What estimates.
-            out: The folder to write into; made where missing.
-            keep_images: Whether ``poses.mcap`` also holds the images.
+            outputs: Where to write what ``file_names`` names.
+            keep_images: Whether the recording also holds the images.
 
         Raises:
-            InputError: The folder cannot be written to.
+            WriteError: The folder cannot be written to.
         """
         self.pipeline = pipeline
-        self.out = out
         self.summary = Summary()
-        self.written: list[Path] = []
+        self._outputs = outputs
         self._keep_images = keep_images
+        self._stopped = False
         self._types = ros_types()
         self._messages = Messages(lambda name: self._types.types[name])
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            self._lines: TextIO = self._path("poses.jsonl").open("w", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{out}: cannot be written to ({error.strerror})") from error
-        self._recording = RecordingWriter(self._path("poses.mcap"), self._types)
+        poses = outputs.part(_POSES)
+        with writing(poses):
+            self._lines: TextIO = poses.open("w", encoding="utf-8")
+        self._recording = RecordingWriter(outputs.part(_RECORDING), self._types)
 
     def run(self, source: Source, overlay_name: str, on_frame: OnFrame) -> None:
         """Estimate one source; ``on_frame`` is told of each of its frames.
@@ -118,34 +137,65 @@ class Estimation:
         Raises:
             InputError: It cannot be read to its end. What was written before stays whole.
             EngineError: A network could not be run.
+            WriteError: A file cannot be written to.
         """
         self.pipeline.reset()
-        path = self.out / f"{overlay_name}{'.mp4' if source.sequence else '.png'}"
-        with _overlay_writer(path, source) as draw_into:
-            for item, waited in _timed(source.frames()):
-                if isinstance(item, Recorded):
-                    self._pass_on(item)
-                    continue
-                recorded, frame = item if isinstance(item, tuple) else (None, item)
-                try:
-                    bodies = self._one_frame(frame, recorded, waited, draw_into)
-                except OutputError as error:
-                    self.summary.dropped += 1
-                    _log.warning("%s at %.3f s: %s", frame.source, frame.stamp / 1e9, error)
-                    continue
-                on_frame(frame, bodies)
-        self.written.append(path)
+        unreadable = 0
+        with _overlay_writer(self._outputs.part(overlay_name), source) as draw_into:
+            for item, waited in _timed(source.items()):
+                if self._stopped:
+                    break
+                if item.problem:
+                    unreadable += 1
+                    if unreadable == 1:
+                        _log.warning("%s: %s", source.path, item.problem)
+                elif item.frame is not None:
+                    self._frame(item, waited, draw_into, on_frame)
+                elif item.recorded is not None:
+                    self._pass_on(item.recorded)
+        self.summary.unreadable += unreadable
+        if unreadable > 1:
+            _log.warning("%s: %d frames could not be used", source.path, unreadable)
+
+    def stop(self) -> None:
+        """End after the frame that is in work: what was written until then is finished."""
+        self._stopped = True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopped
 
     def close(self) -> None:
-        """Finish every file and write ``summary.json``."""
-        self._lines.close()
-        self._recording.close()
-        text = json.dumps(self.summary.to_json(), indent=2) + "\n"
-        self._path("summary.json").write_text(text, encoding="utf-8")
+        """Finish every file, the summary included.
 
-    def _path(self, name: str) -> Path:
-        self.written.append(self.out / name)
-        return self.out / name
+        Raises:
+            WriteError: One cannot be written to its end.
+        """
+        path = self._outputs.part(SUMMARY)
+        content = {**self.summary.to_json(), **self._outputs.description()}
+        with ExitStack() as files:
+            files.callback(self._recording.close)
+            files.enter_context(writing(self._outputs.part(_POSES)))
+            files.callback(self._lines.close)
+            with writing(path):
+                path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def _frame(
+        self,
+        item: Item,
+        read_ms: float,
+        draw_into: Callable[[images.Image], None],
+        on_frame: OnFrame,
+    ) -> None:
+        frame = cast("Frame", item.frame)
+        try:
+            bodies = self._one_frame(frame, item.recorded, read_ms, draw_into)
+        except OutputError as error:
+            self.summary.dropped += 1
+            _log.warning("%s at %.3f s: %s", frame.source, frame.stamp / 1e9, error)
+            return
+        on_frame(frame, bodies)
 
     def _one_frame(
         self,
@@ -165,8 +215,9 @@ class Estimation:
             self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
             for topic, message in messages.items():
                 self._recording.write(topic, message, log_time)
-            self._lines.write(json.dumps(line(frame, bodies)) + "\n")
-            self._lines.flush()
+            with writing(self._outputs.part(_POSES)):
+                self._lines.write(json.dumps(line(frame, bodies)) + "\n")
+                self._lines.flush()
             if self._keep_images:
                 self._keep_image(frame, recorded, log_time)
         with _stage(milliseconds, "overlay"):
@@ -263,21 +314,14 @@ def _stage(milliseconds: dict[str, float], name: str) -> Iterator[None]:
 @contextmanager
 def _overlay_writer(path: Path, source: Source) -> Iterator[Callable[[images.Image], None]]:
     """A function that takes drawn images: into a film for a sequence, else into a picture."""
+    if source.sequence:
+        with VideoWriter(path, source.rate) as film:
+            yield film.write
+        return
+
+    def write(image: images.Image) -> None:
+        with writing(path):
+            path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
     path.unlink(missing_ok=True)  # an overlay of an earlier run would pass for one of this
-    film: list[cv2.VideoWriter] = []
-
-    def draw_into(image: images.Image) -> None:
-        if not source.sequence:
-            cv2.imwrite(str(path), image)
-            return
-        if not film:
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            size = (image.shape[1], image.shape[0])
-            film.append(cv2.VideoWriter(str(path), code, source.rate, size))
-        film[0].write(image)
-
-    try:
-        yield draw_into
-    finally:
-        for writer in film:
-            writer.release()
+    yield write

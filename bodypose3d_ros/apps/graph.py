@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import yaml
 
-from ..errors import Bodypose3dError, InputError
+from ..errors import Bodypose3dError, InputError, printable
 from ..node.qos import DEFAULT
 from ..wire.typestore import DEFAULT_DISTRO, DISTROS
+from .stopping import asked_by_signals
 
 if TYPE_CHECKING:
     from ..body.people import Frame
     from ..hosts.dds.node import Node
+    from ..media.sources import CameraChoice, Topics
+
+_log = logging.getLogger("bodypose3d.graph")
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -101,6 +104,8 @@ def node(host: str, params_files: tuple[Path, ...], params: tuple[str, ...], **g
     help="camera_calibration YAML of a film.",
 )
 @click.option("--hfov", type=float, metavar="DEG", help="Field of view of an uncalibrated camera.")
+@click.option("--image-topic", metavar="TOPIC", help="Which images of a recording.")
+@click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo.")
 @click.option("--loop", is_flag=True, help="Begin again at the end, until stopped.")
 @click.option(
     "--speed",
@@ -119,6 +124,8 @@ def play(
     source: str,
     calibration: Path | None,
     hfov: float | None,
+    image_topic: str | None,
+    info_topic: str | None,
     loop: bool,
     speed: float,
     compressed: bool,
@@ -133,10 +140,10 @@ def play(
     from ..hosts.dds.camera import CameraPublisher, paced, stand
     from ..hosts.dds.camera import play as send
     from ..media import film
-    from ..media.sources import CameraChoice
+    from ..media.sources import CameraChoice, Topics
 
     def frames() -> Iterator[Frame]:
-        return _frames(source, CameraChoice(calibration, hfov))
+        return _frames(source, CameraChoice(calibration, hfov), Topics(image_topic, info_topic))
 
     with _graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
@@ -166,7 +173,8 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
         if count:
             for _ in range(count):
                 _spin_until_next(member, people)
-                console.print(people.table())
+                if member.running:
+                    console.print(people.table())
             return
         with Live(get_renderable=people.table, console=console, refresh_per_second=5):
             member.spin()
@@ -174,26 +182,34 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE.mcap")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there, once stopped.")
 @click.option(
     "--node", "node_name", default="/bodypose3d", show_default=True, help="Whose topics to record."
 )
 @_graph_options
-def record(path: Path, node_name: str, **graph: Any) -> None:  # noqa: ANN401
-    """Record poses, markers, TF, the overlay and the camera's calibration until stopped."""
+def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
+    """Record poses, markers, TF, the overlay and the camera's calibration until stopped.
+
+    What is being recorded is FILE.mcap.part; stopped (Ctrl-C, SIGTERM), it becomes FILE.mcap.
+    """
+    from ..media.outputs import single
     from ..node import interface
     from .record import Recorder
+
+    outputs = single(path, overwrite=overwrite)
 
     own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
     topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
     topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
     with _graph_node("bodypose3d_recorder", graph) as member:
-        recorder = Recorder(member, topics, path)
-        click.echo(f"recording into {path}")
+        recorder = Recorder(member, topics, outputs.part(path.name))
+        click.echo(f"recording into {printable(path)}")
         try:
             member.spin()
         finally:
             recorder.close()
-            click.echo(f"recorded {recorder.count} messages")
+        outputs.keep()
+        click.echo(f"recorded {recorder.count} messages")
 
 
 @click.command()
@@ -203,17 +219,20 @@ def record(path: Path, node_name: str, **graph: Any) -> None:  # noqa: ANN401
     metavar="FILE.rrd",
     help="Do not open a window: write.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.option("--node", "node_name", default="/bodypose3d", show_default=True, help="Whose people.")
 @_graph_options
-def view(save: Path | None, node_name: str, **graph: Any) -> None:  # noqa: ANN401
+def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
     """Show people in 3D with the camera's picture, in Rerun's viewer, until stopped."""
     if find_spec("rerun") is None:
         raise Bodypose3dError("rerun is missing: run  pip install 'bodypose3d_ros[view]'")
+    from ..media.outputs import single
     from ..node import interface
     from .view import Viewer
 
+    outputs = single(save, overwrite=overwrite) if save else None
     with _graph_node("bodypose3d_view", graph) as member:
-        viewer = Viewer(save)
+        viewer = Viewer(outputs.part(save.name) if outputs and save else None)
         for topic, show in (
             (interface.POSES, viewer.poses),
             (interface.OVERLAY_COMPRESSED, viewer.overlay),
@@ -223,17 +242,20 @@ def view(save: Path | None, node_name: str, **graph: Any) -> None:  # noqa: ANN4
             member.create_subscription(topic.type, name, show, topic.qos)
         click.echo("showing people")
         member.spin()
+    if outputs:
+        viewer.close()
+        outputs.keep()
 
 
 def _spin_until_next(member: Node, people: Any) -> None:  # noqa: ANN401 - an Echo
     last = people.poses
-    while people.poses is last:
+    while people.poses is last and member.running:
         member.spin_once()
 
 
 @contextmanager
 def _graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
-    """A node with what the command line says, until Ctrl-C or SIGTERM."""
+    """A node with what the command line says, which Ctrl-C or SIGTERM asks to stop."""
     if find_spec("cyclonedds") is None:
         raise Bodypose3dError(
             "cyclonedds is missing: run  pip install 'bodypose3d_ros[dds]'  (Linux on x86_64, "
@@ -251,28 +273,25 @@ def _graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
     keep_image_buffers()
     names = Names.from_rules(name, graph["namespace"], graph["rules"])
     network = Network.from_environment(graph["domain"], graph["interface"])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with Node(names, network, Types(graph["distro"])) as member:
-            yield member
-    except KeyboardInterrupt:
-        pass  # asked to end, and everything is closed
+    with (
+        Node(names, network, Types(graph["distro"])) as member,
+        asked_by_signals(member.stop),
+    ):
+        yield member
 
 
-def _frames(source: str, cameras: Any) -> Iterator[Frame]:  # noqa: ANN401 - a CameraChoice
-    from ..body.people import Frame
+def _frames(source: str, cameras: CameraChoice, topics: Topics) -> Iterator[Frame]:
     from ..media import film
-    from ..media.sources import Topics, open_source
+    from ..media.sources import open_source
 
     if source in film.names():
         yield from film.load(source).frames()
         return
-    for item in open_source(Path(source), cameras, Topics()).frames():
-        if isinstance(item, Frame):
-            yield item
-        elif isinstance(item, tuple):
-            yield item[1]
+    for item in open_source(Path(source), cameras, topics).items():
+        if item.problem:
+            _log.warning("%s: not sent: %s", source, item.problem)
+        elif item.frame is not None:
+            yield item.frame
 
 
 def _checked(frames: Iterator[Frame], compressed: bool) -> Iterator[Frame]:

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from ..hosts.dds.node import Node
-from ..media.recording import Recorded, RecordingWriter
+from ..media.recording import RecordingWriter
+from ..media.storage import Recorded
 from ..node.interface import Topic
 
 
@@ -19,7 +20,7 @@ class Recorder:
         """Begin the file and subscribe.
 
         Raises:
-            InputError: The file cannot be written.
+            WriteError: The file cannot be written.
         """
         self.count = 0
         """Messages written so far."""

@@ -40,6 +40,10 @@ class Viewer:
         rr.log(_CAMERA, rr.ViewCoordinates.RDF, static=True)  # an optical frame
         self._camera_shown = False
 
+    def close(self) -> None:
+        """Write what is still to be written."""
+        rr.disconnect()
+
     def camera_info(self, info: Message) -> None:
         """Put the camera there, once."""
         if self._camera_shown:

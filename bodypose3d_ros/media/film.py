@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from ..body.camera import Camera
 from ..body.people import Frame
 from ..errors import InputError
-from ..wire import images
+from .video import Video
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,9 @@ class Film:
 
     def frames(self) -> Iterator[Frame]:
         """Every image with its camera."""
-        for number, (_, image) in enumerate(images.Video(FOLDER / f"{self.name}.mp4").frames()):
+        for number, (_, image) in enumerate(Video(FOLDER / f"{self.name}.mp4").frames()):
+            if isinstance(image, str):
+                raise InputError(f"the film {self.name} is damaged ({image}): install it again")
             yield Frame(image, self.camera, self.stamp(number), FRAME_ID, self.name)
 
     def depth(self, *, noisy: bool = False) -> Iterator[NDArray[np.uint16]]:

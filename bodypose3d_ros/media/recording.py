@@ -5,28 +5,39 @@ What is written opens as it is in Foxglove and in ``ros2 bag play``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag2 import ReaderError
 from rosbags.typesys.store import Typestore
 
 from ..body.camera import Camera
 from ..body.people import Frame
 from ..errors import InputError
 from ..wire import images
+from ..wire.stamps import stamp_of
 from ..wire.typestore import ros_types
+from .outputs import writing
+from .storage import Channel, Recorded, look_into
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
+
+_log = logging.getLogger(__name__)
+
 _DEPTH_ENCODINGS = ("16UC1", "32FC1")
+# What image_transport appends to the name of an image that it also sends in another way.
+_TRANSPORTS = ("/compressed", "/compressedDepth", "/theora", "/zstd", "/ffmpeg", "/draco")
+_VIDEO_TYPES = (
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
+    "foxglove_msgs/msg/CompressedVideo",
+    "theora_image_transport/msg/Packet",
+)
 
 
 def is_recording(path: Path) -> bool:
@@ -37,16 +48,15 @@ def is_recording(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """One message of a recording, as it was stored."""
+class Item:
+    """One thing that a source gives, in order of time."""
 
-    topic: str
-    type: str
-    log_time: int
-    """Nanoseconds."""
-    cdr: bytes
-    definition: str = ""
-    """The type's .msg text with everything it is made of; empty: as this package knows it."""
+    frame: Frame | None = None
+    """An image with its camera."""
+    recorded: Recorded | None = None
+    """The message, of a recording."""
+    problem: str = ""
+    """Why an image that is there could not be used."""
 
 
 class Recording:
@@ -60,16 +70,18 @@ class Recording:
         info_topic: str | None = None,
         rectified: bool = False,
         camera_of: Callable[[int, int], Camera] | None = None,
+        name: str | None = None,
     ) -> None:
-        """Open a recording and find its camera.
+        """Look into a recording and find its camera.
 
         Args:
             path: A rosbag2 folder (sqlite3 or MCAP) or a bare .mcap file.
             image_topic: Which images; needed where the recording holds several cameras.
-            info_topic: Their CameraInfo; found by name where it lies beside the images.
+            info_topic: Their CameraInfo; found by the frame that it names where not given.
             rectified: The images are rectified ones: CameraInfo's P describes them.
             camera_of: Gives the camera of images of a width and height, used instead of the
                 recording's CameraInfo.
+            name: What the frames say they come from; the path's name if not given.
 
         Raises:
             InputError: It cannot be read, or which images are meant cannot be told.
@@ -77,153 +89,181 @@ class Recording:
         self.path = path
         self._rectified = rectified
         self._camera_of = camera_of
-        # A bag of ROS 2 Humble names its types without defining them.
-        self._reader = AnyReader([_folder(path)], default_typestore=ros_types())
-        try:
-            self._reader.open()
-        except (AnyReaderError, ReaderError, OSError, ValueError, AssertionError) as error:
-            raise InputError(f"{path}: is not a recording that can be read: {error}") from error
-        try:
-            self.image_topic = self._find_images(image_topic)
-            self.info_topic = None if camera_of else self._find_info(info_topic)
-            self._first_info = self._read_first_info()
-        except InputError:
-            self.close()
-            raise
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the files."""
-        self._reader.close()
+        self._types = ros_types()
+        self._storage = look_into(path)
+        if self._storage.problem:
+            _log.warning("%s: %s", path, self._storage.problem)
+        self._channels = [c for c in self._storage.channels if self._is_readable(c)]
+        self.image_topic = self._find_images(image_topic)
+        self.info_topic = None if camera_of else self._find_info(info_topic)
+        self._source = f"{name or path.name}:{self.image_topic}"
+        self._says_no_size = False
 
     @property
     def count(self) -> int:
         """How many images there are."""
-        return sum(c.msgcount for c in self._topic(self.image_topic))
+        return sum(c.count for c in self._channels if c.topic == self.image_topic)
 
     @property
     def rate(self) -> float:
         """Images a second, on average."""
-        seconds = self._reader.duration / 1e9
+        seconds = self._storage.duration / 1e9
         return (self.count - 1) / seconds if self.count > 1 and seconds > 0 else 1.0
 
-    def messages(self) -> Iterator[Recorded | tuple[Recorded, Frame]]:
-        """Every message in order of time; an image comes with the frame decoded from it.
+    def items(self) -> Iterator[Item]:
+        """Every message in order of time; an image comes with its frame, or why there is none.
 
         Raises:
-            InputError: An image or CameraInfo cannot be used; the message names the recording.
+            InputError: Not a single image can be used, or the recording is damaged.
         """
-        info = self._first_info
-        definitions = {c.id: self._definition(c) for c in self._reader.connections}
+        # Images may come before the first CameraInfo: that one is theirs then.
+        info = self._first(self.info_topic) if self.info_topic else None
+        used, first_problem = 0, ""
+        for recorded in self._storage.messages({c.topic for c in self._channels}):
+            if recorded.topic == self.info_topic:
+                info = self._newer_info(info, recorded)
+            if recorded.topic != self.image_topic:
+                yield Item(recorded=recorded)
+                continue
+            try:
+                frame = self._frame(recorded, info)
+            except InputError as error:
+                first_problem = first_problem or str(error)
+                yield Item(recorded=recorded, problem=str(error))
+                continue
+            used += 1
+            yield Item(frame, recorded)
+        if not used:
+            raise InputError(f"{self.path}: {first_problem or 'holds no image'}")
+
+    def _newer_info(self, info: Any, recorded: Recorded) -> Any:  # noqa: ANN401 - CameraInfo
+        """The last CameraInfo of the image's frame counts; one topic may carry several cameras'."""
         try:
-            for connection, log_time, cdr in self._reader.messages():
-                recorded = Recorded(
-                    connection.topic, connection.msgtype, log_time, cdr, definitions[connection.id]
-                )
-                if connection.topic == self.info_topic:
-                    info = self._reader.deserialize(cdr, connection.msgtype)
-                if connection.topic != self.image_topic:
-                    yield recorded
-                    continue
-                message: Any = self._reader.deserialize(cdr, connection.msgtype)
-                image = images.from_message(message)
-                yield recorded, self._frame(message, image, self._camera_from(info, image))
+            newer = self._message(recorded)
         except InputError as error:
-            raise InputError(f"{self.path}: {error}") from error
-        except (AnyReaderError, ReaderError) as error:
-            raise InputError(f"{self.path}: is damaged: {error}") from error
+            _log.warning("%s: %s", self.path, error)
+            return info
+        return newer if newer.header.frame_id == info.header.frame_id else info
 
-    def _camera_from(self, info: Any, image: images.Image) -> Camera:  # noqa: ANN401
+    def _frame(self, recorded: Recorded, info: Any) -> Frame:  # noqa: ANN401 - CameraInfo
+        message = self._message(recorded)
+        image = images.from_message(message)
+        camera = self._camera(info, image.shape[1], image.shape[0])
+        return Frame(image, camera, stamp_of(message), message.header.frame_id, self._source)
+
+    def _camera(self, info: Any, width: int, height: int) -> Camera:  # noqa: ANN401 - CameraInfo
         if self._camera_of:
-            return self._camera_of(image.shape[1], image.shape[0])
-        camera = Camera.from_camera_info(info, rectified=self._rectified)
-        camera.check_size(image.shape[1], image.shape[0])
+            return self._camera_of(width, height)
+        if (info.width, info.height) == (0, 0) and not self._says_no_size:
+            self._says_no_size = True
+            _log.warning(
+                "%s: %s says 0x0: it is taken for the image's %dx%d",
+                *(self.path, self.info_topic, width, height),
+            )
+        camera = Camera.from_camera_info(
+            info, rectified=self._rectified, image_size=(width, height)
+        )
+        camera.check_size(width, height)
         return camera
-
-    def _frame(self, message: Any, image: images.Image, camera: Camera) -> Frame:  # noqa: ANN401
-        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-        source = f"{self.path.name}:{self.image_topic}"
-        return Frame(image, camera, stamp, message.header.frame_id, source)
 
     # -- finding the camera -----------------------------------------------------------------
 
-    def _topic(self, name: str | None) -> list[Connection]:
-        return [c for c in self._reader.connections if c.topic == name]
-
-    def _names(self, *types: str) -> list[str]:
-        return sorted({c.topic for c in self._reader.connections if c.msgtype in types})
-
-    def _find_images(self, wanted: str | None) -> str:
-        topics = self._names(*IMAGE_TYPES)
-        if not topics:
-            raise InputError(f"{self.path}: holds no images (topics of {' or '.join(IMAGE_TYPES)})")
-        if wanted is not None:
-            return _among(wanted, topics, "image topic", self.path)
-        pictures = [t for t in topics if not self._is_depth(t)] or topics
-        # image_transport publishes the same image raw and compressed: one of them will do.
-        raw = {t for t in pictures if not t.endswith("/compressed")}
-        distinct = [t for t in pictures if t in raw or t.removesuffix("/compressed") not in raw]
-        if len(distinct) > 1:
-            raise InputError(
-                f"{self.path}: holds several image topics, choose one with --image-topic: "
-                f"{', '.join(distinct)}"
-            )
-        return distinct[0]
-
-    def _find_info(self, wanted: str | None) -> str:
-        topics = self._names(INFO_TYPE)
-        if wanted is not None:
-            return _among(wanted, topics, "CameraInfo topic", self.path)
-        # image_transport's convention: camera_info lies in the namespace of the image.
-        namespace = self.image_topic.removesuffix("/compressed").rpartition("/")[0]
-        beside = f"{namespace}/camera_info"
-        if beside in topics:
-            return beside
-        if len(topics) == 1:
-            return topics[0]
-        if topics:
-            raise InputError(
-                f"{self.path}: holds several CameraInfo topics, choose one with --info-topic: "
-                f"{', '.join(topics)}"
-            )
-        raise InputError(
-            f"{self.path}: holds no CameraInfo: give the camera with --camera FILE or --hfov DEG"
-        )
-
-    def _read_first_info(self) -> Any:  # noqa: ANN401 - a rosbags message
-        """Images may come before the first CameraInfo: that one is theirs then."""
-        if self.info_topic is None:
-            return None
-        for connection, _, cdr in self._reader.messages(self._topic(self.info_topic)):
-            return self._reader.deserialize(cdr, connection.msgtype)
-        raise InputError(
-            f"{self.path}: no message was recorded on {self.info_topic}: give the camera with "
-            "--camera FILE or --hfov DEG"
-        )
-
-    def _is_depth(self, topic: str) -> bool:
-        for connection, _, cdr in self._reader.messages(self._topic(topic)):
-            message: Any = self._reader.deserialize(cdr, connection.msgtype)
-            if hasattr(message, "format"):
-                return "compressedDepth" in message.format
-            return message.encoding in _DEPTH_ENCODINGS
+    def _is_readable(self, channel: Channel) -> bool:
+        """Whether messages of a channel can be understood, or at least passed on."""
+        if channel.encoding == "cdr" and (channel.defined or channel.type in self._types.fielddefs):
+            return True
+        what = f"{channel.type or 'of no type'}, {channel.encoding}"
+        _log.info("%s: %s (%s) is left out: it cannot be read", self.path, channel.topic, what)
         return False
 
-    def _definition(self, connection: Connection) -> str:
-        if connection.msgdef.format == MessageDefinitionFormat.MSG:
-            return connection.msgdef.data
-        text, _ = self._reader.typestore.generate_msgdef(connection.msgtype, ros_version=2)
-        return text
+    def _topics(self, *types: str) -> list[str]:
+        """Topics of some types on which anything was recorded."""
+        return sorted({c.topic for c in self._channels if c.type in types and c.count})
+
+    def _first(self, topic: str) -> Any:  # noqa: ANN401 - a rosbags message
+        for recorded in self._storage.messages({topic}):
+            return self._message(recorded)
+        raise InputError(f"{self.path}: is damaged: the messages of {topic} are not there")
+
+    def _message(self, recorded: Recorded) -> Any:  # noqa: ANN401 - a rosbags message
+        try:
+            return self._types.deserialize_cdr(recorded.cdr, recorded.type)
+        except Exception as error:
+            raise InputError(
+                f"a message on {recorded.topic} is damaged: it is no {recorded.type}"
+            ) from error
+
+    def _find_images(self, wanted: str | None) -> str:
+        topics = self._topics(*IMAGE_TYPES)
+        if wanted is not None:
+            return _among(wanted, topics, "image topic", self.path)
+        if not topics:
+            raise InputError(f"{self.path}: {self._instead_of_images()}")
+        found: dict[str, str] = {}
+        for topic in topics:  # sorted: the raw image comes before its transports
+            if not self._is_depth(topic):
+                found.setdefault(_without_transport(topic), topic)
+        if not found:
+            raise InputError(f"{self.path}: holds depth images only: {', '.join(topics)}")
+        if len(found) > 1:
+            raise InputError(
+                f"{self.path}: holds several image topics, choose one with --image-topic: "
+                f"{', '.join(found.values())}"
+            )
+        return next(iter(found.values()))
+
+    def _instead_of_images(self) -> str:
+        films = [c.topic for c in self._storage.channels if c.type in _VIDEO_TYPES]
+        if films:
+            return (
+                f"holds film packets (as H.264) on {', '.join(films)}, and no images: play it to  "
+                "ros2 run image_transport republish --ros-args -p in_transport:=ffmpeg "
+                "-p out_transport:=raw  and record that"
+            )
+        return f"holds no images (topics of {' or '.join(IMAGE_TYPES)})"
+
+    def _is_depth(self, topic: str) -> bool:
+        if topic.endswith("/compressedDepth"):
+            return True
+        message = self._first(topic)
+        if hasattr(message, "format"):
+            return "compressedDepth" in message.format
+        return message.encoding in _DEPTH_ENCODINGS
+
+    def _find_info(self, wanted: str | None) -> str:
+        topics = self._topics(INFO_TYPE)
+        if wanted is not None:
+            return _among(wanted, topics, "CameraInfo topic", self.path)
+        if not topics:
+            raise InputError(
+                f"{self.path}: holds no CameraInfo: give the camera with --camera FILE or "
+                "--hfov DEG"
+            )
+        frame = self._first(self.image_topic).header.frame_id
+        frames = {topic: self._first(topic).header.frame_id for topic in topics}
+        ours = [topic for topic in topics if frames[topic] == frame]
+        # image_transport's convention: camera_info lies in the namespace of the image.
+        beside = f"{_without_transport(self.image_topic).rpartition('/')[0]}/camera_info"
+        if beside in ours or (beside in topics and not frames[beside]):
+            return beside
+        if len(ours) == 1:
+            return ours[0]
+        if ours:
+            raise InputError(
+                f"{self.path}: holds several CameraInfo topics, choose one with --info-topic: "
+                f"{', '.join(ours)}"
+            )
+        others = ", ".join(f"{topic} is of {frames[topic]!r}" for topic in topics)
+        raise InputError(
+            f"{self.path}: holds no CameraInfo of the images' frame {frame!r} ({others}): give the "
+            "camera with --camera FILE or --hfov DEG, or --info-topic if it is theirs all the same"
+        )
+
+
+def _without_transport(topic: str) -> str:
+    for transport in _TRANSPORTS:
+        topic = topic.removesuffix(transport)
+    return topic
 
 
 class RecordingWriter:
@@ -233,13 +273,12 @@ class RecordingWriter:
         """Begin the file, replacing what was there.
 
         Raises:
-            InputError: It cannot be written.
+            WriteError: It cannot be written.
         """
+        self._path = path
         self._types = types
-        try:
+        with writing(path):
             self._file = path.open("wb")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         self._writer = McapWriter(self._file, compression=CompressionType.ZSTD)
         self._writer.start(profile="ros2", library="bodypose3d_ros")
         self._schemas: dict[str, int] = {}
@@ -257,27 +296,41 @@ class RecordingWriter:
         self.close()
 
     def write(self, topic: str, message: Any, log_time: int) -> None:  # noqa: ANN401
-        """Add a rosbags message at a time in nanoseconds."""
+        """Add a rosbags message at a time in nanoseconds.
+
+        Raises:
+            WriteError: The file cannot be written to.
+        """
         name = message.__msgtype__
         cdr = bytes(self._types.serialize_cdr(message, name))
         self.write_cdr(Recorded(topic, name, log_time, cdr))
 
     def write_cdr(self, recorded: Recorded) -> None:
-        """Add a message that is CDR already, as it stands in another recording."""
-        channel = self._channel(recorded)
+        """Add a message that is CDR already, as it stands in another recording.
+
+        Raises:
+            WriteError: The file cannot be written to.
+        """
         time = recorded.log_time
-        self._writer.add_message(channel, log_time=time, publish_time=time, data=recorded.cdr)
+        with writing(self._path):
+            channel = self._channel(recorded)
+            self._writer.add_message(channel, log_time=time, publish_time=time, data=recorded.cdr)
 
     def close(self) -> None:
-        """Write the index and close the file: from here on it is whole."""
-        self._writer.finish()  # type: ignore[no-untyped-call]  # mcap does not annotate it
-        self._file.close()
+        """Write the index and close the file: from here on it is whole.
+
+        Raises:
+            WriteError: The index cannot be written.
+        """
+        with writing(self._path), self._file:
+            self._writer.finish()  # type: ignore[no-untyped-call]  # mcap does not annotate it
 
     def _channel(self, recorded: Recorded) -> int:
         if recorded.type not in self._schemas:
-            text = recorded.definition or self._definition(recorded.type)
+            if not recorded.definition:
+                recorded = replace(recorded, definition=self._definition(recorded.type))
             self._schemas[recorded.type] = self._writer.register_schema(
-                recorded.type, "ros2msg", text.encode()
+                recorded.type, recorded.definition_format, recorded.definition.encode()
             )
         key = (recorded.topic, recorded.type)
         if key not in self._channels:
@@ -288,11 +341,6 @@ class RecordingWriter:
 
     def _definition(self, name: str) -> str:
         return self._types.generate_msgdef(name, ros_version=2)[0]
-
-
-def _folder(path: Path) -> Path:
-    """A bare .db3 file is read through the folder that describes it."""
-    return path.parent if path.suffix == ".db3" else path
 
 
 def _among(wanted: str, topics: list[str], what: str, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +10,12 @@ from pathlib import Path
 
 from ..body.camera import Camera
 from ..body.people import Frame
-from ..errors import InputError
-from ..wire import images
-from .recording import Recorded, Recording, is_recording
+from ..errors import InputError, printable
+from ..wire.images import Image
+from . import pictures, video
+from .recording import Item, Recording, is_recording
 
+_ROS1 = ".bag"
 _FRAME_ID = "camera_optical_frame"
 _PICTURE_INTERVAL = 1_000_000_000  # pictures have no time of their own: one a second
 
@@ -63,75 +66,113 @@ class Source:
     """How many frames, as far as it says; 0 where it does not."""
     rate: float
     """Frames a second."""
-    frames: Callable[[], Iterator[Frame | Recorded | tuple[Recorded, Frame]]]
-    """Frames in order; of a recording every message, images with their frame."""
+    items: Callable[[], Iterator[Item]]
+    """Begins what it gives, in order of time."""
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether what a path gives follows each other in time: a film or a recording."""
+    return is_recording(path) or path.suffix.lower() in video.SUFFIXES
 
 
 def expand(paths: list[Path]) -> list[Path]:
     """Folders of pictures and films become what is in them; recordings stay as they are.
 
     Raises:
-        InputError: A folder holds nothing that can be used.
+        InputError: A folder cannot be read, or holds nothing that can be used.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir() or is_recording(path):
             found.append(path)
             continue
-        inside = sorted(p for p in path.iterdir() if _kind(p) is not None)
+        try:
+            inside = sorted(each for each in path.iterdir() if _is_source(each))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
         if not inside:
             raise InputError(f"{path}: there are no pictures, films or recordings in this folder")
         found += inside
     return found
 
 
-def open_source(path: Path, cameras: CameraChoice, topics: Topics, index: int = 0) -> Source:
-    """Make frames of one path.
+def labels(paths: list[Path]) -> list[str]:
+    """A name for each path that no other one has: as much of its end as that takes."""
+    parts = [path.absolute().parts for path in paths]
+    distinct = set(parts)
+    names: list[str] = ["" for _ in paths]
+    for length in range(1, max(map(len, parts), default=0) + 1):
+        ends = Counter(each[-length:] for each in distinct)
+        for index, each in enumerate(parts):
+            if not names[index] and ends[each[-length:]] == 1:
+                names[index] = printable("/".join(each[-length:]))
+    # The same path can be handed in twice, and two unprintable names may look the same.
+    times = [names[:index].count(name) for index, name in enumerate(names)]
+    return [f"{name} ({n + 1})" if n else name for name, n in zip(names, times, strict=True)]
+
+
+def open_source(
+    path: Path, cameras: CameraChoice, topics: Topics, index: int = 0, label: str | None = None
+) -> Source:
+    """Look into one path, and make frames of it.
 
     Args:
         path: A picture, film or recording.
         cameras: The camera of pictures and films; of recordings where it is given.
         topics: Which topics of a recording.
         index: Which source this is, from 0: the second that a picture is stamped with.
+        label: What its frames say they come from; its name if not given.
 
     Raises:
         InputError: It cannot be used.
     """
+    name = label or printable(path.name)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
+    if path.is_dir() and not is_recording(path):
+        raise InputError(f"{path}: is a folder, and no recording: it has no metadata.yaml")
+    suffix = path.suffix.lower()
+    if suffix == _ROS1:
+        raise InputError(
+            f"{path}: is a ROS 1 recording: convert it with  "
+            f"rosbags-convert --src {path} --dst {path.stem}"
+        )
     if is_recording(path):
-        return _recording(path, cameras, topics)
-    if path.suffix.lower() in images.VIDEOS:
-        video = images.Video(path)
-        return Source(path, True, video.count, video.rate, partial(_video, video, cameras))
-    return Source(path, False, 1, 1.0, partial(_picture, path, cameras, index))
+        return _recording(path, cameras, topics, name)
+    if suffix in video.SUFFIXES:
+        film = video.Video(path)
+        return Source(path, True, film.count, film.rate, partial(_video, film, cameras, name))
+    return Source(path, False, 1, 1.0, partial(_picture, path, cameras, index, name))
 
 
-def _kind(path: Path) -> str | None:
-    if is_recording(path):
-        return "recording"
-    return path.suffix.lower() if path.suffix.lower() in images.PICTURES + images.VIDEOS else None
+def _is_source(path: Path) -> bool:
+    # What cannot be read, but is meant, is told by name when it is opened.
+    suffixes = (*pictures.SUFFIXES, *pictures.FOREIGN, *video.SUFFIXES, _ROS1)
+    return is_recording(path) or path.suffix.lower() in suffixes
 
 
-def _picture(path: Path, cameras: CameraChoice, index: int) -> Iterator[Frame]:
-    image = images.read(path)
-    yield _frame(path, image, cameras, index * _PICTURE_INTERVAL)
+def _picture(path: Path, cameras: CameraChoice, index: int, name: str) -> Iterator[Item]:
+    image = pictures.read(path)
+    yield Item(_frame(path, image, cameras, index * _PICTURE_INTERVAL, name))
 
 
-def _video(video: images.Video, cameras: CameraChoice) -> Iterator[Frame]:
-    for stamp, image in video.frames():
-        yield _frame(video.path, image, cameras, stamp)
+def _video(film: video.Video, cameras: CameraChoice, name: str) -> Iterator[Item]:
+    for stamp, image in film.frames():
+        if isinstance(image, str):
+            yield Item(problem=image)
+        else:
+            yield Item(_frame(film.path, image, cameras, stamp, name))
 
 
-def _frame(path: Path, image: images.Image, cameras: CameraChoice, stamp: int) -> Frame:
+def _frame(path: Path, image: Image, cameras: CameraChoice, stamp: int, name: str) -> Frame:
     try:
         camera = cameras.of(image.shape[1], image.shape[0])
     except InputError as error:
         raise type(error)(f"{path}: {error}") from error
-    return Frame(image, camera, stamp, _FRAME_ID, path.name)
+    return Frame(image, camera, stamp, _FRAME_ID, name)
 
 
-def _recording(path: Path, cameras: CameraChoice, topics: Topics) -> Source:
+def _recording(path: Path, cameras: CameraChoice, topics: Topics, name: str) -> Source:
     given = cameras.calibration is not None or cameras.hfov is not None
     recording = Recording(
         path,
@@ -139,10 +180,6 @@ def _recording(path: Path, cameras: CameraChoice, topics: Topics) -> Source:
         info_topic=topics.info,
         rectified=cameras.rectified,
         camera_of=cameras.of if given else None,
+        name=name,
     )
-
-    def messages() -> Iterator[Recorded | tuple[Recorded, Frame]]:
-        with recording:
-            yield from recording.messages()
-
-    return Source(path, True, recording.count, recording.rate, messages)
+    return Source(path, True, recording.count, recording.rate, recording.items)

@@ -1,9 +1,8 @@
-"""Images of any origin as BGR arrays (H, W, 3) of uint8: messages, picture files, films."""
+"""Images of messages as BGR arrays (H, W, 3) of uint8, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -14,10 +13,23 @@ from ..errors import InputError
 
 Image = NDArray[np.uint8]
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts")
+VIDEO_FORMATS = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "theora", "ffmpeg")
+"""Formats of a CompressedImage that hold a film's packets, not pictures."""
 
 _JPEG_QUALITY = 90
+
+# Chroma at half the size: the planes follow each other in one array of height * 3 / 2 rows.
+_PLANAR = {
+    "nv12": cv2.COLOR_YUV2BGR_NV12,
+    "nv21": cv2.COLOR_YUV2BGR_NV21,
+    "i420": cv2.COLOR_YUV2BGR_I420,
+    "yuv420p": cv2.COLOR_YUV2BGR_I420,
+    "yv12": cv2.COLOR_YUV2BGR_YV12,
+}
+_CHROMA_IN_PLANES = ("i420", "yuv420p", "yv12")
+
+# What OpenCV's names of plain arrays mean as pictures; others, as 32FC3, have no white.
+_PLAIN = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC3": "bgr16", "16UC4": "bgra16"}
 
 
 def from_message(message: Any) -> Image:  # noqa: ANN401 - either host's Image or CompressedImage
@@ -26,15 +38,20 @@ def from_message(message: Any) -> Image:  # noqa: ANN401 - either host's Image o
     Grey, Bayer, YUV, RGBA and 16 bit images are converted; 16 bits keep their upper eight.
 
     Raises:
-        InputError: The message does not hold the image it says it does.
+        InputError: The message does not hold the image it says it does, or none that is a picture.
     """
     if hasattr(message, "format"):
+        _check_format(str(message.format))
         return decode(np.frombuffer(message.data, np.uint8), "the compressed image")
     # Imported here so that a machine with ROS 2 and without rosbags can still read files.
     from rosbags.image import ImageError, image_to_cvimage
 
+    planar = _PLANAR.get(message.encoding.lower())
     try:
-        image = image_to_cvimage(_packed(message), "bgr8")
+        if planar is not None:
+            image = cv2.cvtColor(_planes(message), planar)
+        else:
+            image = image_to_cvimage(_packed(message), "bgr8")
     except ImageError as error:
         raise InputError(f"image encoding {message.encoding!r} cannot be used: {error}") from error
     except (TypeError, ValueError, cv2.error) as error:
@@ -70,91 +87,82 @@ def decode(content: NDArray[np.uint8], name: str) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def read(path: Path) -> Image:
-    """Read a picture file.
-
-    Raises:
-        InputError: It cannot be read or is not a picture.
-    """
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return decode(content, str(path))
-
-
 def encode_jpeg(image: Image) -> NDArray[np.uint8]:
     """A BGR image as a JPEG file's bytes (n,)."""
     return np.asarray(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])
 
 
-class Video:
-    """A film file, frame by frame."""
-
-    def __init__(self, path: Path) -> None:
-        """Open it.
-
-        Raises:
-            InputError: It is not a film that OpenCV can read.
-        """
-        self.path = path
-        if not path.is_file():
-            raise InputError(f"{path}: there is no such file")
-        self._capture = cv2.VideoCapture(str(path))
-        self.rate = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
-        """Frames a second."""
-        self.count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        """As the file says; 0 when it does not."""
-        if not self._capture.isOpened():
-            raise InputError(
-                f"{path}: is not a film that OpenCV can read: convert it, for example with  "
-                f"ffmpeg -i {path.name} film.mp4"
-            )
-
-    def frames(self) -> Iterator[tuple[int, Image]]:
-        """Each frame with its time in nanoseconds from the film's start.
-
-        Raises:
-            InputError: There is no frame in it.
-        """
-        index = 0
-        try:
-            while True:
-                there, image = self._capture.read()
-                if not there:
-                    break
-                yield round(index * 1e9 / self.rate), np.asarray(image, np.uint8)
-                index += 1
-        finally:
-            self._capture.release()
-        if index == 0:
-            raise InputError(f"{self.path}: holds no picture: it is empty or damaged")
+def _check_format(name: str) -> None:
+    """Refuse what travels as a CompressedImage and is no picture."""
+    if "compressedDepth" in name:
+        raise InputError("compressedDepth is a depth image: choose the colour image's topic")
+    if any(video in name.lower() for video in VIDEO_FORMATS):
+        raise InputError(
+            f"{name!r} is a film's packets, of which none is a picture by itself: republish them, "
+            "for example with  ros2 run image_transport republish --ros-args "
+            "-p in_transport:=ffmpeg -p out_transport:=raw"
+        )
 
 
 def _is_truncated_jpeg(content: bytes) -> bool:
-    """OpenCV 4 fills what is missing with grey. A whole file's last scan is followed by its end."""
-    start, scan, end = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-    return content.startswith(start) and content.rfind(end) < content.rfind(scan)
+    """Whether a JPEG ends before its end marker, which OpenCV 4 would fill with grey.
+
+    What follows the end, as the film of a motion photo, does not count (ITU-T T.81, B.1.1).
+    """
+    if not content.startswith(b"\xff\xd8"):
+        return False
+    at = 2
+    while (at := content.find(b"\xff", at)) >= 0 and at + 1 < len(content):
+        marker = content[at + 1]
+        if marker == 0xD9:  # end of image
+            return False
+        if marker == 0xFF:  # a fill byte
+            at += 1
+        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:  # data, or a marker by itself
+            at += 2
+        else:  # a segment, which says how long it is
+            at += 2 + max(int.from_bytes(content[at + 2 : at + 4], "big"), 2)
+    return True
+
+
+def _planes(message: Any) -> NDArray[np.uint8]:  # noqa: ANN401 - either host's Image
+    """(H * 3 / 2, W) luma and chroma of a planar YUV image, without the padding of its rows."""
+    width, height = int(message.width), int(message.height)
+    step = int(message.step) or width
+    data = np.frombuffer(message.data, np.uint8)
+    if step < width or height % 2 or width % 2 or len(data) < step * height * 3 // 2:
+        raise ValueError("rows or planes are shorter than the image")
+    luma, chroma = np.split(data[: step * height * 3 // 2], [step * height])
+    if message.encoding.lower() in _CHROMA_IN_PLANES:
+        chroma = chroma.reshape(height, step // 2)[:, : width // 2]
+    else:
+        chroma = chroma.reshape(height // 2, step)[:, :width]
+    luma = luma.reshape(height, step)[:, :width]
+    return np.concatenate([luma, chroma.reshape(height // 2, width)])
 
 
 def _packed(message: Any) -> Any:  # noqa: ANN401 - either host's Image
     """The message without the padding that some cameras add to rows, which rosbags overlooks."""
+    from rosbags.image import ImageFormatError
     from rosbags.image.image import to_cvtype
 
-    depth, _, _, channels = to_cvtype(message.encoding)
+    encoding = _PLAIN.get(message.encoding, message.encoding)
+    depth, kind, _, channels = to_cvtype(encoding)
+    if kind < 0:
+        raise ImageFormatError(
+            f"it says numbers, not what is black and white; use one of {', '.join(_PLAIN)}"
+        )
     row = message.width * channels * depth // 8
-    if message.step in (0, row) or message.encoding in ("nv12", "nv21"):
-        return message
+    step = int(message.step) or row
     data = np.frombuffer(message.data, np.uint8)
-    if message.step < row or len(data) < message.step * message.height:
+    if step < row or len(data) < step * message.height:
         raise ValueError("rows are shorter than the image is wide")
-    rows = data[: message.step * message.height].reshape(message.height, message.step)
-    return _Packed(message, np.ascontiguousarray(rows[:, :row]))
-
-
-class _Packed:
-    """An image message whose rows follow each other without padding."""
-
-    def __init__(self, message: Any, data: NDArray[np.uint8]) -> None:  # noqa: ANN401
-        self.width, self.height, self.encoding = message.width, message.height, message.encoding
-        self.is_bigendian, self.step, self.data = message.is_bigendian, data.shape[1], data
+    rows = data[: step * message.height].reshape(message.height, step)
+    return SimpleNamespace(
+        width=message.width,
+        height=message.height,
+        encoding=encoding,
+        is_bigendian=message.is_bigendian,
+        step=row,
+        data=np.ascontiguousarray(rows[:, :row]),
+    )
