@@ -31,10 +31,9 @@ from ..errors import Bodypose3dError, InputError, printable
 from ..version import __version__
 from . import graph
 from .engine import engine
-from .stopping import asked_by_signals
+from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
-    from ..media.outputs import Outputs
     from ..media.sources import CameraChoice, Source, Topics
     from .estimate import Estimation
 
@@ -199,7 +198,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
             person_height=options["person_height"],
         ),
     )
-    with contextlib.closing(pipeline), _unfinished_is_said(outputs):
+    with contextlib.closing(pipeline), unfinished_is_said(outputs):
         estimation = Estimation(pipeline, outputs, keep_images=options["keep_images"])
         estimation.summary.failures += failures
         with (
@@ -240,17 +239,6 @@ def _open_all(
             failures.append(printable(error))
             _say(error)
     return opened, failures
-
-
-@contextlib.contextmanager
-def _unfinished_is_said(outputs: Outputs) -> Iterator[None]:
-    """Say where the pieces are when a run does not come to its end."""
-    try:
-        yield
-    except BaseException:
-        for part in outputs.left():
-            err.print(f"left unfinished: {_escaped(part)}")
-        raise
 
 
 def _say(error: Bodypose3dError) -> None:

@@ -19,7 +19,7 @@ import yaml
 from ..errors import Bodypose3dError, InputError, printable
 from ..node.qos import DEFAULT
 from ..wire.typestore import DEFAULT_DISTRO, DISTROS
-from .stopping import asked_by_signals
+from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
     from ..body.people import Frame
@@ -201,7 +201,7 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
     own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
     topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
     topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
-    with _graph_node("bodypose3d_recorder", graph) as member:
+    with _graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
         recorder = Recorder(member, topics, outputs.part(path.name))
         click.echo(f"recording into {printable(path)}")
         try:

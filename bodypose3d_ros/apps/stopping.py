@@ -1,4 +1,4 @@
-"""How a program is asked to stop."""
+"""How a program is asked to stop, and what it says of what it leaves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+import click
+
+from ..errors import printable
+from ..media.outputs import Outputs
 
 
 @contextmanager
@@ -27,3 +32,14 @@ def asked_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def unfinished_is_said(outputs: Outputs) -> Iterator[None]:
+    """Say where the pieces are when a run does not come to its end."""
+    try:
+        yield
+    except BaseException:
+        for part in outputs.left():
+            click.echo(f"left unfinished: {printable(part)}", err=True)
+        raise
