@@ -203,6 +203,15 @@ def test_a_film_is_told_of_by_its_damaged_frames(tmp_path):
     assert (summary["frames"], summary["unreadable_frames"]) == (4, 1)
 
 
+def test_pictures_behind_the_first_of_a_file_are_told_of(tmp_path, caplog):
+    path = tmp_path / "scan.tiff"
+    cv2.imwritemulti(str(path), [np.zeros((48, 64, 3), np.uint8)] * 3)
+    answer = run("estimate", path, "--hfov", 60, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    assert "scan.tiff: holds 3 pictures" in caplog.text
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["unreadable_frames"] == 1
+
+
 @pytest.mark.parametrize(
     ("name", "says"), [("old.bag", "rosbags-convert"), ("IMG.heic", "heif-convert")]
 )

@@ -288,6 +288,13 @@ def test_a_database_without_its_metadata_says_how_to_mend_it(tmp_path):
         Recording(next(path.glob("*.db3")))
 
 
+def test_a_folder_that_cannot_be_read_says_how_to_mend_it(tmp_path):
+    path = bag(tmp_path / "bag", CAMERA_BAG)
+    (path / "metadata.yaml").write_text("nonsense: 1")
+    with pytest.raises(InputError, match=r"bag: is not a recording.*ros2 bag reindex"):
+        Recording(path)
+
+
 def test_a_camera_info_must_be_of_the_images_frame(tmp_path):
     other = [("/depth/camera_info", 1, info(1, frame_id="depth")), ("/cam/image_raw", 1, image(1))]
     path = bag(tmp_path / "other", other)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ..errors import InputError
 from ..wire.images import Image, decode
+from .video import opencv_name
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
 FOREIGN = (".heic", ".heif")
@@ -34,3 +36,9 @@ def read(path: Path) -> Image:
             f"heif-convert {path.name} {path.stem}.jpg"
         )
     return decode(content, str(path))
+
+
+def count(path: Path) -> int:
+    """How many pictures a file holds: pages of a TIFF, frames of an animation."""
+    with opencv_name(path, path.suffix) as name:
+        return int(cv2.imcount(name))

@@ -154,6 +154,8 @@ def _is_source(path: Path) -> bool:
 def _picture(path: Path, cameras: CameraChoice, index: int, name: str) -> Iterator[Item]:
     image = pictures.read(path)
     yield Item(_frame(path, image, cameras, index * _PICTURE_INTERVAL, name))
+    if (count := pictures.count(path)) > 1:
+        yield Item(problem=f"holds {count} pictures, of which only the first is looked at")
 
 
 def _video(film: video.Video, cameras: CameraChoice, name: str) -> Iterator[Item]:

@@ -30,6 +30,10 @@ _McapMessage = tuple[Schema | None, McapChannel, Message]
 
 _DEFINITIONS = {MessageDefinitionFormat.MSG: "ros2msg", MessageDefinitionFormat.IDL: "ros2idl"}
 
+_MEND = (
+    "; `ros2 bag reindex` makes a new metadata.yaml, and .mcap files can be handed in one by one"
+)
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -105,7 +109,7 @@ class Bag:
             InputError: It cannot be read.
         """
         self._folder = folder
-        with _readable(folder), Reader(folder) as reader:
+        with _readable(folder, _MEND), Reader(folder) as reader:
             self.channels = [
                 Channel(c.topic, c.msgtype, _serialization(c), c.msgcount, bool(c.msgdef.data))
                 for c in reader.connections
@@ -269,12 +273,12 @@ def _serialization(connection: Connection) -> str:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path, mend: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
         raise InputError(
-            f"{path}: is not a recording that can be read: {_reason(error)}"
+            f"{path}: is not a recording that can be read: {_reason(error)}{mend}"
         ) from error
 
 

@@ -38,10 +38,12 @@ class Video:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file")
         with _capture(path) as capture:
-            rate = float(capture.get(cv2.CAP_PROP_FPS))
-            self.rate = rate if math.isfinite(rate) and rate > 0 else _USUAL_RATE
+            rate, count = (
+                capture.get(what) for what in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT)
+            )
+            self.rate = float(rate) if math.isfinite(rate) and rate > 0 else _USUAL_RATE
             """Frames a second."""
-            self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+            self.count = int(count) if math.isfinite(count) and count > 0 else 0
             """As the file says or, where it does not, as its length and rate; 0 if unknown."""
 
     def frames(self) -> Iterator[tuple[int, Image | str]]:
@@ -135,7 +137,7 @@ class VideoWriter:
 
     def _begin(self, image: Image) -> cv2.VideoWriter:
         self._size = (image.shape[1], image.shape[0])
-        name = self._open.enter_context(_name(self._path, ".mp4"))
+        name = self._open.enter_context(opencv_name(self._path, ".mp4"))
         writer = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*_CODEC), self._rate, self._size)
         if not writer.isOpened():
             size = f"{self._size[0]}x{self._size[1]}"
@@ -145,7 +147,7 @@ class VideoWriter:
 
 @contextmanager
 def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
-    with _name(path, path.suffix) as name:
+    with opencv_name(path, path.suffix) as name:
         capture = cv2.VideoCapture(name)
         try:
             if not capture.isOpened():
@@ -159,7 +161,7 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
 
 
 @contextmanager
-def _name(path: Path, suffix: str) -> Iterator[str]:
+def opencv_name(path: Path, suffix: str) -> Iterator[str]:
     """A name for OpenCV, which takes UTF-8 only and the format of a film from its suffix."""
     if path.suffix == suffix and str(path).isascii():
         yield str(path)
