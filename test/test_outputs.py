@@ -51,6 +51,13 @@ def test_what_is_no_earlier_result_is_never_replaced(tmp_path):
         single(tmp_path / "poses.txt", overwrite=False)
 
 
+def test_what_was_left_of_a_file_is_not_replaced_either(tmp_path):
+    """A recorder that was killed leaves the only copy of what it has recorded."""
+    (tmp_path / "poses.mcap.part").write_text("precious")
+    with pytest.raises(RefusedError, match=r"poses\.mcap\.part: exists already"):
+        single(tmp_path / "poses.mcap", overwrite=False)
+
+
 def test_one_file_is_replaced_where_that_is_wanted_and_nothing_else(tmp_path):
     write(tmp_path, "poses.txt", "overlay.mp4")
     one = single(tmp_path / "poses.txt", overwrite=True)

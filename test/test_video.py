@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.errors import InputError, WriteError
 from bodypose3d_ros.media.video import Video, VideoWriter
 
 NOISE = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3), np.uint8)
@@ -107,6 +107,23 @@ def test_images_of_another_size_are_fitted_into_the_film(tmp_path):
     frames = [image for _, image in Video(path).frames()]
     assert [frame.shape for frame in frames] == [(48, 64, 3)] * 2
     assert_allclose(frames[1][24, [4, 32, 60], 0], [0, 200, 0], atol=12)
+
+
+@pytest.mark.parametrize("rate", [0.0001, 29.970029, 119.88, 240.123456, 90000.0])
+def test_a_film_of_any_rate_can_be_written(tmp_path, rate):
+    with VideoWriter(tmp_path / "film.mp4", rate) as writer:
+        writer.write(NOISE[0])
+        writer.write(NOISE[1])
+    assert Video(tmp_path / "film.mp4").count == 2
+
+
+def test_a_film_that_is_not_whole_on_the_disk_is_no_film(tmp_path):
+    """OpenCV writes on without a word where nothing can be written, as on a full disk."""
+    writer = VideoWriter(tmp_path / "film.mp4", 10)
+    writer.write(NOISE[0])
+    (tmp_path / "film.mp4").unlink()
+    with pytest.raises(WriteError, match=r"film\.mp4: cannot be written to its end"):
+        writer.close()
 
 
 def test_a_film_without_frames_is_no_file(tmp_path):

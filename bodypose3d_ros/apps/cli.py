@@ -201,27 +201,30 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     with contextlib.closing(pipeline), unfinished_is_said(outputs):
         estimation = Estimation(pipeline, outputs, keep_images=options["keep_images"])
         estimation.summary.failures += failures
-        with (
-            contextlib.closing(estimation),
-            asked_by_signals(estimation.stop),
-            _progress(quiet) as progress,
-        ):
-            for index, source in opened.items():
-                task = progress.add_task(printable(source.path.name), total=source.count or None)
-                try:
-                    estimation.run(
-                        source, overlays[index], lambda *_, task=task: progress.advance(task)
-                    )
-                except InputError as error:
-                    estimation.summary.failures.append(printable(error))
-                    _say(error)
-                if estimation.stopped:
-                    sys.exit(_STOPPED)
+        with contextlib.closing(estimation), asked_by_signals(estimation.stop):
+            _estimate_all(estimation, opened, overlays, quiet)
         written = outputs.keep()
     if not quiet:
         _report(estimation, written)
     if estimation.summary.failures:
         sys.exit(InputError.exit_code)
+
+
+def _estimate_all(
+    estimation: Estimation, opened: dict[int, Source], overlays: list[str], quiet: bool
+) -> None:
+    with _progress(quiet) as progress:
+        for index, source in opened.items():
+            task = progress.add_task(printable(source.path.name), total=source.count or None)
+            try:
+                estimation.run(
+                    source, overlays[index], lambda *_, task=task: progress.advance(task)
+                )
+            except InputError as error:
+                estimation.summary.failures.append(printable(error))
+                _say(error)
+            if estimation.stopped:
+                sys.exit(_STOPPED)
 
 
 def _open_all(

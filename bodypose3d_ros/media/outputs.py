@@ -87,16 +87,17 @@ def result(folder: Path, names: Sequence[str], sources: Sequence[Path] = ()) -> 
         RefusedError: A file is there that was handed in, or that is of no earlier result.
     """
     earlier = _earlier(folder)
-    for name in {*names, *earlier}:
-        if any(_is_in(folder / name, source) for source in sources):
+    handed_in = {_identity(source) for source in sources} - {None}
+    # A recording is a folder, in which nothing that is there may be replaced, either.
+    above = {_identity(each) for each in (folder.resolve(), *folder.resolve().parents)}
+    for path in (folder / name for name in {*names, *earlier}):
+        if _is_there(path) and (_identity(path) in handed_in or above & handed_in):
+            raise RefusedError(f"{path}: was handed in and would be replaced: choose another --out")
+    for path in (folder / name for name in names if name not in earlier):
+        if _is_there(path):
             raise RefusedError(
-                f"{folder / name}: was handed in and would be replaced: choose another --out"
-            )
-    for name in names:
-        if _is_there(folder / name) and name not in earlier:
-            raise RefusedError(
-                f"{folder / name}: exists already, and no {SUMMARY} or {REPORT} there says that it "
-                "is an earlier result: choose another --out, or move it away"
+                f"{path}: exists already, and no {SUMMARY} or {REPORT} there says that it is an "
+                "earlier result: choose another --out, or move it away"
             )
     return Outputs(folder, tuple(names), frozenset(earlier))
 
@@ -105,10 +106,11 @@ def single(path: Path, *, overwrite: bool) -> Outputs:
     """One file.
 
     Raises:
-        RefusedError: It is there already, and is not to be replaced.
+        RefusedError: It is there already, or what was left of it, and is not to be replaced.
     """
-    if _is_there(path) and not overwrite:
-        raise RefusedError(f"{path}: exists already: choose another name, or --overwrite it")
+    for there in filter(_is_there, (path, beside(path))):
+        if not overwrite:
+            raise RefusedError(f"{there}: exists already: choose another name, or --overwrite it")
     return Outputs(path.parent, (path.name,))
 
 
@@ -151,12 +153,13 @@ def _earlier(folder: Path) -> set[str]:
     return names
 
 
-def _is_in(path: Path, source: Path) -> bool:
-    """Whether a path is a source, under whatever name, or lies in a recording's folder."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a path leads to, under whatever name; None where nothing is there."""
     try:
-        return path.samefile(source) or source.resolve() in path.resolve().parents
-    except OSError:  # it is not there, so it is no source
-        return False
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_there(path: Path) -> bool:

@@ -21,6 +21,8 @@ SUFFIXES = (
 )
 
 _CODEC = "mp4v"
+# MPEG-4 counts time in at most 65535 ticks a second, OpenCV the rate in hundredths.
+_SLOWEST, _FASTEST = 0.01, 600.0
 _USUAL_RATE = 30.0  # of a film that does not say its own
 _LONGEST_GAP = 100  # frames in a row that cannot be read, after which a film is at its end
 
@@ -86,10 +88,10 @@ class VideoWriter:
 
         Args:
             path: The file, replaced if it is there.
-            rate: Frames a second.
+            rate: Frames a second, as far as MPEG-4 can say it.
         """
         self._path = path
-        self._rate = rate
+        self._rate = min(max(round(rate, 2), _SLOWEST), _FASTEST)
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._count = 0
@@ -132,8 +134,14 @@ class VideoWriter:
         self._writer.release()
         self._open.close()
         self._writer = None
-        if check and Video(self._path).count != self._count:
+        if check and not self._is_whole():
             raise WriteError(f"{self._path}: cannot be written to its end: is the disk full?")
+
+    def _is_whole(self) -> bool:
+        try:
+            return Video(self._path).count == self._count
+        except InputError:
+            return False
 
     def _begin(self, image: Image) -> cv2.VideoWriter:
         self._size = (image.shape[1], image.shape[0])
