@@ -208,11 +208,18 @@ def test_a_file_that_was_cut_off_in_a_chunk_gives_the_images_before_the_cut(tmp_
     assert [frame.stamp // NS for frame in frames(Recording(path))] == [1, 2, 3]
 
 
-def test_a_file_without_an_index_is_read_through(tmp_path, caplog):
-    path = written(
-        tmp_path / "plain.mcap", FIVE, use_chunking=False, use_statistics=False,
-        use_summary_offsets=False, repeat_channels=False, repeat_schemas=False,
-    )  # fmt: skip
+PLAIN = {
+    "use_chunking": False, "use_statistics": False, "use_summary_offsets": False,
+    "repeat_channels": False, "repeat_schemas": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [
+    PLAIN, {"use_statistics": False}, {"repeat_channels": False}, {"repeat_schemas": False},
+    {"use_chunking": False},
+])  # fmt: skip
+def test_a_file_whose_index_does_not_lead_to_everything_is_read_through(tmp_path, caplog, options):
+    path = written(tmp_path / "plain.mcap", FIVE, **options)
     recording = Recording(path)
     assert (recording.count, len(frames(recording))) == (5, 5)
     assert not caplog.text

@@ -70,11 +70,11 @@ class Video:
                 own = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
                 # Times that stand still are none: the rate is all that is known then.
                 stamp = own if own > stamp or not read else stamp + interval
-                read, missing = read + missing + 1, 0
+                read, missing = read + 1, 0
                 yield stamp, np.asarray(image, np.uint8)
         if read == 0:
             raise InputError(f"{self.path}: holds no picture: it is empty or damaged")
-        # The count alone may be an estimate; together with the time it is none.
+        # The count may be an estimate, and damaged frames are told already: time decides, too.
         if read < self.count and stamp + 1.5 * interval < self.count * interval:
             end, says = (stamp + interval) / 1e9, self.count * interval / 1e9
             yield stamp, f"the film ends at {end:.3f} s, though it says that it has {says:.3f} s"
