@@ -208,6 +208,12 @@ def test_a_file_that_was_cut_off_in_a_chunk_gives_the_images_before_the_cut(tmp_
     assert [frame.stamp // NS for frame in frames(Recording(path))] == [1, 2, 3]
 
 
+def test_messages_come_in_order_of_time_however_they_were_written(tmp_path):
+    """As the index says, which a whole file is read by."""
+    path = written(tmp_path / "mixed.mcap", [*FIVE[::-1]])
+    assert [frame.stamp // NS for frame in frames(Recording(path))] == [1, 2, 3, 4, 5]
+
+
 PLAIN = {
     "use_chunking": False, "use_statistics": False, "use_summary_offsets": False,
     "repeat_channels": False, "repeat_schemas": False,

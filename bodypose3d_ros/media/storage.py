@@ -33,6 +33,7 @@ _DEFINITIONS = {MessageDefinitionFormat.MSG: "ros2msg", MessageDefinitionFormat.
 _MEND = (
     "; `ros2 bag reindex` makes a new metadata.yaml, and .mcap files can be handed in one by one"
 )
+_RECOVER = "; `mcap recover` may save more of it"
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,7 @@ class McapFile:
         self._path = path
         self.problem = ""
         with _readable(path), path.open("rb") as file:
-            SeekingReader(file)  # looks whether it is MCAP at all
-            summary = _summary(file)
+            summary = _summary(SeekingReader(file))
         self._indexed = summary is not None
         if summary is not None and summary.statistics is not None:
             counts = summary.statistics.channel_message_counts
@@ -172,7 +172,7 @@ class McapFile:
             InputError: The file is damaged.
         """
         found = self._indexed_messages(topics) if self._indexed else self._scanned_messages()
-        for schema, channel, message in _undamaged(self._path, found):
+        for schema, channel, message in _undamaged(self._path, found, _RECOVER):
             if channel.topic in topics:
                 yield _recorded(schema, channel, message)
 
@@ -218,17 +218,15 @@ class McapFile:
                         yield record
                     begin = file.tell()
             except Exception as error:  # noqa: BLE001 - damage makes mcap raise anything
-                self.problem = (
-                    f"is cut off or damaged ({_reason(error)}); `mcap recover` may save more of it"
-                )
+                self.problem = f"is cut off or damaged ({_reason(error)}){_RECOVER}"
                 file.seek(begin)
                 yield from _cut_chunk(file)
 
 
-def _summary(file: IO[bytes]) -> Summary | None:
+def _summary(reader: SeekingReader) -> Summary | None:
     """An MCAP file's summary, where there is one that leads to every message."""
     try:
-        summary = SeekingReader(file).get_summary()
+        summary = reader.get_summary()
     except Exception:  # noqa: BLE001 - as above; the file is read through then
         return None
     if summary is None or summary.statistics is None or not summary.chunk_indexes:
@@ -282,12 +280,12 @@ def _readable(path: Path, mend: str = "") -> Iterator[None]:
         ) from error
 
 
-def _undamaged(path: Path, items: Iterator[ItemT]) -> Iterator[ItemT]:
+def _undamaged(path: Path, items: Iterator[ItemT], mend: str = "") -> Iterator[ItemT]:
     """Items as they come; what a reader raises about damage says which file it is."""
     try:
         yield from items
     except Exception as error:
-        raise InputError(f"{path}: is damaged: {_reason(error)}") from error
+        raise InputError(f"{path}: is damaged: {_reason(error)}{mend}") from error
 
 
 def _reason(error: Exception) -> str:
