@@ -14,21 +14,23 @@ from bodypose3d_ros.media import film, film_recording
 from bodypose3d_ros.media.film import ABSENT, OCCLUDED_BY_OTHER, OUTSIDE, VISIBLE
 from bodypose3d_ros.media.recording import Recording
 
-NAMES = ["one_person", "one_person_distorted", "two_people", "walk_through"]
+NAMES = ["one_person", "one_person_distorted", "three_people", "two_people", "walk_through"]
+CELL = film.RIGS["cell"]
 # What lies on one bone of the rig, or between two bones of one joint: rigid, whatever the pose.
 RIGID = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (
     ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"),
 )] + [("left_hip", "right_hip")]  # fmt: skip
 
 
-@pytest.fixture(params=NAMES, scope="module")
+@pytest.fixture(params=[*NAMES, *CELL], scope="module")
 def shown(request):
     return film.load(request.param)
 
 
 def test_all_films_are_here_and_small_enough_to_carry():
     assert film.names() == NAMES
-    assert sum(path.stat().st_size for path in film.FOLDER.iterdir()) < 2_000_000
+    assert {path.stem for path in film.FOLDER.glob("*.mp4")} == {*NAMES, *CELL}
+    assert sum(path.stat().st_size for path in film.FOLDER.iterdir()) < 3_000_000
 
 
 def test_the_camera_stands_where_it_says(shown):
@@ -63,7 +65,9 @@ def test_feet_stand_on_the_floor(shown):
     assert (lowest < 0.06).all()
 
 
-def test_depth_is_the_depth_of_visible_joints_within_a_body_parts_thickness(shown):
+@pytest.mark.parametrize("name", NAMES)
+def test_depth_is_the_depth_of_visible_joints_within_a_body_parts_thickness(name):
+    shown = film.load(name)
     depths = list(shown.depth())
     assert len(depths) == len(shown)
     assert depths[0].dtype == np.uint16
@@ -129,6 +133,48 @@ def test_she_walks_in_from_the_side_comes_close_and_leaves():
     assert (shown.visibility[near, 0][:, feet] == OUTSIDE).mean() > 0.5
 
 
+def test_three_people_pass_each_other_and_the_two_in_front_do_twice():
+    shown = film.load("three_people")
+    column = shown.pixels[:, :, INDEX["pelvis"], 0]
+    assert np.isfinite(column).all()
+    passes = {
+        (a, b): (np.diff(np.sign(column[:, a] - column[:, b])) != 0).sum()
+        for a, b in ((0, 1), (0, 2), (1, 2))
+    }
+    assert passes == {(0, 1): 2, (0, 2): 2, (1, 2): 2}
+    others = (shown.visibility == OCCLUDED_BY_OTHER).sum(axis=2)
+    assert (others.max(axis=0)[1:] >= 20).all()
+
+
+def test_the_cells_cameras_see_one_world_each_at_its_own_time():
+    films = [film.load(name) for name in CELL]
+    assert [shown.rate for shown in films] == [15, 15, 15, 10]
+    assert films[3].stamp(0) == 40_000_000
+    assert len({shown.frame_id for shown in films}) == 4
+    pelvis = [shown.joints_world[:, :, INDEX["pelvis"]] for shown in films]
+    for other in pelvis[1:3]:
+        assert_allclose(other, pelvis[0], atol=1e-6)
+    # Walkers go on evenly over the floor: the fourth camera's people are where a straight line
+    # between the first one's frames before and after has them, at its stamps and no other.
+    times, theirs = ([shown.stamp(n) for n in range(50)] for shown in (films[0], films[3]))
+    for axis in (0, 1):
+        between = np.interp(theirs[:30], times, pelvis[0][:50, 0, axis])
+        assert_allclose(pelvis[3][:30, 0, axis], between, atol=0.001)
+
+
+def test_each_camera_of_the_cell_loses_somebody_while_another_sees_both():
+    seen = [(shown.visibility == VISIBLE).sum(axis=2) for shown in map(film.load, CELL)]
+    hidden = [(counts < 12).any() for counts in seen]
+    assert sum(hidden) >= 2, "people hide each other from some cameras"
+    common = np.stack([counts[:90] for counts in seen[:3]])
+    assert (common.max(axis=0) >= 18).all(), "nobody is ever hidden from all"
+
+
+def test_the_cells_films_have_no_depth_and_say_so():
+    with pytest.raises(InputError, match="'cell_left' has no depth images"):
+        next(film.load("cell_left").depth())
+
+
 def test_the_distorted_film_has_the_same_people_through_another_lens():
     plain, bent = film.load("one_person"), film.load("one_person_distorted")
     assert_allclose(bent.joints_world, plain.joints_world, atol=1e-6)
@@ -137,7 +183,7 @@ def test_the_distorted_film_has_the_same_people_through_another_lens():
 
 
 def test_an_unknown_film_lists_the_known_ones():
-    with pytest.raises(InputError, match="choose one of one_person"):
+    with pytest.raises(InputError, match=r"choose one of one_person, .*cell_right"):
         film.load("casablanca")
 
 
@@ -155,11 +201,19 @@ def test_a_film_becomes_a_recording(tmp_path):
         film_recording.write("one_person", tmp_path / "bag")
 
 
-@pytest.mark.parametrize("name", ["one_person", "two_people", "walk_through"])
-def test_frames_render_again_byte_for_byte(name):
+@pytest.mark.parametrize(
+    ("name", "frame"),
+    [
+        ("one_person", 21),
+        ("two_people", 27),
+        ("three_people", 26),
+        ("walk_through", 44),
+        ("cell_right", 30),
+    ],
+)
+def test_frames_render_again_byte_for_byte(name, frame):
     render = pytest.importorskip("tools.film.__main__", reason="rendering needs the film extra")
     prints = json.loads((film.FOLDER / f"{name}.frames.json").read_text())
-    frame = {"one_person": 21, "two_people": 27, "walk_through": 44}[name]
     try:
         picture, joints, seen = render.render(name, frame)
     except (subprocess.CalledProcessError, ModelError) as error:

@@ -383,6 +383,8 @@ def film_list() -> None:
         shown = film.load(name)
         people = shown.joints_world.shape[1]
         out.print(f"{name}: {len(shown) / shown.rate:.0f} s, {people} people at most")
+    for rig, cameras in film.RIGS.items():
+        out.print(f"{rig}, from {len(cameras)} cameras: {', '.join(cameras)}")
 
 
 @film_group.command("to-bag")

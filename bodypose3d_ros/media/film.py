@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 
 FOLDER = Path(__file__).parents[1] / "data"
 FRAME_ID = "film_camera_optical_frame"
+RIGS = {"cell": ("cell_front", "cell_left", "cell_back", "cell_right")}
+"""Scenes that several cameras look at: each camera's film has its own view, stamps and truth."""
 WORLD = "world"
 """The frame the camera stands in: z up, the floor at z = 0."""
 
@@ -58,6 +60,8 @@ class Film:
     """Of the camera above the floor, metres."""
     tilt: float
     """Degrees by which the camera looks down."""
+    start: float = 0.0
+    """Seconds at which the first frame was taken, on the clock that the films of a rig share."""
 
     def __len__(self) -> int:
         return len(self.joints_world)
@@ -79,16 +83,22 @@ class Film:
         place = (-back @ self.translation).tolist()
         return place, Rotation.from_matrix(back).as_quat().tolist()
 
+    @property
+    def frame_id(self) -> str:
+        """The camera's optical frame, of its own where several look on."""
+        in_rig = any(self.name in cameras for cameras in RIGS.values())
+        return f"{self.name}_optical_frame" if in_rig else FRAME_ID
+
     def stamp(self, frame: int) -> int:
-        """The time of a frame in nanoseconds from the film's start."""
-        return round(frame * 1e9 / self.rate)
+        """The time at which a frame was taken, in nanoseconds."""
+        return round((self.start + frame / self.rate) * 1e9)
 
     def frames(self) -> Iterator[Frame]:
         """Every image with its camera."""
         for number, (_, image) in enumerate(Video(FOLDER / f"{self.name}.mp4").frames()):
             if isinstance(image, str):
                 raise InputError(f"the film {self.name} is damaged ({image}): install it again")
-            yield Frame(image, self.camera, self.stamp(number), FRAME_ID, self.name)
+            yield Frame(image, self.camera, self.stamp(number), self.frame_id, self.name)
 
     def depth(self, *, noisy: bool = False) -> Iterator[NDArray[np.uint16]]:
         """The depth images (H/4, W/4) of every frame, millimetres along the optical axis.
@@ -99,8 +109,14 @@ class Film:
             noisy: As a structured-light camera gives it: noise that grows with the square of the
                 depth (Khoshelham & Elberink 2012, doi 10.3390/s120201437), nothing beside
                 edges, and holes. 0 is unknown.
+
+        Raises:
+            InputError: The film has none: those of a rig.
         """
-        with zipfile.ZipFile(FOLDER / f"{self.name}.depth.zip") as archive:
+        path = FOLDER / f"{self.name}.depth.zip"
+        if not path.is_file():
+            raise InputError(f"the film {self.name!r} has no depth images: {', '.join(names())} do")
+        with zipfile.ZipFile(path) as archive:
 
             def read(name: str) -> NDArray[np.uint16]:
                 content = np.frombuffer(archive.read(name), np.uint8)
@@ -123,18 +139,20 @@ class Film:
 
 
 def names() -> list[str]:
-    """The films there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.mp4"))
+    """The films that one camera took, each on its own; those of several are in ``RIGS``."""
+    of_rigs = {camera for cameras in RIGS.values() for camera in cameras}
+    return sorted({path.stem for path in FOLDER.glob("*.mp4")} - of_rigs)
 
 
 def load(name: str) -> Film:
-    """A film by name.
+    """A film by name: one of ``names()``, or a camera of a rig.
 
     Raises:
         InputError: There is no such film.
     """
-    if name not in names():
-        raise InputError(f"there is no film {name!r}: choose one of {', '.join(names())}")
+    known = [*names(), *(camera for cameras in RIGS.values() for camera in cameras)]
+    if name not in known:
+        raise InputError(f"there is no film {name!r}: choose one of {', '.join(known)}")
     with np.load(FOLDER / f"{name}.truth.npz") as truth:
         width, height = (int(size) for size in truth["size"])
         return Film(
@@ -147,4 +165,5 @@ def load(name: str) -> Film:
             translation=truth["translation"],
             height=truth["height"].item(),
             tilt=truth["tilt"].item(),
+            start=truth["start"].item(),
         )

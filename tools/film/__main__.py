@@ -21,7 +21,7 @@ from rich.progress import track
 from bodypose3d_ros.media import film
 
 from .assets import Assets
-from .films import RATE, SCRIPTS, SIZE
+from .films import SCRIPTS, SIZE
 from .joints import Joints, visibility
 from .person import Person
 from .scene import Picture, Room
@@ -36,13 +36,13 @@ _CRF = 27
 def stage(name: str) -> tuple[list[Person], Room]:
     """The people and the room of a film, made once in each process."""
     script = SCRIPTS[name]
-    return script.cast(Assets()), Room(script.view(), script.back_wall)
+    return script.cast(Assets()), Room(script.view(), script.walls)
 
 
 def render(name: str, frame: int) -> tuple[Picture, NDArray[np.float64], NDArray[np.uint8]]:
     """One frame: the picture, the joints (P, 34, 3) in the world, and their visibility (P, 34)."""
     script, (cast, room) = SCRIPTS[name], stage(name)
-    posed = script.move(cast, frame / RATE)
+    posed = script.move(cast, script.time(frame))
     picture = room.render(posed, frame)
     joints = np.stack([Joints(person.body)(p) for person, p in zip(cast, posed, strict=True)])
     seen = room.view.camera.project(room.view.to_camera(joints))
@@ -57,25 +57,26 @@ def fingerprint(picture: Picture) -> str:
 
 
 def make(name: str, folder: Path) -> None:
-    """Render one film: its .mp4, .truth.npz, .depth.zip, and .frames.json for the tests."""
+    """Render one film: its .mp4, .truth.npz, perhaps .depth.zip, and .frames.json for the tests."""
     script = SCRIPTS[name]
     with ProcessPoolExecutor(_PROCESSES) as pool:
         rendering = pool.map(render, [name] * script.frames, range(script.frames))
         frames = list(track(rendering, f"rendering {name}", script.frames))
     pictures, joints, seen = zip(*frames, strict=True)
-    _write_video(folder / f"{name}.mp4", (picture.image for picture in pictures))
+    _write_video(folder / f"{name}.mp4", script.rate, (picture.image for picture in pictures))
     _write_truth(folder / f"{name}.truth.npz", name, np.stack(joints), np.stack(seen))
-    _write_depth(folder / f"{name}.depth.zip", name, pictures)
+    if script.has_depth:
+        _write_depth(folder / f"{name}.depth.zip", name, pictures)
     prints = [fingerprint(picture) for picture in pictures]
     (folder / f"{name}.frames.json").write_text(json.dumps(prints, indent=0) + "\n")
 
 
-def _write_video(path: Path, images: Iterable[NDArray[np.uint8]]) -> None:
+def _write_video(path: Path, rate: float, images: Iterable[NDArray[np.uint8]]) -> None:
     """H.264 of one thread and no time stamps: the same bytes on every run."""
     size = f"{SIZE[0]}x{SIZE[1]}"
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",
-        "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", size, "-r", str(RATE), "-i", "-",
+        "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", size, "-r", str(rate), "-i", "-",
         "-c:v", "libx264", "-preset", "veryslow", "-crf", str(_CRF), "-pix_fmt", "yuv420p",
         "-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact",
         "-movflags", "+faststart", str(path),
@@ -96,9 +97,10 @@ def _write_truth(
         "size": np.array(SIZE),
         "rotation": view.rotation,
         "translation": view.translation,
-        "height": np.array(script.height),
-        "tilt": np.array(script.tilt),
-        "rate": np.array(RATE),
+        "height": np.array(script.tripod.height),
+        "tilt": np.array(script.tripod.tilt),
+        "rate": np.array(script.rate),
+        "start": np.array(script.start),
     }
     with _Reproducible(path) as archive:
         for key, values in arrays.items():

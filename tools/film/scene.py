@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bodypose3d_ros.body.camera import Camera
 
+from .motion import turn
 from .person import Posed
 from .raster import Fragments, noise, rasterise, vertex_normals
 
@@ -32,12 +33,20 @@ class View:
     translation: Array
 
     @classmethod
-    def from_tripod(cls, camera: Camera, y: float, height: float, tilt: float) -> View:
-        """At x = 0 looking along +y, ``tilt`` degrees down."""
+    def from_tripod(cls, camera: Camera, at: Array, heading: float, tilt: float) -> View:
+        """Standing at (3,) metres.
+
+        Args:
+            camera: The camera.
+            at: Where.
+            heading: Degrees from +y towards -x.
+            tilt: Degrees down.
+        """
         cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
         forward, down = np.array([0, cos, -sin]), np.array([0, -sin, -cos])
-        rotation = np.stack([np.array([1.0, 0, 0]), down, forward])
-        return cls(camera, rotation, -rotation @ np.array([0, y, height]))
+        ahead = np.stack([np.array([1.0, 0, 0]), down, forward])
+        rotation = ahead @ turn(np.array([0, 0, 1.0]), -heading)
+        return cls(camera, rotation, -rotation @ at)
 
     @property
     def position(self) -> Array:
@@ -70,14 +79,23 @@ class Picture:
     """(H, W) index of the person seen, -1 for the room."""
 
 
-class Room:
-    """A floor at z = 0, a back wall and two side walls, seen by one view."""
+@dataclass(frozen=True)
+class Walls:
+    """Where a room's walls are, metres: the back at y, two sides at x, perhaps a front at y."""
 
-    def __init__(self, view: View, back: float, half_width: float = 3.2) -> None:
+    back: float
+    half_width: float = 3.2
+    front: float = -np.inf
+
+
+class Room:
+    """A floor at z = 0 and walls, seen by one view."""
+
+    def __init__(self, view: View, walls: Walls) -> None:
         self.view = view
         self.width = view.camera.width * SUPERSAMPLING
         self.height = view.camera.height * SUPERSAMPLING
-        self._back, self._half_width = back, half_width
+        self._walls = walls
         columns, rows = np.meshgrid(np.arange(self.width), np.arange(self.height))
         pixels = (np.stack([columns, rows], -1).reshape(-1, 2) + 0.5) / SUPERSAMPLING - 0.5
         rays = np.concatenate([view.camera.rays(pixels), np.ones((len(pixels), 1))], axis=1)
@@ -88,34 +106,16 @@ class Room:
 
     def _see(self, rays: Array) -> tuple[Surface, Array]:
         origin = self.view.position
-        normals = np.array([[0, 0, 1.0], [0, -1, 0], [-1, 0, 0], [1, 0, 0]])
-        offsets = np.array([0, -self._back, -self._half_width, -self._half_width])
+        normals = np.array([[0, 0, 1.0], [0, -1, 0], [-1, 0, 0], [1, 0, 0], [0, 1, 0]])
+        side = -self._walls.half_width
+        offsets = np.array([0, -self._walls.back, side, side, self._walls.front])
         with np.errstate(divide="ignore"):
             along = (offsets - normals @ origin) / (rays @ normals.T)
         along[along <= 0] = np.inf
         plane, nearest = along.argmin(axis=1), along.min(axis=1)
         points = origin + rays * nearest[:, None]
-        colors = np.where((plane == 0)[:, None], _planks(points), self._walls(points, plane))
+        colors = np.where((plane == 0)[:, None], _planks(points), _paint(points, plane))
         return Surface(points, normals[plane], colors), nearest
-
-    def _walls(self, points: Array, plane: NDArray[np.intp]) -> Array:
-        x, z = points[:, 0], points[:, 2]
-        mottled = 0.93 + 0.08 * noise(points, 2, 11) + 0.04 * noise(points, 14, 12)
-        colors = np.array([0.66, 0.66, 0.60]) * mottled[:, None]
-        colors[z < 0.10] = (0.82, 0.81, 0.78)
-        on_back = plane == 1
-        frame = on_back & (np.abs(x - 1.45) < 0.52) & (z < 2.12)
-        door = on_back & (np.abs(x - 1.45) < 0.45) & (z < 2.05)
-        colors[frame] = (0.80, 0.79, 0.75)
-        grain = 0.85 + 0.3 * noise(points[door] * (1, 1, 0.08), 40, 21)
-        colors[door] = np.array([0.42, 0.30, 0.20]) * grain[:, None]
-        picture = on_back & (np.abs(x + 1.25) < 0.345) & (np.abs(z - 1.60) < 0.265)
-        colors[picture] = (0.10, 0.09, 0.08)
-        canvas = on_back & (np.abs(x + 1.25) < 0.31) & (np.abs(z - 1.60) < 0.23)
-        hill = z < 1.55 + 0.07 * np.sin(9 * (x + 1.25))
-        colors[canvas] = (0.55, 0.68, 0.80)
-        colors[canvas & hill] = (0.25, 0.38, 0.20)
-        return colors
 
     def render(self, people: list[Posed], frame: int) -> Picture:
         """One image with people in it; ``frame`` seeds the sensor's noise."""
@@ -244,6 +244,27 @@ class _Shadow:
 def _ends(people: list[Posed]) -> NDArray[np.intp]:
     """(P,) one past the last triangle of each person."""
     return np.cumsum([len(posed.person.faces) for posed in people])
+
+
+def _paint(points: Array, plane: NDArray[np.intp]) -> Array:
+    """Colours of points on the walls: a skirting board, and a door and a picture on the back."""
+    x, z = points[:, 0], points[:, 2]
+    mottled = 0.93 + 0.08 * noise(points, 2, 11) + 0.04 * noise(points, 14, 12)
+    colors = np.array([0.66, 0.66, 0.60]) * mottled[:, None]
+    colors[z < 0.10] = (0.82, 0.81, 0.78)
+    on_back = plane == 1
+    frame = on_back & (np.abs(x - 1.45) < 0.52) & (z < 2.12)
+    door = on_back & (np.abs(x - 1.45) < 0.45) & (z < 2.05)
+    colors[frame] = (0.80, 0.79, 0.75)
+    grain = 0.85 + 0.3 * noise(points[door] * (1, 1, 0.08), 40, 21)
+    colors[door] = np.array([0.42, 0.30, 0.20]) * grain[:, None]
+    picture = on_back & (np.abs(x + 1.25) < 0.345) & (np.abs(z - 1.60) < 0.265)
+    colors[picture] = (0.10, 0.09, 0.08)
+    canvas = on_back & (np.abs(x + 1.25) < 0.31) & (np.abs(z - 1.60) < 0.23)
+    hill = z < 1.55 + 0.07 * np.sin(9 * (x + 1.25))
+    colors[canvas] = (0.55, 0.68, 0.80)
+    colors[canvas & hill] = (0.25, 0.38, 0.20)
+    return colors
 
 
 def _planks(points: Array) -> Array:
