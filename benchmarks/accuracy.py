@@ -7,12 +7,13 @@ import sys
 
 from bodypose3d_ros.apps.accuracy import measure
 from bodypose3d_ros.media import film
-from bodypose3d_ros.perception.pipeline import build
+from bodypose3d_ros.perception.networks import load_networks
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 
 def main() -> None:
     """Print a row a film."""
-    pipeline = build()
+    pipeline = load_networks().pipeline(Tracker())
     print("| film | found | in the image | pelvis on pelvis | Procrustes | pelvis, absolute |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in sys.argv[1:] or film.names():

@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.people import Frame, Regions
+from bodypose3d_ros.body.people import Frame
 from bodypose3d_ros.engines import Engine
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.engines.tensorrt import TensorRtEngine
-from bodypose3d_ros.perception.pipeline import build
+from bodypose3d_ros.perception.detection import Boxes
+from bodypose3d_ros.perception.networks import Options, load_networks
 from bodypose3d_ros.perception.pose.bodypose3dnet import INPUTS
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 from tools.standin.load import load_network
 
 BATCHES = (1, 2, 4, 8)
@@ -77,7 +79,8 @@ def whole_frames(file: Path, engine: str, threads: int, runs: int) -> None:
     print(f"\nA frame of {SIZE[0]}x{SIZE[1]}, regions given, medians in ms\n")
     print("| people | network | crops, inputs, keypoints | lift | track | network's share |")
     print("| --- | --- | --- | --- | --- | --- |")
-    pipeline = build(str(file), engine, threads=threads)
+    networks = load_networks(Options(str(file), engine, threads))
+    pipeline = networks.pipeline(Tracker())
     random = np.random.default_rng(0)
     image = random.integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)
     camera = Camera.from_hfov(*SIZE, 70)
@@ -86,12 +89,12 @@ def whole_frames(file: Path, engine: str, threads: int, runs: int) -> None:
         boxes = np.stack([left, left * 0 + 100, left + 200, left * 0 + 600], axis=1)
         stages = []
         for run in range(runs + 1):
-            pipeline(Frame(image, camera, run * 10**8), Regions.from_boxes(boxes))
+            pipeline(Frame(image, camera, run * 10**8), Boxes(boxes, np.ones(people)))
             stages.append([pipeline.milliseconds[s] for s in ("network", "pose", "lift", "track")])
         network, pose, lift, track = np.median(stages[1:], axis=0)
         share = network / (network + pose + lift + track)
         print(f"| {people} | {network:.1f} | {pose:.2f} | {lift:.2f} | {track:.2f} | {share:.1%} |")
-    pipeline.close()
+    networks.close()
 
 
 if __name__ == "__main__":

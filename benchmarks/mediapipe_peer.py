@@ -24,6 +24,7 @@ from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.media import film, pictures
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
+from bodypose3d_ros.perception.pose import regions_of
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
 from bodypose3d_ros.wire import images
 
@@ -54,7 +55,7 @@ def ours(
 ) -> tuple[Array, Array] | None:
     """Our joints (34, 2) and (34, 3), the whole image as the only tile, as MediaPipe does it."""
     height, width = image.shape[:2]
-    regions = detector.detect(image, np.array([[0, 0, width, height]]))
+    regions = regions_of(detector.detect(image, np.array([[0, 0, width, height]])))
     if not len(regions):
         return None
     frame = Frame(image, Camera.from_hfov(width, height, 60), 0)

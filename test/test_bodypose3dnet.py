@@ -16,6 +16,7 @@ from bodypose3d_ros.body.skeleton import INDEX, LENGTH_SLOTS, MEAN_LENGTHS, MEAN
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import InputError, ModelError, OutputError
+from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
 from bodypose3d_ros.perception.lifting import lift
 from bodypose3d_ros.perception.pose.bodypose3dnet import (
@@ -243,7 +244,7 @@ def test_five_inputs_are_filled():
     [
         (Settings(), (1, 0.2, 0)),
         (Settings(channels="RGB"), (0, 0.2, 1)),
-        (Settings(value_range=(-1, 1)), (1, -0.6, -1)),
+        (Settings(value_low=-1.0), (1, -0.6, -1)),
     ],
 )
 def test_channels_and_values_are_as_set(settings, middle):
@@ -314,7 +315,8 @@ def test_what_differs_from_the_contract_is_said_tensor_by_tensor():
     [
         ({"lift": "magic"}, "'magic' is not one of reference, network"),
         ({"channels": "GBR"}, "'GBR' is not one of BGR, RGB"),
-        ({"person_height": 170.0}, "170 is not between 0.3 and 2.7"),
+        ({"person_height": 170.0}, "170 is not between 0 and 2.7"),
+        ({"person_height": 0.2}, "0.2 m is no person's height"),
         ({"min_confidence": -1.0}, "-1 is not between 0 and 1"),
     ],
 )
@@ -328,7 +330,10 @@ def test_settings_that_make_no_sense_are_refused(settings, says):
 
 def find(monkeypatch, regions):
     """BlazePose's detector knows people, not their painted joints: tell it where they are."""
-    monkeypatch.setattr(BlazePoseDetector, "detect", lambda *_: regions)
+    found = HipCircles(
+        regions.center, regions.size.max(axis=1) / 2, regions.rotation, regions.score
+    )
+    monkeypatch.setattr(BlazePoseDetector, "detect", lambda *_: found)
 
 
 def test_estimate_drops_a_frame_of_nonsense_counts_it_and_says_so(tmp_path, monkeypatch, caplog):

@@ -10,8 +10,9 @@ from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector, tiles
-from bodypose3d_ros.perception.pose.blazepose import refine, region_from_points, turn
+from bodypose3d_ros.perception.pose.blazepose import refine, turn
 
 
 @pytest.fixture(scope="module")
@@ -37,26 +38,26 @@ def test_tiles_lie_in_the_image_and_leave_nothing_out(width, height):
     assert (np.sort(squares[:, along])[1:] <= ends[:-1]).all()
 
 
-def test_a_region_is_the_circle_that_its_points_say():
+def test_a_circle_is_the_one_that_its_points_say():
     center, edge = np.array([[100.0, 200], [50, 50]]), np.array([[100.0, 120], [90, 50]])
-    regions = region_from_points(center, edge, np.array([0.9, 0.8]))
-    assert_allclose(regions.size, [[160, 160], [80, 80]])
+    circles = HipCircles.from_points(center, edge, np.array([0.9, 0.8]))
+    assert_allclose(circles.radius, [80, 40])
     # the first is upright; the second's up points to the image's right: a quarter clockwise
-    assert_allclose(regions.rotation, [0, np.pi / 2], atol=1e-12)
-    assert_allclose(turn(np.array([[[0.0, -1]]] * 2), regions.rotation)[:, 0], [[0, -1], [1, 0]],
+    assert_allclose(circles.rotation, [0, np.pi / 2], atol=1e-12)
+    assert_allclose(turn(np.array([[[0.0, -1]]] * 2), circles.rotation)[:, 0], [[0, -1], [1, 0]],
                     atol=1e-12)  # fmt: skip
 
 
 def test_a_tile_gives_the_person_where_the_whole_image_does(detector):
     shown = film.load("one_person")
     image = next(shown.frames()).image
-    regions = detector.detect(image, np.array([[0, 0, 640, 480], [80, 0, 480, 480]]))
-    assert len(regions) == 2
+    found = detector.detect(image, np.array([[0, 0, 640, 480], [80, 0, 480, 480]]))
+    assert len(found) == 2
     hips = shown.pixels[0, 0, INDEX["pelvis"]]
-    assert np.linalg.norm(regions.center - hips, axis=1).max() < 30
-    assert np.ptp(regions.size[:, 0]) < 40
-    assert np.abs(regions.rotation).max() < 0.2
-    assert regions.score[0] >= regions.score[1] > 0.5
+    assert np.linalg.norm(found.center - hips, axis=1).max() < 30
+    assert np.ptp(found.radius) < 20
+    assert np.abs(found.rotation).max() < 0.2
+    assert found.score[0] >= found.score[1] > 0.5
 
 
 def test_an_empty_room_holds_nobody(detector):

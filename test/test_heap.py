@@ -19,7 +19,7 @@ def resident():
 
 heap.keep_image_buffers()
 core = Core(SimpleNamespace(), lambda name: None)
-core._estimation = SimpleNamespace(pipeline=SimpleNamespace(reset=lambda: None, close=lambda: None))
+core._networks = SimpleNamespace(close=lambda: None)
 before = resident()
 arrays = [np.ones(1 << 20, np.uint8) for _ in range(200)]
 del arrays

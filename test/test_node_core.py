@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.node import interface as topics
@@ -282,11 +283,11 @@ def test_with_detections_an_image_is_used_when_they_arrive(start):
         node.image(stamp=stamp)
     node.core.detections(detections(STAMP + 1, ("person", 0.7), ("dog", 0.9), (None, 0)))
     node.wait(topics.POSES)
-    ((stamp, regions),) = node.pipeline.frames
+    ((stamp, boxes),) = node.pipeline.frames
     assert stamp == STAMP + 1
-    assert regions.center.tolist() == [[10.0, 20.0]]
-    assert regions.size.tolist() == [[30.0, 40.0]]
-    assert (regions.rotation.tolist(), regions.score.tolist()) == ([0.5], [0.7])
+    # 30 x 40 about (10, 20), turned by half a radian, lies in an upright box of 45.5 x 49.5
+    assert_allclose(boxes.corners, [[-12.75, -4.74, 32.75, 44.74]], atol=0.01)
+    assert boxes.score.tolist() == [0.7]
 
 
 def detections(stamp, *found):
@@ -374,7 +375,7 @@ def test_a_defect_is_not_hidden(start):
     node = start()
     node.info()
 
-    def broken(frame, regions=None):
+    def broken(frame, boxes=None):
         raise ZeroDivisionError
 
     node.pipeline.estimate = broken

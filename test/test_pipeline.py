@@ -1,6 +1,7 @@
 """The whole way on the project's films, through the real networks."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,23 +12,24 @@ from rosbags.highlevel import AnyReader
 from bodypose3d_ros.apps.accuracy import measure
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.people import Frame, Regions
+from bodypose3d_ros.body.people import Frame
 from bodypose3d_ros.errors import CameraError
 from bodypose3d_ros.media import film, film_recording
-from bodypose3d_ros.perception.pipeline import build
+from bodypose3d_ros.perception.detection import Boxes
+from bodypose3d_ros.perception.networks import load_networks
+from bodypose3d_ros.perception.pipeline import Pipeline
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 
 @pytest.fixture(scope="module")
-def pipeline():
-    built = build()
-    yield built
-    built.close()
+def networks():
+    with load_networks() as loaded:
+        yield loaded
 
 
 @pytest.fixture
-def fresh(pipeline):
-    pipeline.reset()
-    return pipeline
+def fresh(networks):
+    return networks.pipeline(Tracker())
 
 
 @pytest.mark.parametrize("name", ["one_person", "one_person_distorted"])
@@ -76,19 +78,19 @@ def test_regions_from_elsewhere_replace_the_search(fresh):
     shown = film.load("two_people")
     frame = next(shown.frames())
     x, y = shown.pixels[0, 0].T
-    box = Regions.from_boxes(np.array([[x.min(), y.min(), x.max(), y.max()]]))
+    box = Boxes(np.array([[x.min(), y.min(), x.max(), y.max()]]), np.ones(1))
     bodies = fresh(frame, box)
     assert len(bodies) == 1
     distance = np.linalg.norm(bodies.pixels[0] - shown.pixels[0, 0], axis=1)
     assert np.nanmean(distance) < 12
-    assert len(fresh(frame, Regions.none())) == 0
+    assert len(fresh(frame, Boxes(np.zeros((0, 4)), np.zeros(0)))) == 0
 
 
 def test_who_is_known_does_not_wait_for_the_search_and_newcomers_join_in_the_next_frame(fresh):
     shown = film.load("two_people")
     first, *later = list(shown.frames())[:4]
     x, y = shown.pixels[0, 0].T
-    fresh.estimate(first, Regions.from_boxes(np.array([[x.min(), y.min(), x.max(), y.max()]])))
+    fresh.estimate(first, Boxes(np.array([[x.min(), y.min(), x.max(), y.max()]]), np.ones(1)))
     counts, searched = [], []
     for frame in later:
         counts.append(len(fresh.estimate(frame)))
@@ -100,16 +102,26 @@ def test_who_is_known_does_not_wait_for_the_search_and_newcomers_join_in_the_nex
     assert not any(searched)
 
 
-def test_live_not_even_the_first_frame_takes_longer():
+class CountingDetector:
+    """Another detector, with the number of areas of each search kept."""
+
+    def __init__(self, detector):
+        self.engine, self.areas, self.close = detector.engine, detector.areas, detector.close
+        self.detector, self.searched = detector, []
+
+    def detect(self, image, areas):
+        self.searched.append(len(areas))
+        return self.detector.detect(image, areas)
+
+
+def test_live_not_even_the_first_frame_takes_longer(networks):
     """Searched whole it takes a quarter of a second, in which a camera's next three are dropped."""
-    live, searched = build(live=True), []
-    detect = live.detector.detect
-    live.detector.detect = lambda image, tiles: searched.append(len(tiles)) or detect(image, tiles)
+    detector = CountingDetector(networks.detector)
+    live = Pipeline(networks.pose, detector, Tracker(), live=True)
     for _ in range(2):
         people = [live(frame) for frame in list(film.load("two_people").frames())[:4]]
-        assert (max(searched), len(people[-1])) == (2, 2)  # of eleven tiles
+        assert (max(detector.searched), len(people[-1])) == (2, 2)  # of eleven tiles
         live.reset()
-    live.close()
 
 
 def test_a_camera_of_another_size_is_refused(fresh):
@@ -118,10 +130,32 @@ def test_a_camera_of_another_size_is_refused(fresh):
         fresh(frame)
 
 
-def test_no_more_people_than_asked_for():
-    only_one = build(max_people=1)
+def test_no_more_people_than_asked_for(networks):
+    only_one = networks.pipeline(Tracker(), max_people=1)
     assert len(only_one(next(film.load("two_people").frames()))) == 1
-    only_one.close()
+
+
+def test_pipelines_share_networks_each_with_its_own_people_and_times(networks):
+    """Two cameras, one after the other, and in two threads at once, as a rig has them."""
+    shown = film.load("one_person")
+    frames = list(shown.frames())[:3]
+    alone = [networks.pipeline(Tracker())(frame) for frame in frames[:1]]
+    one, other = networks.pipeline(Tracker()), networks.pipeline(Tracker())
+    one(frames[0])
+    assert other.milliseconds == {}
+    other(frames[0])
+    for frame in frames[1:]:
+        assert one(frame).track_id == other(frame).track_id == alone[0].track_id
+    with ThreadPoolExecutor() as threads:
+        for pipeline in threads.map(lambda p: [p(frames[2]), p][1], (one, other)):
+            stages = pipeline.milliseconds
+            assert 0 < stages["network"] < stages["detect"] + stages["pose"] + stages["network"]
+    assert one.detector is other.detector is networks.detector
+
+
+def test_without_a_tracker_nobody_is_anybody(networks):
+    bodies = networks.pipeline(None)(next(film.load("two_people").frames()))
+    assert bodies.track_id.tolist() == [0, 0]
 
 
 def test_a_recording_comes_out_with_poses_markers_and_tf(tmp_path):

@@ -28,9 +28,11 @@ from rich.table import Table
 from ..engines import models
 from ..engines.cache import cache_folder
 from ..errors import Bodypose3dError, InputError, printable
+from ..perception.networks import SETTINGS
 from ..version import __version__
 from . import graph
 from .engine import engine
+from .options import options_of
 from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
@@ -97,57 +99,7 @@ main.add_command(engine)
 @click.option("--rectified", is_flag=True, help="The images are rectified: P describes them.")
 @click.option("--image-topic", metavar="TOPIC", help="Which images of a recording.")
 @click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo.")
-@click.option(
-    "--model",
-    default=models.BLAZEPOSE.name,
-    show_default=True,
-    metavar="NAME|FILE.onnx",
-    help="A model of `bodypose3d models list`, or a file with BodyPose3DNet's contract.",
-)
-@click.option(
-    "--lift",
-    type=click.Choice(["reference", "network"]),
-    default="reference",
-    show_default=True,
-    help="BodyPose3DNet's metres: by limb lengths, or the network's own.",
-)
-@click.option(
-    "--person-height",
-    type=float,
-    metavar="M",
-    help="How tall the people are, for BodyPose3DNet; else as the mean person.",
-)
-@click.option(
-    "--channels",
-    type=click.Choice(["BGR", "RGB"]),
-    default="BGR",
-    show_default=True,
-    help="The order of colours that a BodyPose3DNet file was trained with.",
-)
-@click.option(
-    "--value-range",
-    nargs=2,
-    type=float,
-    default=(0.0, 1.0),
-    show_default=True,
-    metavar="LOW HIGH",
-    help="What black and white become at its input.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "onnxruntime", "tensorrt"]),
-    default="auto",
-    show_default=True,
-    help="What runs the networks.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(0),
-    default=0,
-    metavar="N",
-    help="For networks on the CPU; 0 takes all cores.",
-)
-@click.option("--max-people", type=click.IntRange(1), default=8, show_default=True, metavar="N")
+@options_of(SETTINGS.values())
 @click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
 @click.option(
     "--out",
@@ -166,8 +118,8 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     """
     from ..media.outputs import result
     from ..media.sources import CameraChoice, Topics, expand, labels
-    from ..perception.pipeline import build
-    from ..perception.pose.bodypose3dnet import Settings
+    from ..perception.networks import Options, load_networks
+    from ..perception.tracking.tracker import Tracker
     from .estimate import Estimation, file_names
 
     logging.basicConfig(
@@ -182,23 +134,13 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     paths = expand(list(sources))
     own_names = labels(paths)
     names, overlays = file_names(paths, own_names)
+    chosen = Options().changed(options)
     outputs = result(folder, names, paths)
     opened, failures = _open_all(paths, own_names, cameras, topics)
     if not opened:
         sys.exit(InputError.exit_code)
-    pipeline = build(
-        options["model"],
-        options["engine"],
-        max_people=options["max_people"],
-        threads=options["threads"],
-        settings=Settings(
-            lift=options["lift"],
-            channels=options["channels"],
-            value_range=options["value_range"],
-            person_height=options["person_height"],
-        ),
-    )
-    with contextlib.closing(pipeline), unfinished_is_said(outputs):
+    with load_networks(chosen) as networks, unfinished_is_said(outputs):
+        pipeline = networks.pipeline(Tracker(), max_people=chosen.max_people)
         estimation = Estimation(pipeline, outputs, keep_images=options["keep_images"])
         estimation.summary.failures += failures
         with contextlib.closing(estimation), asked_by_signals(estimation.stop):

@@ -120,6 +120,15 @@ def paths(name: str) -> tuple[Path, ...]:
     return tuple(folder(model) / file for file in model.files)
 
 
+def path(model: Model, file: str) -> Path:
+    """One of the ONNX files of a fetched model.
+
+    Raises:
+        ModelError: It is not here; the message gives the command that fetches it.
+    """
+    return paths(model.name)[model.files.index(file)]
+
+
 def fetch(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
     """Download, check, convert and keep a model; a model that is here already is left alone.
 

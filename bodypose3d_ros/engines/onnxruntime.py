@@ -17,6 +17,7 @@ from ..errors import EngineError, ModelError
 from . import TensorInfo, Tensors
 from .batches import in_batches
 from .cache import can_keep_engines, engines_folder
+from .timed import timed
 
 TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
 PROVIDERS = (TENSORRT, CUDA, CPU)
@@ -102,6 +103,7 @@ class OnnxRuntimeEngine:
         self._session: ort.InferenceSession | None = session
         self._output_names = [output.name for output in self.outputs]
 
+    @timed
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """Run a batch of any size; an empty one gives empty outputs without running anything.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from . import TensorInfo, Tensors, cuda, plans, versions
 from .batches import in_batches
+from .timed import timed
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class TensorRtEngine:
         self.milliseconds: dict[str, float] = {}
         """What the last run took on the GPU: copies in, network, copies out."""
 
+    @timed
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """Run a batch of any size; an empty one gives empty outputs without running anything.
 

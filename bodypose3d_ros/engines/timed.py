@@ -1,37 +1,54 @@
-"""An engine that knows how long its network ran."""
+"""How long networks ran, for whoever asks."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
 
-from numpy.typing import NDArray
+from . import Engine, Tensors
 
-from . import Engine
+EngineT = TypeVar("EngineT", bound=Engine)
+Infer = Callable[[EngineT, Mapping[str, Any]], Tensors]
 
 
-class TimedEngine:
-    """Another engine, with the time spent inside it counted in ``seconds``."""
+@dataclass
+class NetworkTime:
+    """The seconds that networks ran."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.inputs, self.outputs = engine.inputs, engine.outputs
-        self.max_batch, self.description = engine.max_batch, engine.description
-        self.seconds = 0.0
+    seconds: float = 0.0
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Run one batch."""
+
+# Of each thread its own: threads that share an engine do not count each other's runs.
+_asking: ContextVar[tuple[NetworkTime, ...]] = ContextVar("_asking", default=())
+
+
+@contextmanager
+def network_time() -> Iterator[NetworkTime]:
+    """Count how long networks run in this thread until the end of the block."""
+    spent = NetworkTime()
+    token = _asking.set((*_asking.get(), spent))
+    try:
+        yield spent
+    finally:
+        _asking.reset(token)
+
+
+def timed(infer: Infer[EngineT]) -> Infer[EngineT]:
+    """Have an engine's ``infer`` counted by ``network_time``."""
+
+    @wraps(infer)
+    def counted(engine: EngineT, inputs: Mapping[str, Any]) -> Tensors:
         start = time.perf_counter()
         try:
-            return self.engine.infer(inputs)
+            return infer(engine, inputs)
         finally:
-            self.seconds += time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            for spent in _asking.get():
+                spent.seconds += seconds
 
-    def warm_up(self) -> None:
-        """Run once on zeros."""
-        self.engine.warm_up()
-
-    def close(self) -> None:
-        """Give the runtime's memory back."""
-        self.engine.close()
+    return counted

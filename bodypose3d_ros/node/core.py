@@ -13,14 +13,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..body.people import Regions
 from ..errors import Bodypose3dError
-from ..perception import pipeline
-from ..perception.pose.bodypose3dnet import Settings
+from ..perception import networks
+from ..perception.detection import Boxes
+from ..perception.tracking.tracker import Tracker
 from ..wire.messages import Lookup, Message, Messages
 from ..wire.stamps import stamp_of
 from . import heap
-from .detections import regions
+from .detections import boxes
 from .diagnostics import Diagnostics, Report
 from .estimation import Estimation
 from .host import Host
@@ -31,13 +31,15 @@ from .worker import Worker
 # Images that wait for their detections, when those come from elsewhere.
 _IMAGES_KEPT = 30
 
+Loader = Callable[[networks.Options], networks.Networks]
+
 
 @dataclass(frozen=True)
 class _Work:
     """One image and, when they come from elsewhere, where people are in it."""
 
     image: Message
-    regions: Regions | None = None
+    boxes: Boxes | None = None
 
 
 class Core:
@@ -51,6 +53,9 @@ class Core:
         self.messages = Messages(lookup)
         """Builds messages of the host's classes."""
         self._diagnostics = Diagnostics()
+        self._networks: networks.Networks | None = None
+        self._tracker = Tracker()
+        """Outlives the networks: ids are not used twice, whatever the life cycle does."""
         self._estimation: Estimation | None = None
         self._worker: Worker[_Work] | None = None
         self._dropped = 0
@@ -62,7 +67,7 @@ class Core:
 
     # -- life -------------------------------------------------------------------------------
 
-    def configure(self, build: Callable[..., pipeline.Pipeline] = pipeline.build) -> None:
+    def configure(self, load: Loader = networks.load_networks) -> None:
         """Load the networks, which takes seconds.
 
         Raises:
@@ -71,27 +76,16 @@ class Core:
             EngineError: The engine is not here, or cannot run the model.
         """
         p = self.parameters
-        self._host.log(logging.INFO, f"loading {p.model} ({p.engine})")
+        model = p.perception.model
+        self._host.log(logging.INFO, f"loading {model} ({p.perception.engine})")
         start = time.monotonic()
-        settings = Settings(
-            lift=p.lift,
-            channels=p.channels,
-            value_range=(p.value_low, p.value_high),
-            person_height=p.person_height or None,
-            min_confidence=p.min_confidence,
-        )
-        loaded = build(
-            p.model,
-            p.engine,
-            max_people=p.max_people,
-            threads=p.threads,
-            settings=settings,
-            live=True,
-        )
-        self._estimation = Estimation(self._host, self.messages, loaded, self._diagnostics)
+        self._networks = load(p.perception)
+        most = p.perception.max_people
+        pipeline = self._networks.pipeline(self._tracker, max_people=most, live=True)
+        self._estimation = Estimation(self._host, self.messages, pipeline, self._diagnostics)
         self._estimation.warm_up()
         seconds = time.monotonic() - start
-        self._host.log(logging.INFO, f"{p.model} is ready after {seconds:.1f} s")
+        self._host.log(logging.INFO, f"{model} is ready after {seconds:.1f} s")
 
     def activate(self) -> None:
         """Begin to work on images."""
@@ -114,9 +108,10 @@ class Core:
     def cleanup(self) -> None:
         """Give the networks' memory back."""
         self.deactivate()
-        if self._estimation is not None:
-            self._estimation.pipeline.close()
-            self._estimation = None
+        self._estimation = None
+        if self._networks is not None:
+            self._networks.close()
+            self._networks = None
             heap.give_back()
 
     def check(self) -> None:
@@ -127,7 +122,7 @@ class Core:
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""
         p, worker = self.parameters, self._worker
-        facts = {"model": p.model, "target frame": p.target_frame}
+        facts = {"model": p.perception.model, "target frame": p.target_frame}
         if self._estimation is not None:
             facts["engine"] = self._estimation.pipeline.pose.engine.description
             stages = self._estimation.milliseconds
@@ -176,7 +171,7 @@ class Core:
         """A ``Detection2DArray`` has come: where people are in the image of its stamp."""
         image = self._waiting_images.pop(stamp_of(message), None)
         if image is not None:
-            self._put(_Work(image, regions(message, self.parameters.detection_class)))
+            self._put(_Work(image, boxes(message, self.parameters.detection_class)))
 
     def _put(self, work: _Work) -> None:
         ready: _Work | None = work
@@ -192,7 +187,7 @@ class Core:
         if self._estimation is None:
             return
         try:
-            self._estimation(work.image, dict(self._camera_infos), self.parameters, work.regions)
+            self._estimation(work.image, dict(self._camera_infos), self.parameters, work.boxes)
         except Bodypose3dError as error:
             if self._diagnostics.skipped(error):
                 self._host.log(logging.WARNING, f"image skipped: {error}")

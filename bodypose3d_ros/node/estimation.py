@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.camera import Camera, is_calibrated
-from ..body.people import Bodies, Frame, Regions, nearest
+from ..body.people import Bodies, Frame, nearest
 from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS
 from ..errors import CameraError
 from ..media import overlay
+from ..perception.detection import Boxes
 from ..perception.pipeline import Pipeline
 from ..wire import images
 from ..wire.messages import Message, Messages
@@ -58,7 +59,7 @@ class Estimation:
         message: Message,
         camera_infos: Mapping[str, Message],
         p: Parameters,
-        regions: Regions | None = None,
+        boxes: Boxes | None = None,
     ) -> None:
         """Estimate, publish, and only then look for newcomers for the next image.
 
@@ -66,17 +67,17 @@ class Estimation:
             message: An ``Image`` or ``CompressedImage``.
             camera_infos: The last ``CameraInfo`` of each frame.
             p: What the node is told to do.
-            regions: Where people are, when somebody else detects them.
+            boxes: Where people are, when somebody else detects them.
 
         Raises:
             Bodypose3dError: This image cannot be used; the next one may.
         """
         frame = _frame(message, camera_infos, p)
-        bodies = self.pipeline.estimate(frame, regions)
+        bodies = self.pipeline.estimate(frame, boxes)
         self._ended += self.pipeline.ended
         self._publish_bodies(self._in_target_frame(bodies, frame, p), frame, p)
         self._publish_overlay(frame, bodies, p)
-        if regions is None:
+        if boxes is None:
             self.pipeline.search(frame)
         self.milliseconds = dict(self.pipeline.milliseconds)
         self._diagnostics.worked(self.milliseconds)

@@ -4,13 +4,13 @@ import os
 
 import known_people
 from bodypose3d_ros.apps.cli import main
-from bodypose3d_ros.perception import pipeline
+from bodypose3d_ros.perception import networks
 
 
-def build(*_: object, **__: object):
+def load(*_: object, **__: object):
     return known_people.KnownPeople(seconds=float(os.environ.get("SECONDS_PER_IMAGE", "0")))
 
 
-pipeline.build = build  # before the node is imported, which the command does
+networks.load_networks = load  # before the node is imported, which the command does
 
 main(prog_name="bodypose3d")

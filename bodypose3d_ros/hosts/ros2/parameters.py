@@ -8,7 +8,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ...errors import InputError
-from ...node.parameters import DECLARATIONS, Declaration, Parameters
+from ...node.parameters import DECLARATIONS, Parameters
+from ...perception.settings import Setting
 
 # Whoever leaves the start to a lifecycle manager says so before the node runs. The others that are
 # read at configuration may be set while the node is not configured.
@@ -28,7 +29,7 @@ def declare(node: Node) -> Parameters:
     return Parameters().changed(values)
 
 
-def _declare(node: Node, each: Declaration) -> object:
+def _declare(node: Node, each: Setting) -> object:
     if not isinstance(each.default, tuple):
         return node.declare_parameter(each.name, each.default, _descriptor(each)).value
     # rclpy would take an empty list for one of bytes.
@@ -41,7 +42,7 @@ def _declare(node: Node, each: Declaration) -> object:
     return value
 
 
-def _descriptor(each: Declaration) -> ParameterDescriptor:
+def _descriptor(each: Setting) -> ParameterDescriptor:
     constraints = []
     if each.choices:
         constraints.append(f"One of: {', '.join(each.choices)}.")

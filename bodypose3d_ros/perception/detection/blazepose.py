@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.people import Regions, concatenate
 from ...engines import Engine
-from ..pose.blazepose import region_from_points, sigmoid
+from ..pose.blazepose import sigmoid
 from ..pose.crop import cut, image_from_crop, to_tensor
+from . import HipCircles
 
 Array = NDArray[np.float64]
 
@@ -35,20 +35,24 @@ class BlazePoseDetector:
         self._min_logit = np.log(min_score / (1 - min_score))
         self._anchors = _anchors()
 
-    def detect(self, image: NDArray[np.uint8], tiles: NDArray[np.int64]) -> Regions:
+    def areas(self, width: int, height: int) -> NDArray[np.int64]:
+        """Tiles (T, 4) x, y, width, height that find everybody; the whole image comes first."""
+        return tiles(width, height)
+
+    def detect(self, image: NDArray[np.uint8], areas: NDArray[np.int64]) -> HipCircles:
         """Find people in some tiles of an image, all tiles as one batch.
 
         Args:
             image: (H, W, 3) BGR.
-            tiles: (T, 4) x, y, width, height in pixels.
+            areas: (T, 4) x, y, width, height in pixels.
 
         Returns:
-            Regions, best first; a person seen in several tiles is there several times.
+            Circles, best first; a person seen in several tiles is there several times.
         """
-        center = tiles[:, :2] + tiles[:, 2:] / 2
-        side = tiles[:, 2:].max(axis=1)
+        center = areas[:, :2] + areas[:, 2:] / 2
+        side = areas[:, 2:].max(axis=1)
         to_image = image_from_crop(
-            center, np.stack([side, side], -1), np.zeros(len(tiles)), (INPUT, INPUT)
+            center, np.stack([side, side], -1), np.zeros(len(areas)), (INPUT, INPUT)
         )
         crops = cut(image, to_image, (INPUT, INPUT), cv2.BORDER_CONSTANT)
         answer = self.engine.infer({"input": to_tensor(crops, (-1, 1))})
@@ -58,13 +62,11 @@ class BlazePoseDetector:
                 answer["boxes"], answer["scores"], center - side[:, None] / 2, side, strict=True
             )
         ]
-        regions = concatenate(found)
-        best_first = np.argsort(-regions.score, kind="stable")
-        return Regions(
-            regions.center[best_first],
-            regions.size[best_first],
-            regions.rotation[best_first],
-            regions.score[best_first],
+        points = np.concatenate([points for points, _ in found])
+        scores = np.concatenate([scores for _, scores in found])
+        best_first = np.argsort(-scores, kind="stable")
+        return HipCircles.from_points(
+            points[best_first, 0], points[best_first, 1], scores[best_first]
         )
 
     def close(self) -> None:
@@ -77,8 +79,8 @@ class BlazePoseDetector:
         logits: NDArray[np.float32],
         origin: Array,
         scale: float,
-    ) -> Regions:
-        """One tile's answers (2254, 12), (2254,) to regions in image pixels."""
+    ) -> tuple[Array, Array]:
+        """One tile's answers (2254, 12), (2254,) to points (K, 2, 2) in the image, scores (K,)."""
         likely = np.flatnonzero(logits >= self._min_logit)
         likely = likely[np.argsort(-logits[likely], kind="stable")]
         scores, anchors = sigmoid(logits[likely]), self._anchors[likely]
@@ -88,8 +90,7 @@ class BlazePoseDetector:
         # Keypoint 0 is the middle of the hips, 1 the point above it that sets size and rotation.
         keypoints = raw[:, 4:8].reshape(-1, 2, 2) + anchors[:, None]
         kept, kept_scores = _weighted_suppression(corners, keypoints.reshape(-1, 4), scores)
-        points = kept.reshape(-1, 2, 2) * scale + origin
-        return region_from_points(points[:, 0], points[:, 1], kept_scores)
+        return kept.reshape(-1, 2, 2) * scale + origin, kept_scores
 
 
 @cache

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from ...body.people import Frame, Keypoints, Regions
 from ...engines import Engine
+from ..detection import Found, HipCircles
+from ..lifting.shape_model import ShapeModel
 
 
 class PoseModel(Protocol):
     """A pose network with what comes before and after it."""
 
     engine: Engine
+    shape: ShapeModel
+    """What is known of the sizes it believes in and of its errors."""
     sure_score: float
     """From this score on somebody newly found is a person; who is followed stays one longer."""
 
@@ -24,3 +30,14 @@ class PoseModel(Protocol):
 
     def close(self) -> None:
         """Give the engine's memory back."""
+
+
+def regions_of(found: Found) -> Regions:
+    """Where a pose network looks for the people that were found, before any margin of its own.
+
+    A circle about the hips becomes the turned square about it, a box stays what it is.
+    """
+    if isinstance(found, HipCircles):
+        side = 2 * found.radius
+        return Regions(found.center, np.stack([side, side], -1), found.rotation, found.score)
+    return Regions.from_boxes(found.corners, found.score)

@@ -15,6 +15,9 @@ from scipy.special import expit
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
 from ...engines import Engine
+from ..detection import HipCircles
+from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
+from . import regions_of
 from .crop import apply, cut, image_from_crop, to_tensor
 
 Array = NDArray[np.float64]
@@ -42,8 +45,9 @@ class BlazePose:
     # In our films and photographs people score over 0.95, half a body taken for a whole one 0.7.
     sure_score = 0.85
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, shape: ShapeModel = BLAZEPOSE_FULL) -> None:
         self.engine = engine
+        self.shape = shape
 
     def estimate(self, frame: Frame, regions: Regions) -> Keypoints:
         """Find 30 of the 34 joints of the person in each region, all regions as one batch."""
@@ -68,8 +72,10 @@ class BlazePose:
             confidence=np.where(unknown, 0, _to_joints_least(visible)),
             score=answer["presence"][:, 0].astype(np.float64),
             regions=regions,
-            following=region_from_points(
-                pixels[:, _REGION_CENTER], pixels[:, _REGION_EDGE], answer["presence"][:, 0]
+            following=regions_of(
+                HipCircles.from_points(
+                    pixels[:, _REGION_CENTER], pixels[:, _REGION_EDGE], answer["presence"][:, 0]
+                )
             ),
             world=_to_joints(world, unknown),
         )
@@ -77,18 +83,6 @@ class BlazePose:
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
-
-
-def region_from_points(center: Array, edge: Array, score: NDArray[np.floating]) -> Regions:
-    """Square regions about a circle (N, 2), (N, 2); from centre to edge is the person's up.
-
-    BlazePose aligns people by such a circle: the middle of the hips and a point above it.
-    """
-    up = edge - center
-    diameter = 2 * np.hypot(up[:, 0], up[:, 1])
-    rotation = np.arctan2(up[:, 0], -up[:, 1])
-    size = np.stack([diameter, diameter], -1)
-    return Regions(center, size, rotation, np.asarray(score, np.float64))
 
 
 def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:

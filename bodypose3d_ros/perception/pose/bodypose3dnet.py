@@ -25,6 +25,8 @@ from ...body.skeleton import (
 )
 from ...engines import Engine, TensorInfo, Tensors
 from ...errors import InputError, ModelError, OutputError
+from ..lifting.shape_model import ShapeModel
+from ..settings import checked, declared, setting
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
 
@@ -48,8 +50,6 @@ OUTPUTS: dict[str, tuple[int, ...]] = {
     "pose3d": (JOINT_COUNT, 3),
 }
 """Names and shapes without the batch dimension; all are float32."""
-LIFTS = ("reference", "network")
-CHANNELS = ("BGR", "RGB")
 
 # Eyes and ears, the highest joints, lie 0.064 of the stature below the crown (Drillis and Contini
 # 1966), toes and fingertips end where the joints do: a region is that much larger than its joints.
@@ -62,6 +62,7 @@ _CROP_FROM_LENS = np.array(
     [[_LENS_SQUARE, 0, CROP[0] / 2], [0, _LENS_SQUARE, CROP[1] / 2], [0, 0, 1]]
 )
 _MILLIMETRES = 1000
+_LEAST_HEIGHT = 0.3  # metres
 
 
 @dataclass(frozen=True)
@@ -72,28 +73,38 @@ class Settings:
         InputError: A value is not one of those possible.
     """
 
-    lift: str = "reference"
-    """``reference``: the 2.5D output and lifting.limbs give metres. ``network``: its own metres."""
-    channels: str = "BGR"
-    """The order the network was trained with."""
-    value_range: tuple[float, float] = (0, 1)
-    """What the values 0 to 255 of a pixel become."""
-    person_height: float | None = None
-    """Metres: how tall the people are; None takes the mean limb lengths as they are."""
-    min_confidence: float = 0.3
-    """Joints below it are unknown."""
+    lift: str = setting(
+        "reference",
+        "How BodyPose3DNet's answer becomes metres: reference (relative depths and limb lengths) "
+        "or network (its own metres).",
+        choices=("reference", "network"),
+    )
+    person_height: float = setting(
+        0.0,
+        "How tall the people are, for BodyPose3DNet; 0: as the mean person it was trained on.",
+        unit="m",
+        minimum=0.0,
+        maximum=2.7,
+    )
+    channels: str = setting(
+        "BGR",
+        "The order of colours that a BodyPose3DNet file was trained with.",
+        choices=("BGR", "RGB"),
+    )
+    value_low: float = setting(
+        0.0, "What black becomes at BodyPose3DNet's input.", minimum=-255.0, maximum=255.0
+    )
+    value_high: float = setting(
+        1.0, "What white becomes at BodyPose3DNet's input.", minimum=-255.0, maximum=255.0
+    )
+    min_confidence: float = setting(
+        0.3, "BodyPose3DNet's joints below it are unknown.", minimum=0.0, maximum=1.0
+    )
 
     def __post_init__(self) -> None:
-        for name, value, choices in (
-            ("lift", self.lift, LIFTS),
-            ("channels", self.channels, CHANNELS),
-        ):
-            if value not in choices:
-                raise InputError(f"{name}: {value!r} is not one of {', '.join(choices)}")
-        if self.person_height is not None and not 0.3 <= self.person_height <= 2.7:
-            raise InputError(f"person_height: {self.person_height:g} is not between 0.3 and 2.7")
-        if not 0 <= self.min_confidence <= 1:
-            raise InputError(f"min_confidence: {self.min_confidence:g} is not between 0 and 1")
+        checked(declared(Settings), vars(self))
+        if self.person_height and self.person_height < _LEAST_HEIGHT:
+            raise InputError(f"person_height: {self.person_height:g} m is no person's height")
 
     @property
     def limb_lengths(self) -> Array:
@@ -106,7 +117,12 @@ class BodyPose3DNet:
 
     sure_score = MIN_SCORE
 
-    def __init__(self, engine: Engine, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings | None = None,
+        shape: ShapeModel | None = None,
+    ) -> None:
         """Take a network that has been loaded.
 
         Raises:
@@ -119,6 +135,7 @@ class BodyPose3DNet:
             )
         self.engine = engine
         self.settings = settings or Settings()
+        self.shape = shape or ShapeModel()
         self._lengths = {
             "scale_normalized_mean_limb_lengths": _slots(NORMALISED_LENGTHS),
             "mean_limb_lengths": _slots(self.settings.limb_lengths * _MILLIMETRES),
@@ -136,7 +153,7 @@ class BodyPose3DNet:
         if self.settings.channels == "BGR":
             crops = crops[..., ::-1]  # to_tensor turns the order round
         inputs = {
-            "input0": to_tensor(crops, self.settings.value_range),
+            "input0": to_tensor(crops, (self.settings.value_low, self.settings.value_high)),
             "k_inv": pinholes(frame.camera, to_image).astype(np.float32),
             "t_form_inv": to_image.astype(np.float32),
             **{name: np.tile(row, (len(regions), 1)) for name, row in self._lengths.items()},

@@ -1,0 +1,65 @@
+"""What a network's bodies are like: how large it believes people are, and how wrong its joints.
+
+An error of a joint has three parts: across its ray (from the keypoint in the image), along its ray
+(from the depth of the shape), and the size of the whole person, which all joints of a view share
+and which is kept apart (``Bodies.size_sigma``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS
+
+Array = NDArray[np.float64]
+
+
+def _by_joint(**values: float) -> Array:
+    """(34,) a value a joint, by the joint's name without its side."""
+    return np.array([values[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS])
+
+
+@dataclass(frozen=True)
+class ShapeModel:
+    """What is known of one network's errors, found by ``python -m benchmarks.fit_noise``."""
+
+    size_factor: float = 1.0
+    """People are this much larger than the network believes."""
+    size_sigma: float = 0.08
+    """Standard deviation of the logarithm of a person's size, after ``size_factor``."""
+    raise_hips: float = 0.0
+    """How far up the trunk the hips and the pelvis are moved to the hip joints, in trunks."""
+    across: Array = field(default_factory=lambda: np.full(JOINT_COUNT, 0.03))
+    """(34,) metres: standard deviation of a joint on each axis across its ray."""
+    along: Array = field(default_factory=lambda: np.full(JOINT_COUNT, 0.12))
+    """(34,) metres: standard deviation along the ray, from the depth of the shape."""
+    doubt: float = 1.0
+    """Both grow by the factor exp(doubt (1 - confidence)) for a joint that is not sure."""
+    pixel: float = 1.0
+    """Pixels: least standard deviation in the image, however large the person is in it."""
+
+
+BLAZEPOSE_FULL = ShapeModel(
+    size_factor=1.03,
+    size_sigma=0.05,
+    raise_hips=0.10,
+    across=_by_joint(
+        pelvis=0.036, hip=0.040, torso=0.020, neck=0.025, shoulder=0.026, elbow=0.030, wrist=0.035,
+        knee=0.030, ankle=0.042, heel=0.040, big_toe=0.042, small_toe=0.05, nose=0.026, eye=0.024,
+        ear=0.026, pinky_knuckle=0.045, index_knuckle=0.040, thumb_tip=0.045, middle_tip=0.05,
+    ),
+    along=_by_joint(
+        pelvis=0.060, hip=0.068, torso=0.040, neck=0.035, shoulder=0.048, elbow=0.100, wrist=0.135,
+        knee=0.110, ankle=0.135, heel=0.125, big_toe=0.155, small_toe=0.16, nose=0.060, eye=0.062,
+        ear=0.055, pinky_knuckle=0.155, index_knuckle=0.150, thumb_tip=0.145, middle_tip=0.16,
+    ),
+)  # fmt: skip
+"""BlazePose full. Size factor, its spread and the hips: eight calibrated photographs of
+motion-capture studios and three rendered bodies; errors: the project's films and a film of four
+calibrated cameras, each judged with the numbers that the others gave."""
+
+TRUNK = [INDEX["pelvis"], INDEX["left_hip"], INDEX["right_hip"]]
+"""The joints that ``raise_hips`` moves."""

@@ -1,0 +1,84 @@
+"""The registry: a network is named once, and everything a user can say about it follows."""
+
+import threading
+
+import pytest
+
+from bodypose3d_ros.apps.cli import estimate
+from bodypose3d_ros.engines import models
+from bodypose3d_ros.engines.timed import network_time, timed
+from bodypose3d_ros.errors import InputError, ModelError
+from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters
+from bodypose3d_ros.perception import networks
+from bodypose3d_ros.perception.networks import NETWORKS, SETTINGS, Options, load_networks
+
+
+def test_every_network_can_be_fetched_and_every_model_is_a_network():
+    assert list(NETWORKS) == list(models.MODELS)
+    assert all(network.file in network.model.files for network in NETWORKS.values())
+
+
+def test_every_setting_is_a_parameter_and_an_option_with_the_same_words_and_default():
+    options = {option.name: option for option in estimate.params}
+    for name, setting in SETTINGS.items():
+        assert DECLARATIONS[name].read_only
+        assert DECLARATIONS[name].description == options[name].help == setting.description
+        assert DECLARATIONS[name].default == options[name].default == setting.default
+
+
+def test_what_is_chosen_by_parameters_is_what_is_loaded():
+    values = {"max_people": 3, "channels": "RGB", "lift": "reference", "hfov": 60.0}
+    chosen = Parameters().changed(values).perception
+    assert (chosen.max_people, chosen.own) == (3, {"channels": "RGB"})
+    assert chosen.value("channels") == "RGB"
+    assert chosen.value("lift") == "reference"
+    assert chosen.changed({"channels": "BGR"}) == Options(max_people=3)
+
+
+def test_a_setting_of_another_network_is_refused_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr(networks, "load", None)
+    with pytest.raises(InputError, match="channels, lift: not a setting of the model blazepose"):
+        load_networks(Options().changed({"channels": "RGB", "lift": "network"}))
+
+
+def test_a_name_that_nobody_knows_lists_those_there_are():
+    with pytest.raises(ModelError, match="blazepose, bodypose3dnet-accuracy"):
+        load_networks(Options("yolo"))
+
+
+def test_what_was_loaded_is_given_back_when_the_rest_cannot_be(monkeypatch):
+    class Engine:
+        closed = warm = 0
+
+        def warm_up(self):
+            Engine.warm += 1
+            if Engine.warm == 2:
+                raise ModelError("damaged")
+
+        def close(self):
+            Engine.closed += 1
+
+    monkeypatch.setattr(networks, "load", lambda *_, **__: Engine())
+    with pytest.raises(ModelError, match="damaged"):
+        load_networks()
+    assert Engine.closed == 2
+
+
+class Engine:
+    @timed
+    def infer(self, inputs):
+        threading.Event().wait(0.01)
+        return inputs
+
+
+def test_networks_are_timed_for_whoever_asks_in_his_own_thread():
+    engine = Engine()
+    with network_time() as all_of_it:
+        with network_time() as first:
+            engine.infer({})
+        other = threading.Thread(target=engine.infer, args=({},))
+        other.start()
+        other.join()
+        assert all_of_it.seconds == first.seconds >= 0.01
+        engine.infer({})
+    assert all_of_it.seconds > first.seconds
