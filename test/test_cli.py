@@ -15,9 +15,18 @@ from click.testing import CliRunner
 from mcap.reader import make_reader
 
 from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.perception.pipeline import Pipeline
+
+NOBODY = Bodies(
+    np.zeros((0, 34, 3)),
+    np.zeros((0, 34, 2)),
+    np.zeros((0, 34)),
+    np.zeros(0),
+    np.zeros(0, np.uint8),
+)
 
 
 def run(*arguments):
@@ -221,6 +230,46 @@ def test_what_cannot_be_read_is_told_by_name_what_to_do(tmp_path, name, says):
     assert answer.exit_code == 3
     assert f"{name}: is a " in answer.output.replace("\n", " ")
     assert says in answer.output.replace("\n", " ")
+
+
+@pytest.fixture
+def frames(monkeypatch):
+    """The frames that the pipeline is handed, in which it finds nobody."""
+    seen = []
+    monkeypatch.setattr(Pipeline, "__call__", lambda self, frame: seen.append(frame) or NOBODY)
+    return seen
+
+
+def test_pictures_have_the_depths_and_the_floor_that_are_given(tmp_path, picture, frames):
+    depths = tmp_path / "depths"
+    depths.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(depths / f"{number}.png"), np.full((12, 16), 1000 + number, np.uint16))
+    options = ["--hfov", 60, "--depth", depths, "--depth-scale", 0.002, "--out", tmp_path / "out"]
+    floor = ["--camera-height", 1.4, "--camera-pitch", 90, "--quiet"]
+    answer = run("estimate", picture, picture, *options, *floor)
+    assert answer.exit_code == 0, answer.output
+    assert [float(frame.depth.values[0, 0]) for frame in frames] == pytest.approx([2.0, 2.002])
+    assert frames[0].floor.height == 1.4
+    assert frames[0].floor.up == pytest.approx([0, 0, -1])
+    answer = run("estimate", picture, *options)
+    assert answer.exit_code == 3
+    assert "holds 2 depth images for 1 images" in " ".join(answer.output.split())
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["{picture}", "--camera-pitch", "5"], "need a --camera-height"),
+    (["{bag}", "--depth", "{folder}"], "see --depth-topic"),
+    (["{picture}", "{folder}/film.avi", "--depth", "{folder}"], "for a single film"),
+])  # fmt: skip
+def test_depths_and_floors_that_belong_to_nothing_are_refused(tmp_path, picture, arguments, says):
+    filled = [
+        each.format(picture=picture, bag=tmp_path / "a.mcap", folder=tmp_path) for each in arguments
+    ]
+    (tmp_path / "a.mcap").write_bytes(b"")
+    answer = run("estimate", *filled, "--hfov", 60, "--out", tmp_path / "out")
+    assert answer.exit_code == 2
+    assert says in " ".join(answer.output.split())
 
 
 def program(*arguments, **changes):

@@ -371,6 +371,44 @@ def test_a_recording_of_depth_images_only_says_so(tmp_path):
         Recording(path)
 
 
+def depth(second, frame_id="head"):
+    message = image(second, "16UC1", frame_id)
+    message.data = np.full((24, 32), 1000 * second, np.uint16).view(np.uint8).ravel()
+    return message
+
+
+def test_depth_images_come_with_the_images_of_their_time(tmp_path, caplog):
+    """As a driver publishes them: after the image, and not with every one."""
+    path = bag(tmp_path / "bag", [
+        *CAMERA_BAG, ("/cam/image_raw", 3, image(3)),
+        ("/cam/depth", 1, depth(1)), ("/cam/depth", 3, depth(3)),
+    ])  # fmt: skip
+    found = [frame.depth for frame in frames(Recording(path, depth_topic="/cam/depth"))]
+    assert [each and round(float(each.values[0, 0]), 3) for each in found] == [1.0, None, 3.0]
+    assert_allclose(found[0].camera.matrix, CAMERA.matrix)
+    assert "1 of 3 images have no depth image of their time" in caplog.text
+    assert all(frame.depth is None for frame in frames(Recording(path)))
+
+
+def test_a_depth_camera_has_its_own_calibration_where_it_gives_one(tmp_path):
+    wide = Camera.from_hfov(32, 24, 90)
+    path = bag(tmp_path / "bag", [
+        *CAMERA_BAG[:2], ("/depth/camera_info", 1, info(1, wide)), ("/depth/image", 1, depth(1)),
+    ])  # fmt: skip
+    recording = Recording(path, info_topic="/cam/camera_info", depth_topic="/depth/image")
+    (frame,) = frames(recording)
+    assert_allclose(frame.depth.camera.matrix, wide.matrix)
+    assert_allclose(frame.camera.matrix, CAMERA.matrix)
+
+
+def test_depth_images_that_are_not_registered_are_refused(tmp_path):
+    path = bag(tmp_path / "bag", [*CAMERA_BAG, ("/cam/depth", 1, depth(1, "depth_head"))])
+    with pytest.raises(InputError, match=r"of the frame 'depth_head', not of the images' 'head'"):
+        Recording(path, depth_topic="/cam/depth")
+    with pytest.raises(InputError, match="has no depth topic /up"):
+        Recording(path, depth_topic="/up")
+
+
 def test_film_packets_are_told_by_name(tmp_path):
     path = tmp_path / "film.mcap"
     with path.open("wb") as file:

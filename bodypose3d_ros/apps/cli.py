@@ -36,7 +36,7 @@ from .options import options_of
 from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
-    from ..media.sources import CameraChoice, Source, Topics
+    from ..media.sources import CameraChoice, Scene, Source, Topics
     from .estimate import Estimation
 
 _STOPPED = 130  # as shells say it of what SIGINT ended
@@ -99,6 +99,42 @@ main.add_command(engine)
 @click.option("--rectified", is_flag=True, help="The images are rectified: P describes them.")
 @click.option("--image-topic", metavar="TOPIC", help="Which images of a recording.")
 @click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo.")
+@click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them.")
+@click.option(
+    "--depth",
+    "depths",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Depths of pictures or of a film: PNG files of 16 bits, in the images' order.",
+)
+@click.option(
+    "--depth-scale",
+    type=click.FloatRange(0, min_open=True),
+    default=0.001,
+    show_default=True,
+    metavar="M",
+    help="Metres in a unit of theirs.",
+)
+@click.option(
+    "--camera-height",
+    type=float,
+    metavar="M",
+    help="Of the camera above the floor that people stand on.",
+)
+@click.option(
+    "--camera-pitch",
+    type=float,
+    default=0.0,
+    metavar="DEG",
+    help="How far the camera looks down.",
+)
+@click.option(
+    "--camera-roll",
+    type=float,
+    default=0.0,
+    metavar="DEG",
+    help="How far 'up' leans to the right in the image.",
+)
 @options_of(SETTINGS.values())
 @click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
 @click.option(
@@ -130,13 +166,14 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     if options["calibration"] and options["hfov"]:
         raise click.UsageError("give --camera or --hfov, not both")
     cameras = CameraChoice(options["calibration"], options["hfov"], options["rectified"])
-    topics = Topics(options["image_topic"], options["info_topic"])
+    topics = Topics(options["image_topic"], options["info_topic"], options["depth_topic"])
     paths = expand(list(sources))
+    scene = _scene(paths, options)
     own_names = labels(paths)
     names, overlays = file_names(paths, own_names)
     chosen = Options().changed(options)
     outputs = result(folder, names, paths)
-    opened, failures = _open_all(paths, own_names, cameras, topics)
+    opened, failures = _open_all(paths, own_names, cameras, topics, scene)
     if not opened:
         sys.exit(InputError.exit_code)
     with load_networks(chosen) as networks, unfinished_is_said(outputs):
@@ -170,7 +207,11 @@ def _estimate_all(
 
 
 def _open_all(
-    paths: list[Path], names: list[str], cameras: CameraChoice, topics: Topics
+    paths: list[Path],
+    names: list[str],
+    cameras: CameraChoice,
+    topics: Topics,
+    scene: Scene,
 ) -> tuple[dict[int, Source], list[str]]:
     """The sources that can be opened, by their place in the list; what is wrong with the others."""
     from ..media.sources import open_source
@@ -179,11 +220,35 @@ def _open_all(
     failures: list[str] = []
     for index, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
-            opened[index] = open_source(path, cameras, topics, index, name)
+            opened[index] = open_source(path, cameras, topics, index, name, scene)
         except InputError as error:  # noqa: PERF203 - the others are still to be done
             failures.append(printable(error))
             _say(error)
     return opened, failures
+
+
+def _scene(paths: list[Path], options: dict[str, Any]) -> Scene:
+    """What the command line says of what is before the camera."""
+    from ..body.floor import Floor
+    from ..media.depth import DepthFolder
+    from ..media.recording import is_recording
+    from ..media.sources import Scene, is_sequence
+
+    floor = depths = None
+    pitch, roll = options["camera_pitch"], options["camera_roll"]
+    if options["camera_height"] is not None:
+        floor = Floor.from_mounting(options["camera_height"], pitch, roll)
+    elif pitch or roll:
+        raise click.UsageError("--camera-pitch and --camera-roll need a --camera-height")
+    if options["depths"] is not None:
+        if any(map(is_recording, paths)):
+            raise click.UsageError("--depth is for pictures and films: see --depth-topic")
+        if len(paths) > 1 and any(map(is_sequence, paths)):
+            raise click.UsageError("--depth is for pictures, or for a single film")
+        depths = DepthFolder.open(options["depths"], options["depth_scale"])
+        if not is_sequence(paths[0]):
+            depths.check_count(len(paths))
+    return Scene(floor, depths)
 
 
 def _say(error: Bodypose3dError) -> None:

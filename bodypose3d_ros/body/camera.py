@@ -33,6 +33,7 @@ _INVERSION_TOLERANCE_PX = 0.5
 
 # What no camera has: a field of view of one degree, or of more than 179.
 _FOCAL_LENGTHS = (0.001, 50.0)  # in units of the image's longer side
+_SQUEEZE = 1.02  # a pixel more or less of a small image
 _FARTHEST_CENTER = 10.0  # likewise, of the optical axis from the image's centre
 
 
@@ -178,6 +179,21 @@ class Camera:
             height=size[1] // binning[1],
             matrix=to_image @ self.matrix,
         )
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The same camera with its images scaled to another size.
+
+        Raises:
+            CameraError: That would squeeze them: the size is of another camera.
+        """
+        scale = np.array([width / self.width, height / self.height])
+        if not 1 / _SQUEEZE < scale[0] / scale[1] < _SQUEEZE:
+            raise CameraError(
+                f"images of {width}x{height} are no scaled images of {self.width}x{self.height}"
+            )
+        matrix = np.diag([*scale, 1.0]) @ self.matrix
+        matrix[:2, 2] += scale / 2 - 0.5  # (0, 0) is the centre of the first pixel
+        return replace(self, width=width, height=height, matrix=matrix)
 
     # -- what cameras do --------------------------------------------------------------------
 

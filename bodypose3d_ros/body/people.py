@@ -14,6 +14,8 @@ from .skeleton import JOINT_COUNT
 
 if TYPE_CHECKING:
     from .camera import Camera
+    from .depth import DepthImage
+    from .floor import Floor
 
 Array = NDArray[np.float64]
 BatchT = TypeVar("BatchT", "Regions", "Keypoints", "Bodies")
@@ -41,6 +43,10 @@ class Frame:
     place: Array | None = None
     """(4, 4) from the optical frame to the fixed frame at the stamp; None: the optical frame is
     the fixed frame."""
+    depth: DepthImage | None = None
+    """How far what is in the image is, where a depth camera says so."""
+    floor: Floor | None = None
+    """The floor under the camera, where that is known."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,14 @@ from mcap.writer import Writer as McapWriter
 from rosbags.typesys.store import Typestore
 
 from ..body.camera import Camera
+from ..body.depth import DepthImage
 from ..body.people import Frame
 from ..errors import InputError
 from ..wire import images
+from ..wire.depth import from_message as depth_from_message
 from ..wire.stamps import stamp_of
 from ..wire.typestore import ros_types
+from .depth import ByStamp, registered
 from .outputs import writing
 from .storage import Channel, Recorded, look_into
 
@@ -68,6 +71,7 @@ class Recording:
         *,
         image_topic: str | None = None,
         info_topic: str | None = None,
+        depth_topic: str | None = None,
         rectified: bool = False,
         camera_of: Callable[[int, int], Camera] | None = None,
         name: str | None = None,
@@ -78,6 +82,7 @@ class Recording:
             path: A rosbag2 folder (sqlite3 or MCAP) or a bare .mcap file.
             image_topic: Which images; needed where the recording holds several cameras.
             info_topic: Their CameraInfo; found by the frame that it names where not given.
+            depth_topic: Depth images, registered to them.
             rectified: The images are rectified ones: CameraInfo's P describes them.
             camera_of: Gives the camera of images of a width and height, used instead of the
                 recording's CameraInfo.
@@ -96,6 +101,8 @@ class Recording:
         self._channels = [c for c in self._storage.channels if self._is_readable(c)]
         self.image_topic = self._find_images(image_topic)
         self.info_topic = None if camera_of else self._find_info(info_topic)
+        self._depth_topic = self._find_depth(depth_topic)
+        self._depth_info = self._find_depth_info()
         self._source = f"{name or path.name}:{self.image_topic}"
         self._says_no_size = False
 
@@ -118,7 +125,8 @@ class Recording:
         """
         # Images may come before the first CameraInfo: that one is theirs then.
         info = self._first(self.info_topic) if self.info_topic else None
-        used, first_problem = 0, ""
+        used, with_depth, first_problem = 0, 0, ""
+        depths = ByStamp(self._all(self._depth_topic)) if self._depth_topic else None
         for recorded in self._storage.messages({c.topic for c in self._channels}):
             if recorded.topic == self.info_topic:
                 info = self._newer_info(info, recorded)
@@ -126,13 +134,19 @@ class Recording:
                 yield Item(recorded=recorded)
                 continue
             try:
-                frame = self._frame(recorded, info)
+                frame = self._frame(recorded, info, depths)
             except InputError as error:
                 first_problem = first_problem or str(error)
                 yield Item(recorded=recorded, problem=str(error))
                 continue
             used += 1
+            with_depth += frame.depth is not None
             yield Item(frame, recorded)
+        if depths and with_depth < used:
+            _log.warning(
+                "%s: %d of %d images have no depth image of their time on %s",
+                *(self.path, used - with_depth, used, self._depth_topic),
+            )
         if not used:
             raise InputError(f"{self.path}: {first_problem or 'holds no image'}")
 
@@ -145,11 +159,27 @@ class Recording:
             return info
         return newer if newer.header.frame_id == info.header.frame_id else info
 
-    def _frame(self, recorded: Recorded, info: Any) -> Frame:  # noqa: ANN401 - CameraInfo
+    def _frame(
+        self,
+        recorded: Recorded,
+        info: Any,  # noqa: ANN401 - CameraInfo
+        depths: ByStamp | None,
+    ) -> Frame:
         message = self._message(recorded)
         image = images.from_message(message)
         camera = self._camera(info, image.shape[1], image.shape[0])
-        return Frame(image, camera, stamp_of(message), message.header.frame_id, self._source)
+        stamp, frame_id = stamp_of(message), message.header.frame_id
+        found = depths.nearest(stamp) if depths else None
+        depth = self._depth(found, camera) if found is not None else None
+        return Frame(image, camera, stamp, frame_id, self._source, depth=depth)
+
+    def _depth(self, message: Any, camera: Camera) -> DepthImage:  # noqa: ANN401
+        values = depth_from_message(message)
+        if self._depth_info is None:
+            return registered(values, camera)
+        size = values.shape[1], values.shape[0]
+        own = Camera.from_camera_info(self._depth_info, rectified=self._rectified, image_size=size)
+        return DepthImage(values, own.resized(*size))
 
     def _camera(self, info: Any, width: int, height: int) -> Camera:  # noqa: ANN401 - CameraInfo
         if self._camera_of:
@@ -181,9 +211,13 @@ class Recording:
         return sorted({c.topic for c in self._channels if c.type in types and c.count})
 
     def _first(self, topic: str) -> Any:  # noqa: ANN401 - a rosbags message
-        for recorded in self._storage.messages({topic}):
-            return self._message(recorded)
+        for message in self._all(topic):
+            return message
         raise InputError(f"{self.path}: is damaged: the messages of {topic} are not there")
+
+    def _all(self, topic: str) -> Iterator[Any]:
+        for recorded in self._storage.messages({topic}):
+            yield self._message(recorded)
 
     def _message(self, recorded: Recorded) -> Any:  # noqa: ANN401 - a rosbags message
         try:
@@ -211,6 +245,24 @@ class Recording:
                 f"{', '.join(found.values())}"
             )
         return next(iter(found.values()))
+
+    def _find_depth(self, wanted: str | None) -> str | None:
+        if wanted is None:
+            return None
+        topic = _among(wanted, self._topics(*IMAGE_TYPES), "depth topic", self.path)
+        frame, other = (self._first(each).header.frame_id for each in (self.image_topic, topic))
+        if frame != other:
+            raise InputError(
+                f"{self.path}: the depth images of {topic} are of the frame {other!r}, not of the "
+                f"images' {frame!r}: choose those that are registered to them"
+            )
+        return topic
+
+    def _find_depth_info(self) -> Any:  # noqa: ANN401 - CameraInfo, or None: as the image's
+        if self._depth_topic is None:
+            return None
+        beside = _info_beside(self._depth_topic)
+        return self._first(beside) if beside in self._topics(INFO_TYPE) else None
 
     def _instead_of_images(self) -> str:
         films = [c.topic for c in self._storage.channels if c.type in _VIDEO_TYPES]
@@ -242,8 +294,7 @@ class Recording:
         frame = self._first(self.image_topic).header.frame_id
         frames = {topic: self._first(topic).header.frame_id for topic in topics}
         ours = [topic for topic in topics if frames[topic] == frame]
-        # image_transport's convention: camera_info lies in the namespace of the image.
-        beside = f"{_without_transport(self.image_topic).rpartition('/')[0]}/camera_info"
+        beside = _info_beside(self.image_topic)
         if beside in ours or (beside in topics and not frames[beside]):
             return beside
         if len(ours) == 1:
@@ -258,6 +309,11 @@ class Recording:
             f"{self.path}: holds no CameraInfo of the images' frame {frame!r} ({others}): give the "
             "camera with --camera FILE or --hfov DEG, or --info-topic if it is theirs all the same"
         )
+
+
+def _info_beside(image_topic: str) -> str:
+    """image_transport's convention: camera_info lies in the namespace of the image."""
+    return f"{_without_transport(image_topic).rpartition('/')[0]}/camera_info"
 
 
 def _without_transport(topic: str) -> str:

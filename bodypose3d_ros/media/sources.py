@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from ..body.camera import Camera
+from ..body.floor import Floor
 from ..body.people import Frame
 from ..errors import InputError, printable
 from ..wire.images import Image
 from . import pictures, video
+from .depth import DepthFolder
 from .recording import Item, Recording, is_recording
+
+_log = logging.getLogger(__name__)
 
 _ROS1 = ".bag"
 _FRAME_ID = "camera_optical_frame"
@@ -53,6 +58,17 @@ class Topics:
 
     image: str | None = None
     info: str | None = None
+    depth: str | None = None
+    """Depth images that are registered to the images."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is known of what is before the camera, beside its images."""
+
+    floor: Floor | None = None
+    depths: DepthFolder | None = None
+    """Of pictures, or of one film."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,12 @@ def labels(paths: list[Path]) -> list[str]:
 
 
 def open_source(
-    path: Path, cameras: CameraChoice, topics: Topics, index: int = 0, label: str | None = None
+    path: Path,
+    cameras: CameraChoice,
+    topics: Topics,
+    index: int = 0,
+    label: str | None = None,
+    scene: Scene | None = None,
 ) -> Source:
     """Look into one path, and make frames of it.
 
@@ -122,11 +143,24 @@ def open_source(
         topics: Which topics of a recording.
         index: Which source this is, from 0: the second that a picture is stamped with.
         label: What its frames say they come from; its name if not given.
+        scene: What else is known.
 
     Raises:
         InputError: It cannot be used.
     """
-    name = label or printable(path.name)
+    source = _open(path, cameras, topics, index, label or printable(path.name))
+    if scene is None:
+        return source
+    if source.sequence and scene.depths and len(scene.depths.files) != source.count:
+        _log.warning(
+            "%s: holds %d depth images, %s says that it has %d",
+            *(scene.depths.path, len(scene.depths.files), path, source.count),
+        )
+    first = 0 if source.sequence else index
+    return replace(source, items=partial(_seen, source.items, scene, first))
+
+
+def _open(path: Path, cameras: CameraChoice, topics: Topics, index: int, name: str) -> Source:
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_dir() and not is_recording(path):
@@ -143,6 +177,18 @@ def open_source(
         film = video.Video(path)
         return Source(path, True, film.count, film.rate, partial(_video, film, cameras, name))
     return Source(path, False, 1, 1.0, partial(_picture, path, cameras, index, name))
+
+
+def _seen(items: Callable[[], Iterator[Item]], scene: Scene, first: int) -> Iterator[Item]:
+    """Items with all that is known of the scene; a damaged image has its depth image, too."""
+    for number, item in enumerate(items(), first):
+        if item.frame is None:
+            yield item
+            continue
+        depth = item.frame.depth
+        if scene.depths is not None:
+            depth = scene.depths.of(number, item.frame.camera)
+        yield replace(item, frame=replace(item.frame, depth=depth, floor=scene.floor))
 
 
 def _is_source(path: Path) -> bool:
@@ -180,6 +226,7 @@ def _recording(path: Path, cameras: CameraChoice, topics: Topics, name: str) -> 
         path,
         image_topic=topics.image,
         info_topic=topics.info,
+        depth_topic=topics.depth,
         rectified=cameras.rectified,
         camera_of=cameras.of if given else None,
         name=name,

@@ -1,0 +1,45 @@
+"""The floor people stand on, as a camera sees it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TILT_SIGMA = math.radians(0.5)
+"""Radians; how well a mounting is known that was measured with care."""
+HEIGHT_SIGMA = 0.01
+"""Metres; as of a tape measure."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A plane: the height of a point p over it is ``height + up . p``."""
+
+    up: NDArray[np.float64]
+    """(3,) unit vector in the optical frame, away from the floor."""
+    height: float
+    """Of the camera above the floor, metres."""
+    tilt_sigma: float = TILT_SIGMA
+    """Standard deviation of ``up`` about either horizontal axis, radians."""
+    height_sigma: float = HEIGHT_SIGMA
+    """Standard deviation of ``height``, metres."""
+
+    @classmethod
+    def from_mounting(cls, height: float, pitch: float = 0.0, roll: float = 0.0) -> Floor:
+        """The floor below a camera that is mounted at a height and tilted.
+
+        Args:
+            height: Of the camera above the floor, metres.
+            pitch: Degrees by which it looks down.
+            roll: Degrees by which "up" leans to the right in the image.
+        """
+        down, right = math.radians(pitch), math.radians(roll)
+        up = [
+            math.cos(down) * math.sin(right),
+            -math.cos(down) * math.cos(right),
+            -math.sin(down),
+        ]
+        return cls(np.array(up), height)
