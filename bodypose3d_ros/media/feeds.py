@@ -1,0 +1,160 @@
+"""The images of a rig's cameras on one clock: what they show at the same moment comes together."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, pairwise
+from pathlib import Path
+
+from ..body.people import Frame
+from ..errors import InputError
+from .recording import Item, is_recording
+from .rig import Rig, RigCamera
+from .sources import CameraChoice, Topics, expand, is_sequence, open_source
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One camera of a rig and its images in order of time."""
+
+    camera: RigCamera
+    count: int
+    """How many images, as far as is known; 0 where it is not."""
+    rate: float
+    """Images a second."""
+    frames: Callable[[], Iterator[Frame]]
+    """Begins its images, with the camera's place and stamps of the common clock."""
+
+
+def of_films(
+    rig: Rig, paths: Sequence[Path], times: Sequence[Path] = (), rate: float | None = None
+) -> list[Feed]:
+    """The films or folders of pictures of a rig's cameras.
+
+    Images with equal numbers are simultaneous, unless times are given.
+
+    Args:
+        rig: The cameras.
+        paths: A film or a folder of pictures for each, in the rig's order.
+        times: A text file for each: a line an image, seconds on a common clock.
+        rate: Images a second, for pictures or instead of what the films say.
+
+    Raises:
+        InputError: They do not belong together; the message says what is missing.
+    """
+    names = ", ".join(camera.name for camera in rig.cameras)
+    if len(paths) != len(rig):
+        raise InputError(
+            f"the rig has {len(rig)} cameras ({names}), here are {len(paths)} films: give one for "
+            "each, in this order"
+        )
+    if times and len(times) != len(paths):
+        raise InputError(f"give --times once for each of {names}, in this order, or not at all")
+    if times:
+        stamps = [read_times(path) for path in times]
+        return [
+            _feed(camera, path, [*own], len(own) / max((own[-1] - own[0]) / 1e9, 1e-9))
+            for camera, path, own in zip(rig.cameras, paths, stamps, strict=True)
+        ]
+    rates = {path: rate or _own_rate(path) for path in paths}
+    if len({round(each, 2) for each in rates.values()}) > 1:
+        said = ", ".join(f"{path.name} {each:g} Hz" for path, each in rates.items())
+        raise InputError(
+            f"the films have several rates ({said}), so images with equal numbers are not "
+            "simultaneous: say when each was taken with --times"
+        )
+    common = next(iter(rates.values()))
+    return [
+        _feed(camera, path, None, common) for camera, path in zip(rig.cameras, paths, strict=True)
+    ]
+
+
+def instants(feeds: Sequence[Feed]) -> Iterator[tuple[int, dict[str, Frame]]]:
+    """Every moment at which a camera took an image: the stamp, and the images by camera."""
+    named = [_named(feed) for feed in feeds]
+    merged = heapq.merge(*named, key=lambda each: each[1].stamp)
+    for stamp, together in groupby(merged, key=lambda each: each[1].stamp):
+        yield stamp, dict(together)
+
+
+def read_times(path: Path) -> list[int]:
+    """Stamps in nanoseconds from a text file of seconds, a line each.
+
+    Raises:
+        InputError: It cannot be read, or time does not go on in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split()
+        stamps = [round(float(line) * 1e9) for line in lines]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{path}: is not a list of seconds, a line an image ({error})") from error
+    if not stamps:
+        raise InputError(f"{path}: holds no times")
+    for line, (before, after) in enumerate(pairwise(stamps), 2):
+        if after <= before:
+            raise InputError(f"{path}: line {line} is not later than the line before it")
+    return stamps
+
+
+def _own_rate(path: Path) -> float:
+    if path.is_dir():
+        raise InputError(
+            f"{path}: pictures do not say when they were taken: give --rate or --times"
+        )
+    if not is_sequence(path) or is_recording(path):
+        raise InputError(f"{path}: is neither a film nor a folder of pictures")
+    return open_source(path, CameraChoice(), Topics()).rate
+
+
+def _feed(camera: RigCamera, path: Path, stamps: list[int] | None, rate: float) -> Feed:
+    files = expand([path])
+    choice = CameraChoice(camera.calibration)
+    sources = [open_source(file, choice, Topics(), index) for index, file in enumerate(files)]
+    count = sum(source.count for source in sources)
+
+    def stamp(number: int) -> int:
+        if stamps is None:
+            return round(number * 1e9 / rate)
+        if number >= len(stamps):
+            raise InputError(f"{path}: has more images than the {len(stamps)} times given")
+        return stamps[number]
+
+    def frames() -> Iterator[Frame]:
+        items = chain.from_iterable(source.items() for source in sources)
+        yield from _usable(path, camera, items, stamp)
+
+    return Feed(camera, count, rate, frames)
+
+
+def _usable(
+    path: Path, camera: RigCamera, items: Iterator[Item], stamp: Callable[[int], int]
+) -> Iterator[Frame]:
+    """Images with the camera's place and a stamp by their number; of others it is said."""
+    lost = 0
+    for number, item in enumerate(items):
+        if item.frame is not None:
+            yield replace(
+                item.frame,
+                stamp=stamp(number),
+                frame_id=camera.optical_frame,
+                source=camera.name,
+                place=camera.place,
+            )
+        elif item.problem:
+            lost += 1
+            if lost == 1:
+                _log.warning("%s: %s", path, item.problem)
+    if lost > 1:
+        _log.warning("%s: %d frames could not be used", path, lost)
+
+
+def _named(feed: Feed) -> Iterator[tuple[str, Frame]]:
+    for frame in feed.frames():
+        yield feed.camera.name, frame
