@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -126,13 +127,13 @@ class Bridge:
         self._host = host
         self._settings = settings
         self._outputs = {name: self._made(name, make) for name in settings.outputs}
-        self._waiting: tuple[float, Poses] | None = None
+        self._waiting: deque[tuple[float, Poses]] = deque()
         self._last_stamp: int | None = None
         self._sent = 0.0
         self._silent = True
         self._problem = ""
         self._counts = {"poses received": 0, "poses sent on": 0, "poses without transform": 0,
-                        "poses out of order": 0, "damaged poses": 0}  # fmt: skip
+                        "poses repeated or out of order": 0, "damaged poses": 0}  # fmt: skip
 
     def _made(self, name: str, make: Make) -> Output:
         settings = self._settings
@@ -164,33 +165,30 @@ class Bridge:
             self._counts["damaged poses"] += 1
             self._say(str(error))
             return
-        if self._last_stamp is not None and 0 < self._last_stamp - poses.stamp < 10**9:
-            self._counts["poses out of order"] += 1
+        if self._last_stamp is not None and 0 <= self._last_stamp - poses.stamp < 10**9:
+            self._counts["poses repeated or out of order"] += 1
             return
         self._last_stamp = poses.stamp
-        if self._waiting is not None:
-            self._give_up()
-        self._waiting = (time.monotonic(), poses)
+        self._waiting.append((time.monotonic(), poses))
         self.look()
 
     def look(self) -> None:
         """Send on what waits for its transform, and notice that poses have stopped: call often."""
         now = time.monotonic()
-        if self._waiting is not None:
-            since, poses = self._waiting
+        while self._waiting:
+            since, poses = self._waiting[0]
             try:
-                self._send(self._in_frame(poses))
-                self._waiting = None
+                in_frame = self._in_frame(poses)
             except TransformError as error:
-                if now - since > self._settings.transform_timeout:
-                    self._give_up()
-                    self._say(str(error))
+                if now - since <= self._settings.transform_timeout:
+                    break
+                self._counts["poses without transform"] += 1
+                self._say(str(error))
+            else:
+                self._send(in_frame)
+            self._waiting.popleft()
         if not self._silent and now - self._sent > self._settings.stale_after:
             self._fall_silent()
-
-    def _give_up(self) -> None:
-        self._waiting = None
-        self._counts["poses without transform"] += 1
 
     def _in_frame(self, poses: Poses) -> Poses:
         target = self._settings.frame

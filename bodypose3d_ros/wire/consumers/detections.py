@@ -31,7 +31,8 @@ class Detections:
     def __call__(self, poses: Poses) -> list[Sent]:
         """Everybody, also when nobody is there."""
         header = self._make.header(poses.stamp, poses.frame_id)
-        found = [self._one(poses.bodies, n, header) for n in range(len(poses.bodies))]
+        seen = np.flatnonzero(known(poses.bodies.joints).any(axis=1)).tolist()
+        found = [self._one(poses.bodies, n, header) for n in seen]
         return [(TOPIC, self._array(header=header, detections=found))]
 
     def silent(self, now: int) -> list[Sent]:
