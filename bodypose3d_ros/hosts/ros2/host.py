@@ -34,7 +34,9 @@ from ...wire.typestore import ros_types
 # tf2_ros itself looks every 20 ms, and cannot be told to stop.
 _TF_LOOK_S = 0.002
 _LATCHED_LOOK_S = 1.0
-_TYPES_WITH_BYTES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_TYPES_WITH_BYTES = tuple(
+    f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "PointCloud2")
+)
 
 
 def message_class(name: str) -> Callable[..., Message]:
