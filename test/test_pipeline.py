@@ -13,6 +13,7 @@ from bodypose3d_ros.apps.accuracy import measure
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame
+from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.errors import CameraError
 from bodypose3d_ros.media import film, film_recording
 from bodypose3d_ros.perception.detection import Boxes
@@ -71,6 +72,8 @@ def test_joints_lie_on_the_rays_of_their_pixels(fresh):
     bodies = fresh(next(shown.frames()))
     known = np.isfinite(bodies.joints).all(axis=2)
     assert known.sum() == 30
+    # Hips and pelvis are the joints of the skeleton, which lie above those that BlazePose draws.
+    known[:, [INDEX["pelvis"], INDEX["left_hip"], INDEX["right_hip"]]] = False
     assert_allclose(shown.camera.project(bodies.joints)[known], bodies.pixels[known], atol=1e-3)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -147,6 +147,9 @@ class Bodies:
     """(N,) standard deviation of ``log_size``; NaN where unknown. All joints of a view share the
     error: seen from a camera at c it is ``size_sigma``^2 (x - c)(x - c)^T of the covariance."""
 
+    evidence: Array = field(default_factory=_unset)
+    """(N, 3, 3) of the size, as perception.lifting.size has it; NaN where there is none."""
+
     def __post_init__(self) -> None:
         count = len(self)
         neutral: dict[str, NDArray[Any]] = {
@@ -156,6 +159,7 @@ class Bodies:
             "covariance": np.full((count, JOINT_COUNT, 3, 3), np.nan),
             "log_size": np.zeros(count),
             "size_sigma": np.full(count, np.nan),
+            "evidence": np.full((count, 3, 3), np.nan),
         }
         for name, values in neutral.items():
             if not len(getattr(self, name)):
@@ -168,6 +172,17 @@ class Bodies:
     def orientation(self) -> Array:
         """(N, 34, 4) quaternions x y z w of the joints' frames; the identity where unknown."""
         return orientations(self.joints)
+
+
+def transform(bodies: Bodies, matrix: Array) -> Bodies:
+    """Joints, velocities and covariances in the frame that ``matrix`` (4, 4) maps points to."""
+    rotation, translation = matrix[:3, :3], matrix[:3, 3]
+    return replace(
+        bodies,
+        joints=bodies.joints @ rotation.T + translation,
+        velocity=bodies.velocity @ rotation.T,
+        covariance=rotation @ bodies.covariance @ rotation.T,
+    )
 
 
 def nearest(bodies: Bodies) -> int | None:

@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.people import transform
 from ..body.skeleton import JOINTS
 from ..errors import InputError
 from ..wire.consumers import Make, Output
@@ -29,7 +30,7 @@ from ..wire.images import Image
 from ..wire.messages import Message
 from ..wire.pose_cdr import Poses, read
 from .diagnostics import ERROR, OK, WARN, Report
-from .transforms import TransformError, transform
+from .transforms import TransformError
 
 OUTPUTS = ("people", "points", "cloud", "collision_objects", "detections", "humans")
 

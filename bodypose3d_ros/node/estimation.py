@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.camera import Camera, is_calibrated
-from ..body.people import Bodies, Frame, nearest
+from ..body.people import Bodies, Frame, nearest, transform
 from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS
 from ..errors import CameraError
 from ..media import overlay
@@ -22,7 +22,6 @@ from .diagnostics import Diagnostics
 from .host import Host
 from .interface import MARKERS, OVERLAY, OVERLAY_COMPRESSED, POSE, POSES, TF
 from .parameters import Parameters
-from .transforms import transform
 
 _SOMEBODY = Bodies(
     joints=np.full((1, JOINT_COUNT, 3), np.nan),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..body.people import Bodies
 from ..errors import Bodypose3dError
 from ..wire.messages import Message
 
@@ -26,14 +23,3 @@ def matrix_of(message: Message) -> Array:
     homogeneous[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
     homogeneous[:3, 3] = t.x, t.y, t.z
     return homogeneous
-
-
-def transform(bodies: Bodies, matrix: Array) -> Bodies:
-    """Joints, velocities and covariances in the frame that ``matrix`` (4, 4) maps points to."""
-    rotation, translation = matrix[:3, :3], matrix[:3, 3]
-    return replace(
-        bodies,
-        joints=bodies.joints @ rotation.T + translation,
-        velocity=bodies.velocity @ rotation.T,
-        covariance=rotation @ bodies.covariance @ rotation.T,
-    )

@@ -95,10 +95,10 @@ class Pipeline:
             newcomer = self.pose.sure_score if boxes is None else MIN_SCORE
             keypoints = self._keep(keypoints, len(following), newcomer)
         with self._stage("lift"):
-            bodies = lift(keypoints, frame.camera)
+            bodies = lift(keypoints, frame.camera, self.pose.shape, frame.floor, frame.depth)
         if self.tracker is not None:
             with self._stage("track"):
-                bodies = self.tracker.update(bodies, frame.stamp)
+                bodies = self.tracker.update(bodies, frame.stamp, frame.place)
         self._following, self._found = keypoints.following, Regions.none()
         return bodies
 

@@ -1,22 +1,62 @@
-"""From what a network saw to joints in metres."""
+"""From what a network saw to joints in metres, each with its covariance."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ...body.camera import Camera
-from ...body.people import SCALE_LIMBS, SCALE_NETWORK, Bodies, Keypoints, select
-from ...body.skeleton import known
+from ...body.depth import DepthImage
+from ...body.floor import Floor
+from ...body.people import (
+    SCALE_DEPTH,
+    SCALE_GROUND,
+    SCALE_LIMBS,
+    SCALE_NETWORK,
+    Bodies,
+    Keypoints,
+    select,
+)
+from ...body.skeleton import INDEX, known
 from ...errors import ModelError
+from . import size
+from .depth import depth_evidence, onto_depths
+from .floor import floor_evidence
 from .limbs import lift_limbs
+from .shape_model import TRUNK, ShapeModel
 from .world import lift_world
 
+Array = NDArray[np.float64]
 
-def lift(keypoints: Keypoints, camera: Camera) -> Bodies:
+
+def lift(
+    keypoints: Keypoints,
+    camera: Camera,
+    shape: ShapeModel = ShapeModel(),  # noqa: B008 - it is frozen
+    floor: Floor | None = None,
+    depth: DepthImage | None = None,
+) -> Bodies:
     """Place everybody in the camera's optical frame; who cannot be placed is left out.
 
     How depends on what the network gave: its own metres (``xyz``), a shape of the size it
-    believes in (``world``), or depths in units of the body (``depth``).
+    believes in (``world``), or depths in units of the body (``depth``). How large people really
+    are, and so how far away, is what the network's people are on average, the floor and the depth
+    image say together.
+
+    Args:
+        keypoints: What the network saw.
+        camera: What took the image.
+        shape: What is known of the network's bodies.
+        floor: The floor that people stand on, where it is known.
+        depth: The depth image of the same moment, where there is one.
+
+    Returns:
+        Bodies with covariances.
+
+    Raises:
+        ModelError: The network gave nothing that can be lifted.
     """
     if keypoints.xyz is not None:
         joints, scale_source = keypoints.xyz, SCALE_NETWORK
@@ -26,11 +66,50 @@ def lift(keypoints: Keypoints, camera: Camera) -> Bodies:
         joints, scale_source = lift_limbs(keypoints, camera), SCALE_LIMBS
     else:
         raise ModelError("the network gave neither metres nor a shape to lift")
+    joints = anatomical(joints, shape) * shape.size_factor
+    people = len(joints)
+    evidence = size.prior(people, 0.0, shape.size_sigma)
+    if floor is not None:
+        evidence[:, SCALE_GROUND] = floor_evidence(joints, keypoints.confidence, floor)
+    if depth is not None:
+        evidence[:, SCALE_DEPTH] = depth_evidence(joints, depth)
+    log_size, sigma, source = size.fuse(evidence)
     bodies = Bodies(
-        joints=joints,
+        joints=joints * np.exp(log_size)[:, None, None],
         pixels=keypoints.pixels,
         confidence=np.where(known(joints), keypoints.confidence, 0),
         score=keypoints.score,
-        scale_source=np.full(len(keypoints), scale_source, np.uint8),
+        scale_source=np.where(source == SCALE_LIMBS, scale_source, source).astype(np.uint8),
+        log_size=log_size,
+        size_sigma=sigma,
+        evidence=evidence,
     )
+    bodies = replace(bodies, covariance=covariances(bodies, camera, shape))
+    if depth is not None:
+        bodies = onto_depths(bodies, depth)
     return select(bodies, np.isfinite(joints).any(axis=(1, 2)))
+
+
+def anatomical(joints: Array, shape: ShapeModel) -> Array:
+    """Joints (N, 34, 3) with hips and pelvis where the hip joints are, not where they are drawn."""
+    up = joints[:, INDEX["neck"]] - joints[:, INDEX["pelvis"]]
+    moved = joints.copy()
+    moved[:, TRUNK] += shape.raise_hips * np.nan_to_num(up)[:, None]
+    return moved
+
+
+def covariances(bodies: Bodies, camera: Camera, shape: ShapeModel) -> Array:
+    """(N, 34, 3, 3) square metres, of joints in the optical frame; NaN where unknown.
+
+    A joint at x, on the ray r = x / |x|, has across^2 (I - r r^T) + along^2 r r^T, and from the
+    person's size, which moves everything along the rays at once, size_sigma^2 x x^T.
+    """
+    joints = bodies.joints
+    distance = np.linalg.norm(joints, axis=2, keepdims=True)[..., None]
+    outer = joints[..., :, None] * joints[..., None, :]
+    growth = np.exp(2 * shape.doubt * (1 - bodies.confidence))[..., None, None]
+    focal = np.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1])
+    across = growth * shape.across[:, None, None] ** 2 + (shape.pixel * distance / focal) ** 2
+    along = growth * shape.along[:, None, None] ** 2
+    size = bodies.size_sigma[:, None, None, None] ** 2
+    return np.asarray(across * np.eye(3) + ((along - across) / distance**2 + size) * outer)

@@ -1,112 +1,426 @@
-"""Who is who from frame to frame: ids by the nearest person seen before."""
+"""People over time: who is who, where, how fast and how sure, in a fixed frame."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import logging
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from ...body.people import STATE_NEW, STATE_TRACKED, Bodies
+from ...body.people import (
+    SCALE_DEPTH,
+    SCALE_LIMBS,
+    STATE_COASTING,
+    STATE_NEW,
+    STATE_TRACKED,
+    Bodies,
+    select,
+    transform,
+)
+from ...body.skeleton import INDEX, JOINT_COUNT, known
+from ..lifting import size
+from . import association
+from .filter import Measured, Motion, forget, predict, settle, start, update
 
 Array = NDArray[np.float64]
+Times = NDArray[np.int64]
 
-MAX_DISTANCE = 0.5
-"""How far joints may have moved on average, in units of the person's height in the image."""
-FORGET_AFTER = 1_000_000_000
-"""Nanoseconds after which somebody unseen is a new person when seen again."""
+COAST_TIME = 0.5
+"""Seconds for which somebody unseen, or a joint, is predicted and published."""
+REMEMBER_TIME = 5.0
+"""Seconds within which somebody who comes back gets the id back."""
+CLOCK_JUMP = 1.0
+"""Seconds: older than the newest image by more, an image begins another time."""
+STEADY = 0.75
+"""The part of the size's variance that stays as long as somebody is seen; the rest comes and goes
+with the pose, and makes people seem to move along their rays."""
+_SWAPPED_AT_MOST = 1.0  # seconds, after which the network is believed
+_MOMENT = 0.15  # seconds: who was seen so lately by one of several cameras is not coasting
+_NS = 1e9
+_NEVER = -(1 << 62)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Track:
-    """What is remembered of one person."""
+class Now:
+    """When an image was taken, and from where."""
 
-    track_id: int
     stamp: int
+    """Nanoseconds."""
+    center: Array
+    """(3,) the camera in the fixed frame, metres."""
+    view: int
+    """Which of the cameras."""
+
+
+@dataclass(frozen=True)
+class _Tracks:
+    """What is remembered of T people."""
+
+    motion: Motion
+    track_id: NDArray[np.uint32]
+    began: Times
+    """(T,) nanoseconds of the first image of each."""
+    seen: Times
+    """(T,) nanoseconds of the last."""
+    joint_seen: Times
+    """(T, 34) nanoseconds at which each joint was last seen."""
+    view: NDArray[np.intp]
+    """(T,) which camera saw them last."""
     pixels: Array
-    joints: Array
+    """(T, 34, 2) where it saw them."""
+    confidence: Array
+    score: Array
+    anchor: Array
+    """(T, 3) metres where they were when they were last seen."""
+    evidence: Array
+    """(T, MEMORY, KINDS, 3) of their size, newest first."""
+    log_size: Array
+    size_sigma: Array
+    scale_source: NDArray[np.uint8]
+    unswapped: Times
+    """(T, 3) when arms, legs, head were last seen as they are believed to be."""
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+    @classmethod
+    def nobody(cls, views: int) -> _Tracks:
+        """Nobody at all."""
+        joints = (0, JOINT_COUNT)
+        return cls(
+            motion=Motion.nobody(views),
+            track_id=np.zeros(0, np.uint32),
+            began=np.zeros(0, np.int64),
+            seen=np.zeros(0, np.int64),
+            joint_seen=np.zeros(joints, np.int64),
+            view=np.zeros(0, np.intp),
+            pixels=np.zeros((*joints, 2)),
+            confidence=np.zeros(joints),
+            score=np.zeros(0),
+            anchor=np.zeros((0, 3)),
+            evidence=np.zeros((0, size.MEMORY, size.KINDS, 3)),
+            log_size=np.zeros(0),
+            size_sigma=np.zeros(0),
+            scale_source=np.zeros(0, np.uint8),
+            unswapped=np.zeros((0, len(association.SIDES)), np.int64),
+        )
+
+    @classmethod
+    def begin(cls, bodies: Bodies, motion: Motion, ids: NDArray[np.uint32], now: Now) -> _Tracks:
+        """People seen for the first time."""
+        times = np.full(len(bodies), now.stamp)
+        evidence = np.full((len(bodies), size.MEMORY, size.KINDS, 3), np.nan)
+        evidence[:, 0] = bodies.evidence
+        return cls(
+            motion=motion,
+            track_id=ids,
+            began=times,
+            seen=times,
+            joint_seen=np.where(known(bodies.joints), now.stamp, _NEVER),
+            view=np.full(len(bodies), now.view, np.intp),
+            pixels=bodies.pixels,
+            confidence=bodies.confidence,
+            score=bodies.score,
+            anchor=_middle(bodies.joints),
+            evidence=evidence,
+            log_size=bodies.log_size,
+            size_sigma=bodies.size_sigma,
+            scale_source=bodies.scale_source,
+            unswapped=np.repeat(times[:, None], len(association.SIDES), axis=1),
+        )
+
+    def select(self, index: Any) -> _Tracks:  # noqa: ANN401 - whatever numpy indexes with
+        """Some of the people."""
+        return _Tracks(
+            self.motion.select(index),
+            *(getattr(self, each.name)[index] for each in fields(self)[1:]),
+        )
+
+    def replaced(self, rows: NDArray[np.intp], other: _Tracks) -> _Tracks:
+        """These people with others in some rows."""
+        order = np.arange(len(self))
+        order[rows] = len(self) + np.arange(len(rows))
+        return self.joined(other).select(order)
+
+    def joined(self, other: _Tracks) -> _Tracks:
+        """These people and others."""
+        return _Tracks(
+            self.motion.joined(other.motion),
+            *(
+                np.concatenate([getattr(self, each.name), getattr(other, each.name)])
+                for each in fields(self)[1:]
+            ),
+        )
 
 
 class Tracker:
-    """Gives people ids that are stable while they are seen and never used twice."""
+    """Gives people ids that are never used twice, and their joints a filtered state.
+
+    One camera or several, standing or moving: every image comes with its camera's place in the
+    fixed frame. Images may come late by less than a second: they are told who is in them, and
+    change nothing.
+    """
 
     def __init__(
-        self, max_distance: float = MAX_DISTANCE, forget_after: int = FORGET_AFTER
+        self,
+        coast_time: float = COAST_TIME,
+        remember_time: float = REMEMBER_TIME,
+        views: int = 1,
     ) -> None:
-        self.max_distance = max_distance
-        self.forget_after = forget_after
-        self.ended: tuple[int, ...] = ()
-        """Ids whose tracks ended with the last update."""
-        self._tracks: list[_Track] = []
-        self._next_id = 1
-
-    def update(self, bodies: Bodies, stamp: int) -> Bodies:
-        """The same people with ids, states and velocities.
+        """Begin with nobody.
 
         Args:
-            bodies: Everybody in one image, not yet tracked.
-            stamp: The image's time in nanoseconds. When it jumps back (a recording that starts
-                over, a reset simulation) all tracks end.
+            coast_time: Seconds for which somebody unseen is predicted, at most as long as they
+                had been seen.
+            remember_time: Seconds within which somebody who comes back is the same person.
+            views: How many cameras there are.
         """
-        self._forget(stamp)
-        match = self._match(bodies)
-        ids, states = np.zeros(len(bodies), np.uint32), np.zeros(len(bodies), np.uint8)
-        velocity = np.full_like(bodies.joints, np.nan)
-        seen: list[_Track] = []
-        for person in range(len(bodies)):
-            track = match.get(person)
-            if track is None:
-                ids[person], states[person] = self._next_id, STATE_NEW
-                self._next_id += 1
-            else:
-                ids[person], states[person] = track.track_id, STATE_TRACKED
-                moved = bodies.joints[person] - track.joints
-                seconds = (stamp - track.stamp) / 1e9
-                if seconds > 0:
-                    velocity[person] = moved / seconds
-            seen.append(
-                _Track(int(ids[person]), stamp, bodies.pixels[person], bodies.joints[person])
-            )
-        now_seen = {track.track_id for track in seen}
-        self._tracks = seen + [t for t in self._tracks if t.track_id not in now_seen]
-        return replace(bodies, track_id=ids, state=states, velocity=velocity)
+        self.coast_time = coast_time
+        self.remember_time = remember_time
+        self.views = views
+        self.ended: tuple[int, ...] = ()
+        """Ids that were given before the last update and are no longer."""
+        self.late = 0
+        """Images that were older than one before them, so far."""
+        self.restarts = 0
+        """How often the clock jumped back."""
+        self._tracks = _Tracks.nobody(views)
+        self._stamp: int | None = None
+        self._shown: frozenset[int] = frozenset()
+        self._next_id = 1
+
+    def update(
+        self, bodies: Bodies, stamp: int, place: Array | None = None, view: int = 0
+    ) -> Bodies:
+        """Everybody who is known of now.
+
+        Args:
+            bodies: Everybody measured in one image, in the optical frame.
+            stamp: The image's time in nanoseconds. When it jumps back by more than a second (a
+                recording that starts over, a reset simulation) all tracks end.
+            place: (4, 4) from the optical frame to the fixed frame at that time; None: the same.
+            view: Which of the cameras took it.
+
+        Returns:
+            Bodies in the fixed frame: those in the image with their pixels, then those who are
+            coasting, without.
+        """
+        self.ended = ()
+        now = Now(stamp, np.zeros(3) if place is None else place[:3, 3], view)
+        if place is not None:
+            bodies = transform(bodies, place)
+        late = 0 if self._stamp is None else self._stamp - stamp
+        if late > CLOCK_JUMP * _NS:
+            _log.warning("the time jumped back by %.1f s: everybody is new", late / _NS)
+            self.restarts += 1
+            self.reset()
+        elif late > 0:
+            self.late += 1
+            return self._recognised(bodies, now)
+        self._predict(stamp)
+        rows = self._rows(self._matched(bodies, now), len(bodies))
+        self._take_in(bodies, rows, now)
+        return self._published(bodies, rows, now)
 
     def reset(self) -> None:
         """End all tracks: what follows has nothing to do with what came before."""
-        self.ended = tuple(track.track_id for track in self._tracks)
-        self._tracks = []
+        self.ended = tuple(sorted(self._shown))
+        self._shown = frozenset()
+        self._tracks = _Tracks.nobody(self.views)
+        self._stamp = None
 
-    def _forget(self, stamp: int) -> None:
-        def alive(track: _Track) -> bool:
-            return 0 <= stamp - track.stamp <= self.forget_after
+    # -- steps of an update -----------------------------------------------------------------
 
-        self.ended = tuple(t.track_id for t in self._tracks if not alive(t))
-        self._tracks = [t for t in self._tracks if alive(t)]
+    def _predict(self, stamp: int) -> None:
+        """Everybody not forgotten, at the time of an image."""
+        seconds = 0.0 if self._stamp is None else (stamp - self._stamp) / _NS
+        self._stamp = stamp
+        tracks = self._tracks.select(stamp - self._tracks.seen <= self.remember_time * _NS)
+        if len(tracks) and seconds:
+            unseen = (stamp - tracks.joint_seen) / _NS
+            motion = settle(tracks.motion, unseen > _MOMENT, seconds)
+            # What nobody has seen for long is unknown: where else would it end?
+            motion = forget(predict(motion, seconds), unseen > self.coast_time)
+            tracks = replace(tracks, motion=motion)
+        self._tracks = tracks
 
-    def _match(self, bodies: Bodies) -> dict[int, _Track]:
-        """The track of each person, where there is one, so that people move least in all."""
-        if not self._tracks or not len(bodies):
-            return {}
-        before = np.stack([track.pixels for track in self._tracks])
-        distance = np.linalg.norm(bodies.pixels[:, None] - before[None], axis=3)
-        common = np.isfinite(distance)
-        total = np.where(common, distance, 0).sum(axis=2)
-        count = common.sum(axis=2)
-        height = np.maximum(_height(bodies.pixels), 1.0)[:, None]
-        cost = np.where(count > 0, total / np.maximum(count, 1) / height, np.inf)
-        allowed = cost <= self.max_distance
-        rows, columns = linear_sum_assignment(np.where(allowed, cost, 1e6))
-        return {
-            int(row): self._tracks[column]
-            for row, column in zip(rows, columns, strict=True)
-            if allowed[row, column]
-        }
+    def _matched(self, bodies: Bodies, now: Now) -> association.Pairs:
+        """(M, 2) a track and a person in each row."""
+        tracks = self._tracks
+        unseen = (now.stamp - tracks.seen) / _NS
+        recent = np.flatnonzero(unseen <= self.coast_time)
+        there = tracks.select(recent)
+        before = association.Appearance(there.pixels, there.view == now.view)
+        seen = Measured(bodies.joints, bodies.covariance, now.view)
+        pairs = association.match(there.motion, seen, before, bodies.pixels)
+        gone = np.flatnonzero(unseen > self.coast_time)
+        newcomers = np.setdiff1d(np.arange(len(bodies)), pairs[:, 1])
+        back = association.match_returning(
+            tracks.anchor[gone], unseen[gone], _middle(bodies.joints)[newcomers]
+        )
+        known_again = np.stack([gone[back[:, 0]], newcomers[back[:, 1]]], 1)
+        return np.concatenate([np.stack([recent[pairs[:, 0]], pairs[:, 1]], 1), known_again])
+
+    def _rows(self, pairs: association.Pairs, people: int) -> NDArray[np.intp]:
+        """(N,) the row of each person's track; newcomers come after the tracks there are."""
+        rows = np.full(people, -1, np.intp)
+        rows[pairs[:, 1]] = pairs[:, 0]
+        new = rows < 0
+        rows[new] = len(self._tracks) + np.arange(new.sum())
+        return rows
+
+    def _take_in(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> None:
+        new = rows >= len(self._tracks)
+        followed = rows[~new]
+        tracks = self._tracks
+        if len(followed):
+            tracks = tracks.replaced(
+                followed, self._followed(tracks.select(followed), select(bodies, ~new), now)
+            )
+        if new.any():
+            count = int(new.sum())
+            ids = (self._next_id + np.arange(count)).astype(np.uint32)
+            self._next_id += count
+            newcomers = select(bodies, new)
+            motion = start(self._measured(newcomers, now), self.views)
+            tracks = tracks.joined(_Tracks.begin(newcomers, motion, ids, now))
+        self._tracks = tracks
+
+    def _followed(self, tracks: _Tracks, bodies: Bodies, now: Now) -> _Tracks:
+        """Tracks, row by row, of people who are seen again."""
+        tracks, bodies = self._sized(tracks, bodies, now)
+        measured = self._measured(bodies, now)
+        swap = association.swapped(tracks.motion, measured)
+        # Perhaps it was wrong when it was first seen: in the end the network is believed.
+        believed = swap & (now.stamp - tracks.unswapped > _SWAPPED_AT_MOST * _NS)
+        motion = forget(tracks.motion, association.joints_of(believed))
+        bodies = association.exchanged(bodies, swap & ~believed)
+        measured = self._measured(bodies, now)
+        there = known(bodies.joints)
+        return replace(
+            tracks,
+            motion=update(motion, measured),
+            seen=np.full(len(bodies), now.stamp),
+            joint_seen=np.where(there, now.stamp, tracks.joint_seen),
+            view=np.full(len(bodies), now.view, np.intp),
+            pixels=bodies.pixels,
+            confidence=np.where(there, bodies.confidence, tracks.confidence),
+            score=bodies.score,
+            anchor=_middle(bodies.joints),
+            unswapped=np.where(swap & ~believed, tracks.unswapped, now.stamp),
+        )
+
+    def _sized(self, tracks: _Tracks, bodies: Bodies, now: Now) -> tuple[_Tracks, Bodies]:
+        """Both of the size that all the evidence so far tells of."""
+        evidence = np.concatenate([bodies.evidence[:, None], tracks.evidence[:, :-1]], axis=1)
+        log_size, sigma, source = size.fuse(*size.medians(evidence))
+        # A body whose depth was measured stands where it was measured.
+        measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
+        factor = np.exp(np.where(measured, 0, log_size - bodies.log_size))
+        bodies = replace(
+            bodies,
+            joints=_scaled(bodies.joints, now.center, factor),
+            covariance=bodies.covariance
+            + _size_covariance(bodies.joints, now.center, sigma)
+            - _size_covariance(bodies.joints, now.center, bodies.size_sigma),
+            log_size=log_size,
+            size_sigma=sigma,
+        )
+        motion = tracks.motion
+        if self.views == 1:
+            grown = np.exp(log_size - tracks.log_size)
+            mean = motion.mean.copy()
+            mean[..., :3] = _scaled(mean[..., :3], now.center, grown)
+            motion = replace(motion, mean=mean)
+        believed = np.where(source == SCALE_LIMBS, bodies.scale_source, source).astype(np.uint8)
+        tracks = replace(
+            tracks,
+            motion=motion,
+            evidence=evidence,
+            log_size=log_size,
+            size_sigma=sigma,
+            scale_source=believed,
+        )
+        return tracks, bodies
+
+    def _measured(self, bodies: Bodies, now: Now) -> Measured:
+        covariance = bodies.covariance
+        if self.views == 1:
+            # What stays of the size no image of this camera tells: it is added when published.
+            steady = bodies.size_sigma * np.sqrt(STEADY)
+            covariance = covariance - _size_covariance(bodies.joints, now.center, steady)
+        return Measured(bodies.joints, covariance, now.view)
+
+    def _published(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> Bodies:
+        """The tracks of those seen in their order, and of those who are coasting."""
+        tracks = self._tracks
+        unseen = (now.stamp - tracks.seen) / _NS
+        moment = _MOMENT if self.views > 1 else 0.0
+        was_seen = np.maximum((tracks.seen - tracks.began) / _NS, moment)
+        coasts = unseen < np.minimum(self.coast_time, was_seen)
+        coasts[rows] = False
+        order = np.concatenate([rows, np.flatnonzero(coasts)])
+        shown = tracks.select(order)
+        here = np.arange(len(order)) < len(rows)
+        ids = frozenset(shown.track_id.tolist())
+        self.ended = tuple(sorted(self._shown - ids))
+        self._shown = ids
+        joints = shown.motion.position.copy()
+        covariance = shown.motion.position_covariance.copy()
+        covariance[~known(joints)] = np.nan
+        if self.views == 1:
+            steady = shown.size_sigma * np.sqrt(STEADY)
+            covariance += _size_covariance(joints, now.center, steady)
+        coasting = ~here & ((now.stamp - shown.seen) / _NS >= moment)
+        state = np.where(shown.began == now.stamp, STATE_NEW, STATE_TRACKED)
+        return Bodies(
+            joints=joints,
+            pixels=np.where(here[:, None, None], shown.pixels, np.nan),
+            confidence=np.where(known(joints), shown.confidence, 0),
+            score=shown.score,
+            scale_source=shown.scale_source,
+            track_id=shown.track_id,
+            state=np.where(coasting, STATE_COASTING, state).astype(np.uint8),
+            velocity=_velocity(shown, now),
+            covariance=covariance,
+            log_size=shown.log_size,
+            size_sigma=shown.size_sigma,
+            evidence=shown.evidence[:, 0],
+        )
+
+    def _recognised(self, bodies: Bodies, now: Now) -> Bodies:
+        """Who is who in an image that came late, as it was measured; 0 for who is not known."""
+        ids = np.zeros(len(bodies), np.uint32)
+        pairs = self._matched(bodies, now)
+        ids[pairs[:, 1]] = self._tracks.track_id[pairs[:, 0]]
+        return replace(bodies, track_id=ids, state=np.full(len(bodies), STATE_TRACKED, np.uint8))
 
 
-def _height(pixels: Array) -> Array:
-    """(N,) the longer side of the box around the known pixels (N, 34, 2)."""
-    known = np.isfinite(pixels)
-    low = np.where(known, pixels, np.inf).min(axis=1)
-    high = np.where(known, pixels, -np.inf).max(axis=1)
-    return np.asarray((high - low).max(axis=1))
+def _middle(joints: Array) -> Array:
+    """(N, 3) the pelvis, or the mean of what is known where it is not."""
+    there = known(joints)[..., None]
+    mean = np.where(there, joints, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    pelvis = joints[:, INDEX["pelvis"]]
+    return np.where(known(pelvis)[:, None], pelvis, mean)
+
+
+def _scaled(joints: Array, center: Array, factor: Array) -> Array:
+    """Joints (N, 34, 3) of people larger by a factor (N,), as a camera at the centre sees them."""
+    return np.asarray(center + (joints - center) * factor[:, None, None])
+
+
+def _size_covariance(joints: Array, center: Array, sigma: Array) -> Array:
+    """(N, 34, 3, 3) what an error of size (N,) does to joints seen from a centre (3,)."""
+    ray = (joints - center) * sigma[:, None, None]
+    return np.asarray(ray[..., :, None] * ray[..., None, :])
+
+
+def _velocity(tracks: _Tracks, now: Now) -> Array:
+    """(T, 34, 3) metres a second; unknown for who, or what, was seen for the first time."""
+    velocity = tracks.motion.velocity.copy()
+    velocity[tracks.began == now.stamp] = np.nan
+    return velocity

@@ -1,0 +1,71 @@
+"""How large a person is: evidence of several kinds about one logarithm, fused by information.
+
+A row of evidence is a logarithm of the person's size over the size of the network's mean person,
+with what varies from frame to frame and what stays: averaging makes the first smaller, never the
+second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+KINDS = 3
+"""Rows of evidence, by their SCALE_* code: what the network or a stated height says, the floor, a
+depth image."""
+VALUE, NOISE, BIAS = range(3)
+"""Columns of evidence."""
+MEMORY = 31
+"""Frames over which a track's evidence of a kind is averaged, by their median: a foot that was
+lifted, or a depth that was a table's, does not count."""
+_MEDIAN = np.pi / 2
+"""A median's variance over a mean's."""
+
+
+def prior(people: int, log_size: float, sigma: float) -> Array:
+    """(N, KINDS, 3) evidence that holds nothing but what is believed before anything is seen."""
+    evidence = np.full((people, KINDS, 3), np.nan)
+    evidence[:, 0] = log_size, 0.0, sigma
+    return evidence
+
+
+def fuse(evidence: Array, counts: NDArray[np.integer] | None = None) -> tuple[Array, Array, Array]:
+    """What all of the evidence says together.
+
+    Args:
+        evidence: (N, KINDS, 3), NaN where there is none.
+        counts: (N, KINDS) over how many frames each value is a median; None: one.
+
+    Returns:
+        (N,) logarithm of the size, (N,) its standard deviation, (N,) which kind weighs most.
+    """
+    frames = np.ones(evidence.shape[:2]) if counts is None else np.maximum(counts, 1)
+    shrunk = np.where(frames > 2, _MEDIAN / frames, 1.0)
+    variance = evidence[..., NOISE] ** 2 * shrunk + evidence[..., BIAS] ** 2
+    there = np.isfinite(variance) & np.isfinite(evidence[..., VALUE])
+    information = np.where(there, 1 / np.maximum(np.where(there, variance, 1), 1e-8), 0)
+    total = np.maximum(information.sum(axis=1), 1e-12)
+    mean = (information * np.where(there, evidence[..., VALUE], 0)).sum(axis=1) / total
+    return mean, 1 / np.sqrt(total), information.argmax(axis=1).astype(np.uint8)
+
+
+def medians(history: Array) -> tuple[Array, NDArray[np.intp]]:
+    """Evidence (N, MEMORY, KINDS, 3) as one row a kind: (N, KINDS, 3), and (N, KINDS) of how many.
+
+    The value is the median, noise and bias are the newest.
+    """
+    values = history[..., VALUE]
+    counts = np.isfinite(values).sum(axis=1)
+    ordered = np.sort(values, axis=1)  # NaN last
+    middle = np.maximum(counts - 1, 0) // 2
+    evidence = _newest(history)
+    evidence[..., VALUE] = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
+    return evidence, counts
+
+
+def _newest(history: Array) -> Array:
+    """(N, KINDS, 3) the last evidence of each kind, NaN where there never was any."""
+    first = np.isfinite(history[..., VALUE]).argmax(axis=1)
+    return np.take_along_axis(history, first[:, None, :, None], axis=1)[:, 0]

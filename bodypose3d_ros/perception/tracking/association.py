@@ -1,0 +1,169 @@
+"""Who of those seen is who of those known, and whose left is whose right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ...body.people import Bodies
+from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS
+from .filter import Measured, Motion
+
+Array = NDArray[np.float64]
+Pairs = NDArray[np.intp]
+"""(M, 2) a track and a person seen in each row."""
+
+_CORE = [INDEX["pelvis"], INDEX["torso"], INDEX["neck"]]
+"""The joints that tell people apart: on nobody's left or right, and steady."""
+FARTHEST = 9.0
+"""Squared Mahalanobis distance a degree of freedom beyond which it is somebody else."""
+SAME_PLACE = 0.2
+"""Or so much of the person's height in the image, joint by joint on average, in the next frame:
+who has not moved in the image is the same, whatever the depth."""
+_IMAGE_WEIGHT = 0.5
+"""Of a whole height in the image, against ``FARTHEST``."""
+STRIDE = (0.5, 1.4)
+"""Metres, and metres a second: where somebody can have gone unseen (walking, Bohannon 1997)."""
+
+
+def _swapped(*parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    left = [n for n in JOINTS if n.startswith("left_") and any(p in n for p in parts)]
+    return (
+        np.array([INDEX[n] for n in left]),
+        np.array([INDEX[n.replace("left_", "right_")] for n in left]),
+    )
+
+
+SIDES = (
+    _swapped("shoulder", "elbow", "wrist", "knuckle", "tip"),
+    _swapped("hip", "knee", "ankle", "heel", "toe"),
+    _swapped("eye", "ear"),
+)
+"""Joints of the left and of the right, for what networks swap at once: arms, legs, head."""
+
+
+_MEMBERS = np.zeros((len(SIDES), JOINT_COUNT), bool)
+_MIRRORED = np.arange(JOINT_COUNT)
+for _group, (_left, _right) in enumerate(SIDES):
+    _MEMBERS[_group, _left] = _MEMBERS[_group, _right] = True
+    _MIRRORED[_left], _MIRRORED[_right] = _right, _left
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Where joints were or are in the image, of T tracks or N people seen."""
+
+    pixels: Array
+    """(T, 34, 2), NaN where unknown."""
+    fresh: NDArray[np.bool_]
+    """(T,) whether that was a moment ago, in the same camera."""
+
+
+def match(motion: Motion, seen: Measured, before: Appearance, pixels: Array) -> Pairs:
+    """Tracks and people so that all in all least has happened (Hungarian).
+
+    Args:
+        motion: The tracks, predicted to now.
+        seen: (N) people.
+        before: The tracks in the image.
+        pixels: (N, 34, 2) people in the image.
+    """
+    if not len(motion) or not len(seen.position):
+        return np.zeros((0, 2), np.intp)
+    far = _mahalanobis(motion, seen) / FARTHEST
+    moved = _moved(before.pixels, pixels)
+    still = (moved < SAME_PLACE) & before.fresh[:, None]
+    cost = np.minimum(far, 2) + np.where(before.fresh[:, None], moved / _IMAGE_WEIGHT, 2)
+    return _assigned(cost, (far < 1) | still)
+
+
+def match_returning(place: Array, seconds: Array, seen: Array) -> Pairs:
+    """Tracks unseen for a while and people who can have come from there.
+
+    Args:
+        place: (T, 3) metres where they were last.
+        seconds: (T,) how long ago.
+        seen: (N, 3) metres, newcomers.
+    """
+    if not len(place) or not len(seen):
+        return np.zeros((0, 2), np.intp)
+    reach = STRIDE[0] + STRIDE[1] * seconds[:, None]
+    part = np.linalg.norm(place[:, None] - seen[None], axis=2) / reach
+    return _assigned(np.nan_to_num(part, nan=2), part < 1)
+
+
+def swapped(motion: Motion, seen: Measured) -> NDArray[np.bool_]:
+    """(T, 3) whether arms, legs, head fit much better with left and right exchanged.
+
+    Both are rows of the same people: as far as they move from one frame to the next, limbs do not
+    change sides.
+    """
+    answers = np.zeros((len(motion), len(SIDES)), bool)
+    for group, (left, right) in enumerate(SIDES):
+        either, other = np.concatenate([left, right]), np.concatenate([right, left])
+        straight = _squared(motion, seen, either, either)
+        crossed = _squared(motion, seen, either, other)
+        answers[:, group] = (crossed < straight / 4) & (straight > 1)
+    return answers
+
+
+def joints_of(groups: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(T, 34) the joints of arms, legs, head (T, 3)."""
+    return np.asarray(groups @ _MEMBERS, np.bool_)
+
+
+def exchanged(bodies: Bodies, groups: NDArray[np.bool_]) -> Bodies:
+    """Bodies with left and right of arms, legs, head (N, 3) exchanged."""
+    if not groups.any():
+        return bodies
+    order = np.where(joints_of(groups), _MIRRORED, np.arange(JOINT_COUNT))
+    rows = np.arange(len(bodies))[:, None]
+    names = ("joints", "pixels", "confidence", "covariance")
+    return replace(bodies, **{name: getattr(bodies, name)[rows, order] for name in names})
+
+
+def _squared(motion: Motion, seen: Measured, known: Pairs, as_seen: Pairs) -> Array:
+    """(T,) mean squared distance of joints, over the variance of where they are expected."""
+    apart = ((motion.position[:, known] - seen.position[:, as_seen]) ** 2).sum(axis=2)
+    # Across the view decides: what a shape's depth says of left and right is least sure.
+    spread = motion.position_covariance[:, known] + seen.covariance[:, as_seen]
+    variance = np.trace(spread, axis1=2, axis2=3)
+    share = apart / variance
+    there = np.isfinite(share)
+    return np.asarray(np.where(there, share, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+
+
+def _mahalanobis(motion: Motion, seen: Measured) -> Array:
+    """(T, N) mean squared distance of the core's joints a degree of freedom; inf without any."""
+    apart = seen.position[None, :, _CORE] - motion.position[:, None, _CORE]
+    spread = (
+        seen.covariance[None, :, _CORE] + motion.position_covariance[:, None, _CORE]
+    )  # (T, N, 3, 3, 3)
+    there = np.asarray(np.isfinite(apart).all(axis=3) & np.isfinite(spread).all(axis=(3, 4)))
+    apart = np.where(there[..., None], apart, 0)
+    spread = np.where(there[..., None, None], spread, np.eye(3))
+    squared = (apart[..., None, :] @ np.linalg.inv(spread) @ apart[..., None])[..., 0, 0]
+    count = there.sum(axis=2)
+    return np.where(count > 0, squared.sum(axis=2) / np.maximum(3 * count, 1), np.inf)
+
+
+def _moved(before: Array, now: Array) -> Array:
+    """(T, N) mean distance of joints in the image, in heights of the person; inf without any."""
+    distance = np.linalg.norm(now[None] - before[:, None], axis=3)
+    common = np.isfinite(distance)
+    count = common.sum(axis=2)
+    mean = np.where(common, distance, 0).sum(axis=2) / np.maximum(count, 1)
+    known = np.isfinite(now)
+    low = np.where(known, now, np.inf).min(axis=1)
+    high = np.where(known, now, -np.inf).max(axis=1)
+    height = np.maximum((high - low).max(axis=1), 1.0)
+    return np.where(count > 0, mean / height, np.inf)
+
+
+def _assigned(cost: Array, allowed: NDArray[np.bool_]) -> Pairs:
+    rows, columns = linear_sum_assignment(np.where(allowed, cost, 1e6))
+    kept = allowed[rows, columns]
+    return np.stack([rows[kept], columns[kept]], 1)
