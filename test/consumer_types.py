@@ -1,6 +1,6 @@
 """Messages of other programs' packages without ROS 2: the fields that the bridge sets.
 
-On a real ROS 2 ``test/ros/test_bridge.py`` sends the packages' own.
+On a real ROS 2 ``test/ros/test_bridge_on_ros.py`` sends the packages' own.
 """
 
 import numpy as np

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bodypose3d_ros.body.people import STATE_TRACKED, Bodies
 from bodypose3d_ros.body.skeleton import (
     INDEX,
     JOINT_COUNT,
@@ -45,6 +46,21 @@ def standing(at=(0.0, 0.0, 3.0)):
         joints[INDEX[name]] = x, y, z
         joints[INDEX[name.replace("left", "right")]] = -x, y, z
     return joints + at
+
+
+def row(count=2):
+    """Tracked people a metre apart, whose joints are known to 2 cm."""
+    return Bodies(
+        joints=np.stack([standing((n, 0.0, 3.0)) for n in range(count)]),
+        pixels=np.full((count, JOINT_COUNT, 2), 200.0),
+        confidence=np.ones((count, JOINT_COUNT)),
+        score=np.ones(count),
+        scale_source=np.zeros(count, np.uint8),
+        track_id=np.arange(1, count + 1, dtype=np.uint32),
+        state=np.full(count, STATE_TRACKED, np.uint8),
+        velocity=np.zeros((count, JOINT_COUNT, 3)),
+        covariance=np.broadcast_to(np.eye(3) * 0.02**2, (count, JOINT_COUNT, 3, 3)).copy(),
+    )
 
 
 def proportioned(seed, at=(0.2, 0.1, 3.0), spread=0.12):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.people import STATE_TRACKED, Bodies, select
-from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.body.people import select
+from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.node import bridge as module
 from bodypose3d_ros.node.bridge import OUTPUTS, Bridge, Settings
@@ -18,7 +18,7 @@ from bodypose3d_ros.wire.consumers import Make
 from bodypose3d_ros.wire.pose_cdr import PoseCdr
 from bodypose3d_ros.wire.stamps import stamp_of
 from consumer_types import empty, lookup, make, through_cdr
-from people_made_up import standing
+from people_made_up import row
 
 SECOND = 10**9
 STAMP = 1_700_000_000 * SECOND
@@ -85,26 +85,9 @@ def host():
     return KeepingHost()
 
 
-def people(count=2):
-    """Everybody's joints known to 2 cm, a metre apart."""
-    return Bodies(
-        joints=np.stack([standing((n, 0.0, 3.0)) for n in range(count)])
-        if count
-        else np.zeros((0, JOINT_COUNT, 3)),
-        pixels=np.full((count, JOINT_COUNT, 2), 200.0),
-        confidence=np.ones((count, JOINT_COUNT)),
-        score=np.ones(count),
-        scale_source=np.zeros(count, np.uint8),
-        track_id=np.arange(1, count + 1, dtype=np.uint32),
-        state=np.full(count, STATE_TRACKED, np.uint8),
-        velocity=np.zeros((count, JOINT_COUNT, 3)),
-        covariance=np.broadcast_to(np.eye(3) * 0.02**2, (count, JOINT_COUNT, 3, 3)).copy(),
-    )
-
-
 def message(stamp=STAMP, bodies=None):
     """As the node sends it."""
-    return PoseCdr(people() if bodies is None else bodies, stamp, "camera", (640, 480)).array()
+    return PoseCdr(row() if bodies is None else bodies, stamp, "camera", (640, 480)).array()
 
 
 def counts(host):
@@ -190,7 +173,7 @@ def test_silence_is_said_once_and_diagnosed_until_poses_come_again(host, clock):
 def test_everybody_appears_again_when_poses_come_back(host, clock):
     bridge = stopped(host, clock, *OUTPUTS)
     host.sent.clear()
-    bridge.poses(message(STAMP + SECOND, select(people(), [1])))
+    bridge.poses(message(STAMP + SECOND, select(row(), [1])))
     assert counts(host) == dict.fromkeys(SPEAKING, 1)
     assert host.sent["/humans/bodies/tracked"][0].ids == ["b0002"]
     # Who went while nobody looked leaves the planning scene now.
@@ -240,9 +223,9 @@ def test_half_a_message_is_told_and_nothing_of_it_sent(host, clock, cut):
 
 
 def test_somebody_without_a_known_joint_has_no_box(host, clock):
-    joints = people()
-    joints.joints[0] = np.nan
-    Bridge(host, make(), ALL).poses(message(bodies=joints))
+    bodies = row()
+    bodies.joints[0] = np.nan
+    Bridge(host, make(), ALL).poses(message(bodies=bodies))
     assert [box.id for box in host.sent["detections_3d"][0].detections] == ["2"]
 
 
@@ -258,7 +241,7 @@ def test_people_are_told_in_the_frame_asked_for(host, clock):
     Bridge(host, make(), ODOM).poses(message())
     (sent,) = host.sent["people"]
     assert sent.header.frame_id == "odom"
-    pelvis = people().joints[:, INDEX["pelvis"]]
+    pelvis = row().joints[:, INDEX["pelvis"]]
     places = [(p.position.x, p.position.y) for p in sent.people]
     assert_allclose(places, np.stack([pelvis[:, 2], -pelvis[:, 0]], -1))
 

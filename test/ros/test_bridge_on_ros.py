@@ -1,0 +1,153 @@
+"""The bridge in a process of its own, its messages in the classes of the packages themselves."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
+pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
+import tf2_ros
+from geometry_msgs.msg import TransformStamped
+from graph import RELIABLE, get_message
+
+from bodypose3d_ros.body.people import select
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.node.diagnostics import ERROR, OK
+from bodypose3d_ros.node.interface import POSES
+from bodypose3d_ros.wire.consumers import cloud
+from bodypose3d_ros.wire.pose_cdr import PoseCdr
+from bodypose3d_ros.wire.stamps import stamp_of
+from people_made_up import row
+
+pytestmark = pytest.mark.ros
+
+OUTPUTS = {
+    "people": ("people", "people_msgs/msg/People"),
+    "points": ("points", "geometry_msgs/msg/PoseArray"),
+    "cloud": ("cloud", "sensor_msgs/msg/PointCloud2"),
+    "collision_objects": ("planning_scene", "moveit_msgs/msg/PlanningScene"),
+    "detections": ("detections_3d", "vision_msgs/msg/Detection3DArray"),
+    "humans": ("/humans/bodies/tracked", "hri_msgs/msg/IdsList"),
+}
+IMAGES = 5
+PERIOD = 10**8  # 10 Hz, so that the planning scene takes every image, too
+FRAME = "camera_optical_frame"
+
+
+class Node:
+    """Sends poses as the node does."""
+
+    def __init__(self, graph):
+        self._graph = graph
+        self._poses = graph.node.create_publisher(get_message(POSES.type), "poses", RELIABLE)
+        self._stamp = time.time_ns()
+
+    def connected(self):
+        self._graph.wait(self._poses.get_subscription_count)
+        return self
+
+    def send(self, bodies):
+        """The people of the next image; returns its stamp."""
+        self._stamp += PERIOD
+        self._poses.publish(PoseCdr(bodies, self._stamp, FRAME, (640, 480)).array())
+        return self._stamp
+
+
+@pytest.fixture
+def node(graph):
+    return Node(graph)
+
+
+@pytest.fixture
+def told(graph, node, run):
+    """Starts the bridge with one output, sends poses, and gives what came of them."""
+
+    def start(output, *arguments):
+        topic, kind = OUTPUTS[output]
+        package = kind.split("/")[0]
+        pytest.importorskip(f"{package}.msg", reason=f"needs {package}, built and sourced")
+        run("bodypose3d_bridge", "-p", f"outputs:=[{output}]", *arguments)
+        node.connected()
+        heard = graph.listen(topic, kind)
+        # The topic appears with the first message, which nobody can have subscribed to.
+        node.send(select(row(), []))
+        graph.wait(lambda: graph.node.count_publishers(topic))
+        graph.wait(lambda: node.send(select(row(), [])) and _heard(graph, heard))
+        heard.clear()
+        return heard
+
+    return start
+
+
+def _heard(graph, heard):
+    graph.spin(0.2)
+    return len(heard)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_every_image_is_told_and_when_poses_stop_so_is_nothing_old(graph, node, told, output):
+    heard = told(output)
+    diagnoses = graph.diagnoses()
+    stamps = [node.send(row()) for _ in range(IMAGES)]
+    graph.wait(lambda: len(heard) >= IMAGES)
+    header = heard[0].world.collision_objects[0].header if "scene" in OUTPUTS[output][0] else None
+    assert (header or heard[0].header).frame_id == FRAME
+    if not header:
+        assert [stamp_of(message) for message in heard] == stamps
+    graph.wait(lambda: any(level == OK for level, *_ in diagnoses))
+
+    graph.wait(lambda: any(level == ERROR for level, *_ in diagnoses))
+    silent = heard[IMAGES:]
+    if output == "humans":  # says once that nobody is tracked
+        assert [message.ids for message in silent] == [[]]
+        bodies = [name for name, _ in graph.node.get_topic_names_and_types()]
+        assert not [name for name in bodies if "/humans/bodies/b" in name]
+    else:
+        assert silent == []
+
+
+def test_the_cloud_holds_the_points_as_bytes(graph, node, told):
+    heard = told("cloud")
+    node.send(row())
+    graph.wait(lambda: heard)
+    xyz = np.frombuffer(heard[0].data, "<f4").reshape(-1, 3)
+    np.testing.assert_allclose(xyz, cloud.points(row()), atol=1e-6)
+
+
+def test_people_are_told_in_the_frame_asked_for(graph, node, told):
+    """TF turns the camera's view into a frame with z up, 1.5 m below the camera."""
+    place = TransformStamped()
+    place.header.frame_id, place.child_frame_id = "odom", FRAME
+    place.transform.translation.z = 1.5
+    q = place.transform.rotation
+    q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
+    tf2_ros.StaticTransformBroadcaster(graph.node).sendTransform(place)
+    heard = told("points", "-p", "frame:=odom", "-p", "joints:=[pelvis]")
+    node.send(row())
+    graph.wait(lambda: heard)
+    assert heard[0].header.frame_id == "odom"
+    places = [(p.position.x, p.position.y, p.position.z) for p in heard[0].poses]
+    x, y, z = row().joints[:, INDEX["pelvis"]].T
+    np.testing.assert_allclose(places, np.stack([z, -x, 1.5 - y], -1), atol=1e-9)
+
+
+def test_people_enter_and_leave_the_planning_scene(graph, node, told):
+    heard = told("collision_objects")
+    for bodies in (row(), row(), select(row(), [0])):
+        node.send(bodies)
+    graph.wait(lambda: len(heard) == 3)
+    kind = get_message("moveit_msgs/msg/CollisionObject")
+    scenes = [{c.id: c.operation for c in scene.world.collision_objects} for scene in heard]
+    assert scenes == [
+        {"person_1": kind.ADD, "person_2": kind.ADD},
+        {"person_1": kind.MOVE, "person_2": kind.MOVE},
+        {"person_1": kind.MOVE, "person_2": kind.REMOVE},
+    ]
+    assert all(scene.is_diff and scene.robot_state.is_diff for scene in heard)
+
+
+def test_an_output_that_does_not_exist_ends_it_with_the_reason(run):
+    bridge = run("bodypose3d_bridge", "-p", "outputs:=[peple]")
+    assert bridge.ended() == InputError.exit_code
