@@ -36,10 +36,15 @@ _CORE = [JOINTS.index(n) for n in ("pelvis", "torso", "neck")] + [
 FITS = 0.15
 """Metres: as far from where the body's shape has it, a depth is the joint's own; farther, it is
 something before it or behind it."""
+_ABOUT = 0.02
+"""Metres: the breadth of a wrist, over which depths are averaged by their median."""
+_GRID = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 2)
+_MAD = 1.4826
+"""From a median absolute deviation to a standard deviation."""
 _LEAST = 4
 """Core joints that must have a depth."""
 _OWN_SIGMA = 0.035
-"""Metres: of a joint put onto its own depth: how deep it lies in the body differs."""
+"""Metres, besides the size: of a joint on its own depth, since bodies are not all as thick."""
 _SCALE_BIAS = 0.025
 """Metres, likewise, of the body as a whole."""
 
@@ -54,47 +59,71 @@ def depth_evidence(joints: Array, depth: DepthImage) -> Array:
     Returns:
         (N, 3) logarithm of the size, its noise and its bias; NaN where too few joints are seen.
     """
-    found = (depths_at(joints, depth) + DEEP)[:, _CORE]
+    found = _median(depths_at(joints, depth))[:, _CORE] + DEEP[_CORE]
     expected = joints[:, _CORE, 2]
-    ratio = np.where(expected > 0, found / np.where(expected > 0, expected, 1), np.nan)
-    ordered = np.sort(ratio, axis=1)
+    ratio = np.log(found / np.where(expected > 0, expected, np.nan))
     count = np.isfinite(ratio).sum(axis=1)
-    middle = np.take_along_axis(ordered, np.maximum(count - 1, 0)[:, None] // 2, axis=1)
-    apart = np.sort(np.abs(np.log(ratio) - np.log(middle)), axis=1)
-    spread = 1.48 * np.take_along_axis(apart, np.maximum(count - 1, 0)[:, None] // 2, axis=1)
-    noise = spread[:, 0] * np.sqrt(np.pi / 2 / np.maximum(count, 1))
-    distance = np.where(count > 0, np.nanmean(np.where(count[:, None] > 0, found, 1), axis=1), 1)
-    evidence = np.stack([np.log(middle[:, 0]), noise, _SCALE_BIAS / distance], axis=1)
+    middle = _median(ratio)
+    spread = _MAD * _median(np.abs(ratio - middle[:, None]))
+    noise = spread * np.sqrt(np.pi / 2 / np.maximum(count, 1))
+    evidence = np.stack([middle, noise, _SCALE_BIAS / _median(found)], axis=1)
     evidence[count < _LEAST] = np.nan
     return evidence
 
 
 def onto_depths(bodies: Bodies, depth: DepthImage) -> Bodies:
-    """Joints whose own depth fits the body go onto it, and are as sure as that depth is."""
+    """Joints whose own depth fits the body are drawn to it, as sure as either is."""
     known = np.isfinite(bodies.evidence[:, SCALE_DEPTH, VALUE])
-    own = depths_at(bodies.joints, depth) + DEEP
     z = bodies.joints[..., 2]
-    fits = known[:, None] & (np.abs(own - z) < FITS)
-    factor = np.where(fits, own / np.where(fits, z, 1), 1)[..., None]
-    joints = bodies.joints * factor
-    distance = np.linalg.norm(joints, axis=2, keepdims=True)
-    ray = joints / np.where(distance > 0, distance, 1)
+    around = depths_at(bodies.joints, depth) + DEEP[:, None]
+    around[~(np.abs(around - z[..., None]) < FITS)] = np.nan
+    own = _median(around)
+    fits = known[:, None] & np.isfinite(own)
+    distance = np.linalg.norm(bodies.joints, axis=2)
+    ray = bodies.joints / np.where(distance > 0, distance, 1)[..., None]
     outer = ray[..., :, None] * ray[..., None, :]
-    along = (outer * bodies.covariance).sum(axis=(2, 3))[..., None, None]
-    sure = bodies.covariance + (_OWN_SIGMA**2 - along) * outer
+    # The size is in every joint's covariance: what is drawn together is the rest.
+    size = (bodies.size_sigma[:, None] * distance) ** 2
+    shape = (outer * bodies.covariance).sum(axis=(2, 3)) - size
+    spread = _MAD * _median(np.abs(around - own[..., None]))
+    count = np.maximum(np.isfinite(around).sum(axis=2), 1)
+    measured = _OWN_SIGMA**2 + np.pi / 2 * spread**2 / count
+    share = np.where(fits, shape / (shape + measured), 0)
+    factor = 1 + share * (np.where(fits, own, z) / z - 1)
+    along = -share * shape
     return replace(
         bodies,
-        joints=joints,
-        covariance=np.where(fits[..., None, None], sure, bodies.covariance),
+        joints=bodies.joints * factor[..., None],
+        covariance=bodies.covariance + np.where(fits, along, 0)[..., None, None] * outer,
     )
 
 
 def depths_at(joints: Array, depth: DepthImage) -> Array:
-    """(N, 34) metres along z that the image has where joints (N, 34, 3) are; NaN where unknown."""
+    """What a depth image shows at joints and about them.
+
+    Args:
+        joints: (N, 34, 3) metres in the optical frame.
+        depth: Registered to the image.
+
+    Returns:
+        (N, 34, 9) metres along z, at a joint and at eight places ``_ABOUT`` metres from it, at
+        least a pixel; NaN where unknown.
+    """
     pixels = depth.camera.project(joints)
-    column, row = np.rint(np.nan_to_num(pixels, nan=-1)).astype(np.int64).reshape(-1, 2).T
+    focal = depth.camera.matrix[0, 0]
+    reach = np.maximum(1, _ABOUT * focal / np.maximum(joints[..., 2], 1e-3))
+    places = pixels[..., None, :] + reach[..., None, None] * _GRID
+    column, row = np.rint(np.nan_to_num(places, nan=-1)).astype(np.int64).reshape(-1, 2).T
     height, width = depth.values.shape
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     found = np.full(len(column), np.nan)
     found[inside] = depth.values[row[inside], column[inside]]
-    return found.reshape(-1, JOINT_COUNT)
+    return found.reshape(-1, JOINT_COUNT, len(_GRID))
+
+
+def _median(values: Array) -> Array:
+    """(...,) the lower median of what is known of values (..., K); NaN where nothing is."""
+    count = np.isfinite(values).sum(axis=-1)
+    middle = np.maximum(count - 1, 0) // 2
+    ordered = np.sort(values, axis=-1)  # NaN last
+    return np.asarray(np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0])

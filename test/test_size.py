@@ -1,0 +1,130 @@
+"""Metres from what a robot knows besides the picture: the floor, a depth image, or neither."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.depth import DepthImage
+from bodypose3d_ros.body.floor import Floor
+from bodypose3d_ros.body.people import SCALE_DEPTH, SCALE_GROUND, SCALE_LIMBS
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.perception.lifting import size
+from bodypose3d_ros.perception.lifting.depth import DEEP, depth_evidence, depths_at
+from bodypose3d_ros.perception.lifting.floor import floor_evidence
+from people_made_up import standing
+
+CAMERA = Camera.from_hfov(640, 480, 60)
+FEET = [INDEX[f"{s}_{n}"] for s in ("left", "right") for n in ("ankle", "heel", "big_toe")]
+SOLES = np.array([0.10, 0.04, 0.02] * 2)
+
+
+def on_the_floor(height=1.2, distance=4.0):
+    """A person whose feet stand 1.2 m below a level camera, exactly as high as soles are."""
+    joints = standing((0, 0, distance))
+    joints[FEET, 1] = height - SOLES
+    return joints[None]
+
+
+def evidence_of(joints, floor):
+    return floor_evidence(joints, np.ones((1, 34)), floor)[0]
+
+
+@pytest.mark.parametrize("true_size", [0.85, 1.0, 1.2])
+def test_the_floor_tells_the_size_of_who_stands_on_it(true_size):
+    shape = on_the_floor() / true_size  # as a network draws who is larger: nearer
+    log_size, noise, bias = evidence_of(shape, Floor.from_mounting(1.2))
+    assert np.exp(log_size) == pytest.approx(true_size, rel=1e-6)
+    # Half a degree at 4 m is 35 mm of the 1.15 m between camera and soles, and soles differ.
+    assert 0.03 < bias < 0.05 and 0.02 < noise < 0.05
+
+
+def test_a_pitched_camera_sees_the_same_floor():
+    pitch = np.radians(20)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
+    )
+    shape = on_the_floor() @ turn.T / 1.1
+    log_size, *_ = evidence_of(shape, Floor.from_mounting(1.2, pitch=20))
+    assert np.exp(log_size) == pytest.approx(1.1, rel=1e-6)
+
+
+def test_a_lifted_foot_does_not_count():
+    joints = on_the_floor()
+    joints[0, FEET[:3], 1] -= 0.2
+    assert np.exp(evidence_of(joints, Floor.from_mounting(1.2))[0]) == pytest.approx(1, rel=1e-6)
+
+
+def test_who_sits_jumps_or_shows_no_foot_says_nothing():
+    floor = Floor.from_mounting(1.2)
+    jumping = on_the_floor()
+    jumping[0, :, 1] -= 0.5
+    hidden = on_the_floor()
+    hidden[0, FEET] = np.nan
+    for joints in (jumping, hidden):
+        assert np.isnan(evidence_of(joints, floor)[0])
+
+
+def test_a_wrong_tilt_weighs_less_the_farther_somebody_is():
+    floor = Floor.from_mounting(1.2)
+    biases = [evidence_of(on_the_floor(distance=d), floor)[2] for d in (2, 4, 8)]
+    assert biases[0] < biases[1] < biases[2]
+    # At 8 m half a degree is worth as much as not knowing the size.
+    assert biases[2] > 0.05
+
+
+def depth_of(joints, width=160, height=120, background=6.0):
+    """A depth image that shows the skin before each joint, in patches of 5 pixels."""
+    camera = Camera.from_hfov(width, height, 60)
+    values = np.full((height, width), background, np.float32)
+    order = np.argsort(-joints[:, 2])
+    pixels = np.rint(camera.project(joints)).astype(int)
+    for joint in order:
+        u, v = pixels[joint]
+        values[max(v - 2, 0) : v + 3, max(u - 2, 0) : u + 3] = joints[joint, 2] - DEEP[joint]
+    return DepthImage(values, camera)
+
+
+def test_a_depth_image_of_a_quarter_of_the_size_tells_the_size():
+    truth = standing((0, 0, 3))
+    log_size, _, bias = depth_evidence(truth[None] / 1.1, depth_of(truth))[0]
+    assert np.exp(log_size) == pytest.approx(1.1, rel=0.02)
+    assert bias == pytest.approx(0.025 / 3, rel=0.05)
+
+
+def test_a_hole_is_unknown_and_nobody_has_depths_behind_the_camera():
+    truth = standing((0, 0, 3))
+    depth = depth_of(truth)
+    depth.values[:] = np.nan
+    assert np.isnan(depth_evidence(truth[None], depth)).all()
+    assert np.isnan(depths_at(-truth[None], depth_of(truth))).all()
+
+
+def test_evidence_is_fused_by_information():
+    evidence = size.prior(1, 0.0, 0.05)
+    evidence[0, SCALE_GROUND] = 0.1, 0.03, 0.04
+    mean, sigma, source = size.fuse(evidence)
+    # 1/0.05^2 and 1/(0.03^2 + 0.04^2) are the same: halfway.
+    assert_allclose(mean, 0.05)
+    assert_allclose(sigma, 0.05 / np.sqrt(2))
+    evidence[0, SCALE_DEPTH] = 0.1, 0.0, 0.01
+    mean, sigma, source = size.fuse(evidence)
+    assert source[0] == SCALE_DEPTH and sigma[0] < 0.01 and 0.09 < mean[0] < 0.1
+    assert size.fuse(size.prior(1, 0.2, 0.05))[2][0] == SCALE_LIMBS
+
+
+def test_many_frames_of_one_kind_never_say_less_than_its_bias():
+    history = np.full((1, size.MEMORY, size.KINDS, 3), np.nan)
+    history[0, :, SCALE_GROUND] = 0.1, 0.2, 0.04
+    evidence, counts = size.medians(history)
+    assert counts[0, SCALE_GROUND] == size.MEMORY
+    _, sigma, _ = size.fuse(evidence, counts)
+    # 0.04 of bias and 0.2 sqrt(pi/2/31) = 0.045 of noise.
+    assert_allclose(sigma, np.hypot(0.04, 0.045), rtol=0.01)
+
+
+def test_one_table_among_the_depths_does_not_move_a_median():
+    history = np.full((1, size.MEMORY, size.KINDS, 3), np.nan)
+    history[0, :9, SCALE_DEPTH] = 0.1, 0.01, 0.01
+    history[0, :3, SCALE_DEPTH, 0] = -1.0
+    assert size.medians(history)[0][0, SCALE_DEPTH, 0] == 0.1
