@@ -20,7 +20,7 @@ from .detection import Detector
 from .detection.blazepose import BlazePoseDetector
 from .lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
 from .pipeline import MAX_PEOPLE, Pipeline
-from .pose import PoseModel
+from .pose import PoseModel, blazepose
 from .pose.blazepose import BlazePose
 from .pose.bodypose3dnet import BodyPose3DNet, Settings
 from .settings import Setting, Value, checked, declared, setting
@@ -49,15 +49,17 @@ class Network:
         return self.model.name
 
 
-def _blazepose(engine: Engine, shape: ShapeModel, _: Mapping[str, Any]) -> PoseModel:
-    return BlazePose(engine, shape)
+def _blazepose(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) -> PoseModel:
+    return BlazePose(engine, shape.of_height(blazepose.Settings(**own).person_height))
 
 
 def _bodypose3dnet(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) -> PoseModel:
     return BodyPose3DNet(engine, Settings(**own), shape)
 
 
-BLAZEPOSE = Network(models.BLAZEPOSE, "landmarks.onnx", _blazepose, BLAZEPOSE_FULL)
+BLAZEPOSE = Network(
+    models.BLAZEPOSE, "landmarks.onnx", _blazepose, BLAZEPOSE_FULL, declared(blazepose.Settings)
+)
 BODYPOSE3DNET = tuple(
     Network(model, model.files[0], _bodypose3dnet, ShapeModel(), declared(Settings))
     for model in models.BODYPOSE3DNET

@@ -7,6 +7,8 @@ arXiv 2006.10204; model card BlazePose GHUM 3D), checked against mediapipe 0.10.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEI
 from ...engines import Engine
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
+from ..settings import setting
 from . import regions_of
 from .crop import apply, cut, image_from_crop, to_tensor
 
@@ -37,6 +40,19 @@ _REFINE_MIN = 0.5
 
 # (34, 4) the landmarks each joint is made of, repeated where they are fewer than four.
 _SOURCES = np.array([np.resize(np.flatnonzero(row), 4) for row in BLAZEPOSE_WEIGHTS])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be chosen about the people that BlazePose sees."""
+
+    person_height: float = setting(
+        0.0,
+        "How tall the people are; 0: as the network's mean person.",
+        unit="m",
+        minimum=0.0,
+        maximum=2.7,
+    )
 
 
 class BlazePose:

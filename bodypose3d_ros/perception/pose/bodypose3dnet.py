@@ -25,7 +25,7 @@ from ...body.skeleton import (
 )
 from ...engines import Engine, TensorInfo, Tensors
 from ...errors import InputError, ModelError, OutputError
-from ..lifting.shape_model import ShapeModel
+from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
@@ -62,7 +62,6 @@ _CROP_FROM_LENS = np.array(
     [[_LENS_SQUARE, 0, CROP[0] / 2], [0, _LENS_SQUARE, CROP[1] / 2], [0, 0, 1]]
 )
 _MILLIMETRES = 1000
-_LEAST_HEIGHT = 0.3  # metres
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Settings:
     )
     person_height: float = setting(
         0.0,
-        "How tall the people are, for BodyPose3DNet; 0: as the mean person it was trained on.",
+        "How tall the people are; 0: as the network's mean person.",
         unit="m",
         minimum=0.0,
         maximum=2.7,
@@ -103,7 +102,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         checked(declared(Settings), vars(self))
-        if self.person_height and self.person_height < _LEAST_HEIGHT:
+        if self.person_height and self.person_height < LEAST_HEIGHT:
             raise InputError(f"person_height: {self.person_height:g} m is no person's height")
 
     @property
