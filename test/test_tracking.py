@@ -1,5 +1,7 @@
 """People over time: identities that last, and joints with velocity and covariance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -230,6 +232,16 @@ def test_two_cameras_at_right_angles_know_what_neither_does():
     # 5 % too large, each camera alone is 20 cm off along its ray; rays that cross are not.
     assert np.abs(both.joints[0] - world).max() < 0.05
     assert np.sqrt(both.covariance[0, PELVIS, [0, 2], [0, 2]]).max() < 0.06
+
+
+def test_who_is_named_is_believed_wherever_they_are():
+    tracker = Tracker()
+    first = tracker.update(people((0, 0, 3), (1, 0, 3)), 0)
+    exchanged = replace(people((0, 0, 3), (1, 0, 3)), track_id=first.track_id[::-1])
+    assert tracker.update(exchanged, 66_000_000).track_id.tolist() == first.track_id[::-1].tolist()
+    half = replace(people((0, 0, 3), (1, 0, 3)), track_id=np.array([0, first.track_id[0]]))
+    # The other one is told by the place that is left.
+    assert tracker.update(half, 133_000_000).track_id[1] == first.track_id[0]
 
 
 def test_evidence_of_the_size_adds_up_over_frames_but_not_below_its_bias():

@@ -30,7 +30,7 @@ from ..engines.cache import cache_folder
 from ..errors import Bodypose3dError, InputError, printable
 from ..perception.networks import SETTINGS
 from ..version import __version__
-from . import graph
+from . import graph, rigs
 from .engine import engine
 from .options import options_of
 from .stopping import asked_by_signals, unfinished_is_said
@@ -79,6 +79,7 @@ main.add_command(graph.echo)
 main.add_command(graph.record)
 main.add_command(graph.view)
 main.add_command(engine)
+main.add_command(rigs.fuse)
 
 
 @main.command()

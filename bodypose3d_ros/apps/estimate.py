@@ -254,37 +254,46 @@ def line(frame: Frame, bodies: Bodies) -> dict[str, Any]:
         "frame_id": frame.frame_id,
         "source": frame.source,
         "size": [frame.camera.width, frame.camera.height],
-        "people": [
-            {
-                "track_id": int(bodies.track_id[n]),
-                "confidence": round(float(bodies.score[n]), 4),
-                "state": STATE_NAMES[bodies.state[n]],
-                "scale_source": SCALE_NAMES[bodies.scale_source[n]],
-                "log_size": round(float(bodies.log_size[n]), 4),
-                "size_sigma": _number(bodies.size_sigma[n]),
-                "joints": _points(bodies.joints[n], 4),
-                "keypoints": _points(bodies.pixels[n], 2),
-                "confidences": bodies.confidence[n].round(4).tolist(),
-                "states": _joint_states(bodies, n),
-                "velocities": _points(bodies.velocity[n], 4),
-                "covariances": _points(bodies.covariance[n, :, _ROWS, _COLUMNS].T, 8),
-            }
-            for n in range(len(bodies))
-        ],
+        "people": people(bodies),
     }
+
+
+def people(bodies: Bodies, seen: NDArray[np.bool_] | None = None) -> list[dict[str, Any]]:
+    """The people of a line of ``poses.jsonl``.
+
+    Args:
+        bodies: Who they are.
+        seen: (N, 34) which joints are seen now; None: those with pixels.
+    """
+    seen = known(bodies.pixels) if seen is None else seen
+    return [
+        {
+            "track_id": int(bodies.track_id[n]),
+            "confidence": round(float(bodies.score[n]), 4),
+            "state": STATE_NAMES[bodies.state[n]],
+            "scale_source": SCALE_NAMES[bodies.scale_source[n]],
+            "log_size": round(float(bodies.log_size[n]), 4),
+            "size_sigma": _number(bodies.size_sigma[n]),
+            "joints": _points(bodies.joints[n], 4),
+            "keypoints": _points(bodies.pixels[n], 2),
+            "confidences": bodies.confidence[n].round(4).tolist(),
+            "states": _joint_states(bodies, n, seen[n]),
+            "velocities": _points(bodies.velocity[n], 4),
+            "covariances": _points(bodies.covariance[n, :, _ROWS, _COLUMNS].T, 8),
+        }
+        for n in range(len(bodies))
+    ]
 
 
 def _number(value: float) -> float | None:
     return round(float(value), 4) if np.isfinite(value) else None
 
 
-def _joint_states(bodies: Bodies, person: int) -> list[str | None]:
-    """The person's state for every joint seen in the image, coasting for one predicted."""
+def _joint_states(bodies: Bodies, person: int, seen: NDArray[np.bool_]) -> list[str | None]:
+    """The person's state for every joint that is seen (34,), coasting for one predicted."""
     return [
-        None if not there else STATE_NAMES[bodies.state[person] if seen else STATE_COASTING]
-        for there, seen in zip(
-            known(bodies.joints[person]), known(bodies.pixels[person]), strict=True
-        )
+        None if not there else STATE_NAMES[bodies.state[person] if here else STATE_COASTING]
+        for there, here in zip(known(bodies.joints[person]), seen, strict=True)
     ]
 
 

@@ -108,6 +108,16 @@ SIDES: NDArray[np.int8] = np.array(
 )
 """(34,) 1 for the person's left, -1 for the right, 0 in the middle."""
 
+_OTHER_SIDE = {"left": "right", "right": "left"}
+MIRRORED: NDArray[np.intp] = np.array(
+    [
+        INDEX["_".join([_OTHER_SIDE[side], rest])] if rest and side in _OTHER_SIDE else INDEX[name]
+        for name in JOINTS
+        for side, _, rest in [name.partition("_")]
+    ]
+)
+"""(34,) the same joint of the other side: ``joints[MIRRORED]`` has left and right exchanged."""
+
 # slot, joint, joint, scale-normalised length, mean length in millimetres
 _LIMB_LENGTHS = (
     (0, 0, 3, 0.5000, 246.3427),

@@ -63,6 +63,7 @@ class Pipeline:
         self._live = live
         self._following = self._nobody()
         self._found = Regions.none()
+        self._expected = Regions.none()
         self._next_area = 0
 
     def __call__(self, frame: Frame, boxes: Boxes | None = None) -> Bodies:
@@ -91,7 +92,8 @@ class Pipeline:
         elif not len(following):
             self._search(frame, _AREAS_ALONE)
         with self._stage("pose"):
-            keypoints = self.pose.estimate(frame, _joined(following, self._found))
+            looked_at = concatenate([_joined(following, self._found), self._expected])
+            keypoints = self.pose.estimate(frame, looked_at)
             newcomer = self.pose.sure_score if boxes is None else MIN_SCORE
             keypoints = self._keep(keypoints, len(following), newcomer)
         with self._stage("lift"):
@@ -100,7 +102,12 @@ class Pipeline:
             with self._stage("track"):
                 bodies = self.tracker.update(bodies, frame.stamp, frame.place)
         self._following, self._found = keypoints.following, Regions.none()
+        self._expected = Regions.none()
         return bodies
+
+    def expect(self, regions: Regions) -> None:
+        """Look there, too, in the next frame: others see people there whom this camera does not."""
+        self._expected = regions
 
     def search(self, frame: Frame) -> None:
         """Look for newcomers in one area of a frame that was estimated, for the next one.
@@ -119,6 +126,7 @@ class Pipeline:
     def reset(self) -> None:
         """Forget everybody: the next frame has nothing to do with the last one."""
         self._following, self._found = self._nobody(), Regions.none()
+        self._expected = Regions.none()
         self._next_area = 0
         if self.tracker is not None:
             self.tracker.reset()

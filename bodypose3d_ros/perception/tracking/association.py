@@ -76,7 +76,10 @@ def match(motion: Motion, seen: Measured, before: Appearance, pixels: Array) -> 
     far = _mahalanobis(motion, seen) / FARTHEST
     moved = _moved(before.pixels, pixels)
     still = (moved < SAME_PLACE) & before.fresh[:, None]
-    cost = np.minimum(far, 2) + np.where(before.fresh[:, None], moved / _IMAGE_WEIGHT, 2)
+    in_image = np.where(before.fresh[:, None], moved / _IMAGE_WEIGHT, 2)
+    cost = np.minimum(far, 2) + np.minimum(
+        in_image, 2
+    )  # nobody is in an image when views are fused
     return _assigned(cost, (far < 1) | still)
 
 

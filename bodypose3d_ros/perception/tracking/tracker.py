@@ -251,13 +251,24 @@ class Tracker:
     def _matched(self, bodies: Bodies, now: Now) -> association.Pairs:
         """(M, 2) a track and a person in each row."""
         tracks = self._tracks
+        named = _named(tracks.track_id, bodies.track_id)
+        free = np.setdiff1d(np.arange(len(bodies)), named[:, 1])
+        others = self._recognised_by_place(select(bodies, free), now, named[:, 0])
+        return np.concatenate([named, np.stack([others[:, 0], free[others[:, 1]]], 1)])
+
+    def _recognised_by_place(
+        self, bodies: Bodies, now: Now, taken: NDArray[np.intp]
+    ) -> association.Pairs:
+        """The same for people of whom nobody says who they are; some tracks are taken."""
+        tracks = self._tracks
         unseen = (now.stamp - tracks.seen) / _NS
+        unseen[taken] = np.inf
         recent = np.flatnonzero(unseen <= self.coast_time)
         there = tracks.select(recent)
         before = association.Appearance(there.pixels, there.view == now.view)
         seen = Measured(bodies.joints, bodies.covariance, now.view)
         pairs = association.match(there.motion, seen, before, bodies.pixels)
-        gone = np.flatnonzero(unseen > self.coast_time)
+        gone = np.flatnonzero((unseen > self.coast_time) & np.isfinite(unseen))
         newcomers = np.setdiff1d(np.arange(len(bodies)), pairs[:, 1])
         back = association.match_returning(
             tracks.anchor[gone], unseen[gone], _middle(bodies.joints)[newcomers]
@@ -398,6 +409,12 @@ class Tracker:
         pairs = self._matched(bodies, now)
         ids[pairs[:, 1]] = self._tracks.track_id[pairs[:, 0]]
         return replace(bodies, track_id=ids, state=np.full(len(bodies), STATE_TRACKED, np.uint8))
+
+
+def _named(tracks: NDArray[np.uint32], people: NDArray[np.uint32]) -> association.Pairs:
+    """(M, 2) the track and the person of each id that both have; 0 is nobody's."""
+    rows, columns = np.nonzero((tracks[:, None] == people[None]) & (people[None] > 0))
+    return np.stack([rows, columns], 1)
 
 
 def _middle(joints: Array) -> Array:

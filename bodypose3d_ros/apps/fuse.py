@@ -1,0 +1,196 @@
+"""People from several cameras in, one truth out, as files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..body.people import STATE_COASTING, Bodies, Frame
+from ..body.skeleton import known
+from ..errors import OutputError
+from ..media import feeds as media
+from ..media import overlay
+from ..media.feeds import Feed
+from ..media.outputs import SUMMARY, Outputs, writing
+from ..media.recording import RecordingWriter
+from ..media.storage import Recorded
+from ..media.video import VideoWriter
+from ..perception.fusion.fusion import Fusion, View
+from ..perception.networks import Networks
+from ..perception.pipeline import MAX_PEOPLE
+from ..perception.tracking.tracker import Tracker
+from ..wire.messages import Messages
+from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
+from ..wire.typestore import ros_types
+from .estimate import NAMESPACE, people
+
+_POSES, _RECORDING = "poses.jsonl", "poses.mcap"
+
+Instant = tuple[int, dict[str, Frame], Bodies]
+
+
+class CameraFusion:
+    """A pipeline for each camera and the fusion of what they see.
+
+    Cameras help each other: where people should be whom others see, each looks, too.
+    """
+
+    def __init__(
+        self, networks: Networks, feeds: Sequence[Feed], *, max_people: int = MAX_PEOPLE
+    ) -> None:
+        self.fusion = Fusion(Tracker)
+        self.dropped = 0
+        """Images without an answer, since a network gave none that is a number."""
+        self.seconds = 0.0
+        """What fusing took so far, without finding people in images."""
+        self._pipelines = {
+            feed.camera.name: networks.pipeline(None, max_people=max_people) for feed in feeds
+        }
+
+    def __call__(self, stamp: int, frames: Mapping[str, Frame]) -> Bodies:
+        """Everybody at one moment, in the fixed frame, from the images taken at it by camera."""
+        views = {}
+        for name, frame in frames.items():
+            pipeline = self._pipelines[name]
+            pipeline.expect(self.fusion.unseen(name, frame))
+            try:
+                views[name] = View.of(frame, pipeline(frame))
+            except OutputError:
+                self.dropped += 1
+        began = time.perf_counter()
+        bodies = self.fusion.update(views, stamp)
+        self.seconds += time.perf_counter() - began
+        return bodies
+
+
+def fused(feeds: Sequence[Feed], fusion: CameraFusion) -> Iterator[Instant]:
+    """Every moment of the feeds with its images and with everybody, in the fixed frame."""
+    for stamp, frames in media.instants(feeds):
+        yield stamp, frames, fusion(stamp, frames)
+
+
+class FusedFiles:
+    """Writes fused people: poses.jsonl, poses.mcap and an overlay for each camera."""
+
+    def __init__(self, fixed_frame: str, feeds: Sequence[Feed], outputs: Outputs) -> None:
+        """Begin the files.
+
+        Raises:
+            WriteError: The folder cannot be written to.
+        """
+        self.counted: Counter[str] = Counter()
+        self._tracks: set[int] = set()
+        self._fixed_frame = fixed_frame
+        self._outputs = outputs
+        self._types = ros_types()
+        self._messages = Messages(lambda name: self._types.types[name])
+        poses = outputs.part(_POSES)
+        with ExitStack() as files:
+            with writing(poses):
+                self._lines = files.enter_context(poses.open("w", encoding="utf-8"))
+            self._recording = RecordingWriter(outputs.part(_RECORDING), self._types)
+            files.callback(self._recording.close)
+            self._overlays = {
+                feed.camera.name: files.enter_context(
+                    VideoWriter(outputs.part(overlay_name(feed)), feed.rate)
+                )
+                for feed in feeds
+            }
+            self._files = files.pop_all()
+        self._cameras = [feed.camera for feed in feeds]
+        self._told_of_cameras = False
+
+    def write(
+        self,
+        stamp: int,
+        frames: Mapping[str, Frame],
+        bodies: Bodies,
+        fusion: Fusion,
+    ) -> None:
+        """Add one moment."""
+        self._write_line(stamp, bodies, fusion)
+        header = self._messages.header(stamp, self._fixed_frame)
+        if not self._told_of_cameras:
+            self._tell_of_cameras(stamp, header)
+        poses = PoseCdr(bodies, stamp, self._fixed_frame, (0, 0)).array()
+        self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, stamp, poses))
+        markers = self._messages.markers(bodies, header, fusion.ended)
+        self._recording.write(f"{NAMESPACE}/markers", markers, stamp)
+        self._recording.write("/tf", self._messages.transforms(bodies, header), stamp)
+        for name, frame in frames.items():
+            self._overlays[name].write(overlay.draw(frame.image, in_view(bodies, frame)))
+        self.counted["moments"] += 1
+        self.counted["person_moments"] += len(bodies)
+        self._tracks.update(bodies.track_id.tolist())
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Finish every file; ``summary`` is what else ``summary.json`` says.
+
+        Raises:
+            WriteError: One cannot be written to its end.
+        """
+        self._files.close()
+        content = {
+            **self.counted,
+            "tracks": len(self._tracks),
+            "fixed_frame": self._fixed_frame,
+            **summary,
+            **self._outputs.description(),
+        }
+        path = self._outputs.part(SUMMARY)
+        with writing(path):
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def _write_line(self, stamp: int, bodies: Bodies, fusion: Fusion) -> None:
+        seen_by = [fusion.seen_by.get(int(track), ()) for track in bodies.track_id]
+        seen = known(bodies.joints) & (bodies.state != STATE_COASTING)[:, None]
+        line = {
+            "stamp": stamp / 1e9,
+            "frame_id": self._fixed_frame,
+            "source": "+".join(camera.name for camera in self._cameras),
+            "size": [0, 0],
+            "people": [
+                {**person, "seen_by": list(cameras)}
+                for person, cameras in zip(people(bodies, seen), seen_by, strict=True)
+            ],
+        }
+        with writing(self._outputs.part(_POSES)):
+            self._lines.write(json.dumps(line) + "\n")
+
+    def _tell_of_cameras(self, stamp: int, header: Any) -> None:  # noqa: ANN401 - a message
+        """Where the cameras stand, once, as a transform that holds for ever."""
+        for camera in self._cameras:
+            message = self._messages.transform(
+                header, camera.optical_frame, camera.translation, camera.rotation
+            )
+            self._recording.write("/tf_static", message, stamp)
+        self._told_of_cameras = True
+
+
+def in_view(bodies: Bodies, frame: Frame) -> Bodies:
+    """People of the fixed frame as a camera has them, with the pixels where they are."""
+    if frame.place is None:
+        return bodies
+    rotation, translation = frame.place[:3, :3], frame.place[:3, 3]
+    joints = (bodies.joints - translation) @ rotation
+    pixels = frame.camera.project(joints)
+    size = (frame.camera.width, frame.camera.height)
+    inside = known(pixels) & ((pixels > -0.5) & (pixels < np.array(size) - 0.5)).all(axis=-1)
+    return replace(bodies, joints=joints, pixels=np.where(inside[..., None], pixels, np.nan))
+
+
+def file_names(feeds: Sequence[Feed]) -> list[str]:
+    """Of all files that a run writes."""
+    return [_POSES, _RECORDING, SUMMARY, *map(overlay_name, feeds)]
+
+
+def overlay_name(feed: Feed) -> str:
+    """The file that shows the fused people in a camera's images."""
+    return f"overlay_{feed.camera.name}.mp4"

@@ -1,0 +1,1 @@
+"""Several cameras, one truth: what views of the same people say together."""

@@ -1,0 +1,170 @@
+"""Who is who across views: a body in two views is one person where its joints' ellipsoids cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ...body.people import Bodies
+from ...body.skeleton import JOINT_COUNT, MIRRORED, known
+
+Array = NDArray[np.float64]
+
+MAX_COST = 6.0
+"""Mean squared Mahalanobis distance of joints, three of each expected, up to which two bodies can
+be the same person."""
+_CAP = 30.0
+"""The most one joint counts: a swapped foot does not make a stranger."""
+_SWAP_PENALTY = 2.0
+"""By how much left and right exchanged have to fit better than as they are."""
+_FEWEST = 6
+"""Joints that two bodies must have in common to be compared."""
+
+
+@dataclass(frozen=True)
+class Association:
+    """Which body of which view is which person: N people, those expected first, in V views."""
+
+    body: NDArray[np.intp]
+    """(V, N) index of the body in its view, -1 where the view does not see the person."""
+    swapped: NDArray[np.bool_]
+    """(V, N) whether the view takes the person's left for the right."""
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(V, N) which views see whom."""
+        return self.body >= 0
+
+    @property
+    def views(self) -> NDArray[np.intp]:
+        """(N,) how many views see each person."""
+        return np.asarray(self.seen.sum(axis=0), np.intp)
+
+    def of(self, people: NDArray[np.bool_]) -> Association:
+        """Of some of the people only."""
+        return Association(self.body[:, people], self.swapped[:, people])
+
+
+@dataclass(frozen=True)
+class _Seeds:
+    """People as they are known so far, to compare the next view's bodies with."""
+
+    joints: Array
+    covariance: Array
+
+
+def associate(views: Sequence[Bodies], expected: Bodies) -> Association:
+    """Find the same people in all views (Hungarian, a view at a time).
+
+    Args:
+        views: What each view sees now, in the fixed frame, with covariances.
+        expected: Who was there before, as they should be now. Whoever a view sees besides them
+            is a newcomer, with whom the views after it are compared.
+    """
+    seeds = _Seeds(expected.joints, expected.covariance)
+    rows: list[NDArray[np.intp]] = []
+    swaps: list[NDArray[np.bool_]] = []
+    for bodies in views:
+        straight = costs(bodies.joints, bodies.covariance, seeds.joints, seeds.covariance)
+        crossed = _SWAP_PENALTY + costs(
+            bodies.joints[:, MIRRORED],
+            bodies.covariance[:, MIRRORED],
+            seeds.joints,
+            seeds.covariance,
+        )
+        cost = np.minimum(straight, crossed)
+        matched, persons = linear_sum_assignment(np.minimum(cost, 1e6))
+        near = cost[matched, persons] <= MAX_COST
+        matched, persons = matched[near], persons[near]
+        fresh = np.setdiff1d(np.arange(len(bodies)), matched)
+        people = len(seeds.joints)
+        row = np.full(people + len(fresh), -1)
+        row[persons], row[people:] = matched, fresh
+        swap = np.zeros(len(row), bool)
+        swap[persons] = (crossed < straight)[matched, persons]
+        rows.append(row)
+        swaps.append(swap)
+        seeds = _Seeds(
+            np.concatenate([seeds.joints, bodies.joints[fresh]]),
+            np.concatenate([seeds.covariance, bodies.covariance[fresh]]),
+        )
+    people = len(seeds.joints)
+    body, swapped = np.full((len(views), people), -1), np.zeros((len(views), people), bool)
+    for view, (row, swap) in enumerate(zip(rows, swaps, strict=True)):
+        body[view, : len(row)], swapped[view, : len(row)] = row, swap
+    expected_people = np.arange(people) < len(expected)
+    return Association(body, _outvoted(swapped, body >= 0, expected_people))
+
+
+def costs(joints: Array, covariance: Array, others: Array, their_covariance: Array) -> Array:
+    """(N, M) how far bodies are from others: mean squared Mahalanobis distance of their joints.
+
+    Args:
+        joints: (N, 34, 3).
+        covariance: (N, 34, 3, 3).
+        others: (M, 34, 3).
+        their_covariance: (M, 34, 3, 3).
+    """
+    off = joints[:, None] - others[None]
+    both = known(off)
+    off = np.where(both[..., None], off, 0)
+    spread = np.where(
+        both[..., None, None], covariance[:, None] + their_covariance[None], np.eye(3)
+    )
+    squared = (off[..., None, :] @ np.linalg.solve(spread, off[..., None]))[..., 0, 0]
+    count = both.sum(axis=2)
+    mean = (np.minimum(squared, _CAP) * both).sum(axis=2) / np.maximum(count, 1)
+    return np.asarray(np.where(count >= _FEWEST, mean, np.inf))
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """N people as V views see them, everybody's left where most views have it."""
+
+    joints: Array
+    """(V, N, 34, 3) metres in the fixed frame, NaN where a view does not see a joint."""
+    covariance: Array
+    """(V, N, 34, 3, 3) square metres."""
+    confidence: Array
+    """(V, N, 34)"""
+    score: Array
+    """(V, N)"""
+    size_sigma: Array
+    """(V, N) standard deviation of the logarithm of the person's size, NaN where unknown."""
+
+
+def gathered(views: Sequence[Bodies], association: Association) -> Sightings:
+    """What views say of the people who were found to be the same."""
+    people = association.body.shape
+    shape = (*people, JOINT_COUNT)
+    found = Sightings(
+        np.full((*shape, 3), np.nan),
+        np.full((*shape, 3, 3), np.nan),
+        np.zeros(shape),
+        np.zeros(people),
+        np.full(people, np.nan),
+    )
+    straight = np.arange(JOINT_COUNT)
+    for view, person in zip(*np.nonzero(association.seen), strict=True):
+        bodies, body = views[view], association.body[view, person]
+        order = MIRRORED if association.swapped[view, person] else straight
+        for name in ("joints", "covariance", "confidence"):
+            getattr(found, name)[view, person] = getattr(bodies, name)[body][order]
+        found.score[view, person] = bodies.score[body]
+        found.size_sigma[view, person] = bodies.size_sigma[body]
+    return found
+
+
+def _outvoted(
+    swapped: NDArray[np.bool_], seen: NDArray[np.bool_], expected: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(V, N) with everybody's sides as most have them: swapped is who is in the minority.
+
+    How somebody was until now has a vote, too.
+    """
+    most = 2 * (swapped & seen).sum(axis=0) > seen.sum(axis=0) + expected
+    return np.asarray(seen & (swapped ^ most))

@@ -1,0 +1,315 @@
+"""Several cameras, one truth: people triangulated from all views, then tracked as from one.
+
+Cameras need not shoot together: what another camera saw a moment ago is carried to now along the
+tracks, with the doubt that brings, and triangulated with what is seen now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body.camera import Camera
+from ...body.people import SCALE_NETWORK, Bodies, Frame, Regions, select, transform
+from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
+from ..lifting.size import prior
+from ..tracking.tracker import Tracker
+from .association import Association, Sightings, associate, gathered
+from .triangulation import triangulate
+
+Array = NDArray[np.float64]
+
+CARRY = 120_000_000
+"""Nanoseconds for which what a camera saw counts beside what others see later."""
+LONE = 300_000_000
+"""Nanoseconds after which a newcomer is believed whom one camera sees where no other looks."""
+DOUBLE = 0.25
+"""Metres: mean distance of joints below which two people are one; a shoulder's width is more."""
+_UNKNOWN_SPEED, _SPEED_ERROR = 1.5, 0.7
+"""Metres a second: of joints without a velocity, and of the velocity of those with one."""
+_SIZE_ERROR = 0.035
+"""Standard deviation of the logarithm of the size that crossing views give somebody: theirs differ
+by it, as a shape is a little larger from the side than from the front."""
+_SIZES_KEPT = 100
+"""How many of the sizes found last the known one is the mean of, about."""
+_SAME = 0.5
+"""Metres: mean distance of joints between a fused person and the track that it became."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What one camera saw at one time."""
+
+    camera: Camera
+    place: Array
+    """(4, 4) from the optical frame to the fixed frame."""
+    stamp: int
+    """Nanoseconds."""
+    bodies: Bodies
+    """Measured, in the fixed frame, with covariances; not tracked."""
+
+    @classmethod
+    def of(cls, frame: Frame, bodies: Bodies) -> View:
+        """What was found in one image, as measured there, in the camera's optical frame."""
+        place = np.eye(4) if frame.place is None else frame.place
+        return cls(frame.camera, place, frame.stamp, transform(bodies, place))
+
+    def pixels(self, joints: Array) -> Array:
+        """Where joints (..., 3) of the fixed frame are in the raw image, NaN where outside it."""
+        rotation, translation = self.place[:3, :3], self.place[:3, 3]
+        pixels = self.camera.project((joints - translation) @ rotation)
+        last = np.array([self.camera.width, self.camera.height]) - 0.5
+        inside = np.all((pixels > -0.5) & (pixels < last), axis=-1)
+        return np.asarray(np.where(np.asarray(inside)[..., None], pixels, np.nan))
+
+    def carried(self, stamp: int) -> Bodies:
+        """Its bodies as they should be at a stamp."""
+        return carried_on(self.bodies, (stamp - self.stamp) / 1e9)
+
+    def covers(self, joints: Array) -> bool:
+        """Whether most of one person's joints (34, 3) would be in the image."""
+        return bool(2 * known(self.pixels(joints)).sum() > known(joints).sum())
+
+    def regions(self, people: Bodies) -> Regions:
+        """Where in this view people of the fixed frame are whose trunks it can see."""
+        pixels = self.pixels(people.joints)
+        root, neck = pixels[:, INDEX["pelvis"]], pixels[:, INDEX["neck"]]
+        here = known(root) & known(neck)
+        reach = np.nanmax(np.linalg.norm(pixels - root[:, None], axis=2), axis=1, initial=0)
+        up = neck - root
+        return select(
+            Regions(
+                root, np.stack([2 * reach] * 2, -1), np.arctan2(up[:, 0], -up[:, 1]), people.score
+            ),
+            here,
+        )
+
+
+class Fusion:
+    """Fuses the views of cameras in a fixed frame, and says who is who over time."""
+
+    def __init__(self, tracker: Callable[[], Tracker]) -> None:
+        """Begin with nobody; ``tracker`` makes one that has seen nobody."""
+        self.tracker = tracker()
+        self.seen_by: dict[int, tuple[str, ...]] = {}
+        """By track id: the cameras that see the person now."""
+        self._sizes: dict[int, tuple[float, int]] = {}
+        self._lone = tracker()
+        self._lone_since: dict[int, int] = {}
+        self._views: dict[str, View] = {}
+        self._people = nobody()
+        self._stamp = 0
+
+    def update(self, views: Mapping[str, View], stamp: int) -> Bodies:
+        """Everybody at one moment, in the fixed frame.
+
+        Args:
+            views: By the camera's name, what those cameras saw that shot at this moment.
+            stamp: The moment, nanoseconds.
+        """
+        if stamp < self._stamp:
+            self.reset()
+        self._views = {
+            name: view
+            for name, view in {**self._views, **views}.items()
+            if 0 <= stamp - view.stamp <= CARRY
+        }
+        now = [replace(view, bodies=view.carried(stamp)) for view in self._views.values()]
+        expected = self._expected(stamp)
+        association = associate([view.bodies for view in now], expected)
+        sightings = gathered([view.bodies for view in now], association)
+        centers = np.array([view.place[:3, 3] for view in now]).reshape(-1, 3)
+        known_size = self._known_sizes(expected, association)
+        fused = _fused(sized(sightings, centers, known_size), expected.track_id)
+        believed = self._believed(fused, association, now, len(expected), stamp)
+        size = sizes(sightings, centers, fused.joints)[believed]
+        fused, association = select(fused, believed), association.of(believed)
+        self._people, self._stamp = self.tracker.update(fused, stamp), stamp
+        self._remember(fused, association, size)
+        return self._people
+
+    def unseen(self, name: str, frame: Frame) -> Regions:
+        """Where in a camera's next image people should be whom others see and it does not."""
+        people = self._expected(frame.stamp)
+        missed = [name not in self.seen_by.get(int(track), ()) for track in people.track_id]
+        return View.of(frame, nobody()).regions(select(people, np.array(missed, bool)))
+
+    @property
+    def ended(self) -> tuple[int, ...]:
+        """Ids of the tracks that ended with the last update."""
+        return self.tracker.ended
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._views, self._people, self._stamp = {}, nobody(), 0
+        self.seen_by, self._sizes, self._lone_since = {}, {}, {}
+        self.tracker.reset()
+        self._lone.reset()
+
+    def _expected(self, stamp: int) -> Bodies:
+        return carried_on(self._people, (stamp - self._stamp) / 1e9)
+
+    def _known_sizes(self, expected: Bodies, association: Association) -> Array:
+        """(N,) logarithm of how much larger than their views believe people are, NaN unknown."""
+        known_size = np.full(association.body.shape[1], np.nan)
+        for person, track in enumerate(expected.track_id):
+            known_size[person], _ = self._sizes.get(int(track), (np.nan, 0))
+        return known_size
+
+    def _believed(
+        self,
+        fused: Bodies,
+        association: Association,
+        views: list[View],
+        expected: int,
+        stamp: int,
+    ) -> NDArray[np.bool_]:
+        """(N,) who is believed to be there: known already, or seen by two cameras.
+
+        A newcomer whom one camera sees is believed after a while where no other looks. A second
+        skeleton on somebody is never a newcomer.
+        """
+        count, person = association.views, np.arange(len(fused))
+        new = (person >= expected) & ~_doubles(fused, count)
+        believed = np.where(person < expected, count >= 1, new & (count >= 2))
+        lone = new & (count == 1)
+        for one in np.flatnonzero(lone):
+            own = int(association.seen[:, one].argmax())
+            others = views[:own] + views[own + 1 :]
+            lone[one] = not any(view.covers(fused.joints[one]) for view in others)
+        tracked = self._lone.update(select(fused, lone), stamp)
+        since = self._lone_since
+        self._lone_since = {int(i): since.get(int(i), stamp) for i in tracked.track_id}
+        row = _same(select(fused, lone), tracked)
+        for one, track in zip(np.flatnonzero(lone), row, strict=True):
+            first = self._lone_since[int(tracked.track_id[track])] if track >= 0 else stamp
+            believed[one] = len(views) == 1 or stamp - first >= LONE
+        return np.asarray(believed, np.bool_)
+
+    def _remember(self, fused: Bodies, association: Association, size: Array) -> None:
+        """Who the views' bodies are: to carry them on with their velocity, at their size."""
+        people, names, before = self._people, list(self._views), self._sizes
+        self.seen_by, self._sizes = (
+            {},
+            {int(track): before[int(track)] for track in people.track_id if int(track) in before},
+        )
+        velocity = [np.full_like(view.bodies.joints, np.nan) for view in self._views.values()]
+        for person, row in enumerate(_same(fused, people)):
+            if row < 0:
+                continue
+            track, seen = int(people.track_id[row]), np.flatnonzero(association.seen[:, person])
+            self.seen_by[track] = tuple(names[view] for view in seen)
+            if np.isfinite(size[person]):
+                last, count = self._sizes.get(track, (0.0, 0))
+                count = min(count + 1, _SIZES_KEPT)
+                self._sizes[track] = (last + (float(size[person]) - last) / count, count)
+            for view in seen:
+                order = MIRRORED if association.swapped[view, person] else slice(None)
+                velocity[view][association.body[view, person]] = people.velocity[row][order]
+        for name, speed in zip(names, velocity, strict=True):
+            last_seen = self._views[name].bodies
+            self._views[name] = replace(
+                self._views[name], bodies=replace(last_seen, velocity=speed)
+            )
+
+
+def carried_on(bodies: Bodies, seconds: float) -> Bodies:
+    """Bodies moved on by their velocity, and as much less sure."""
+    moves = known(bodies.velocity)
+    speed = np.where(moves, _SPEED_ERROR, _UNKNOWN_SPEED)
+    spread = (speed * seconds)[..., None, None] ** 2 * np.eye(3)
+    return replace(
+        bodies,
+        joints=bodies.joints + np.where(moves[..., None], bodies.velocity, 0) * seconds,
+        covariance=bodies.covariance + spread,
+    )
+
+
+def _doubles(fused: Bodies, views: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(N,) who is another of them once more, perhaps turned round, as fewer cameras have it."""
+    double = np.zeros(len(fused), bool)
+    for one in range(len(fused)):
+        before = (views > views[one]) | ((views == views[one]) & (np.arange(len(fused)) < one))
+        for sides in (fused.joints, fused.joints[:, MIRRORED]):
+            apart = np.linalg.norm(sides[before & ~double] - fused.joints[one], axis=2)
+            count = np.maximum(np.isfinite(apart).sum(axis=1), 1)
+            double[one] |= bool((np.nansum(apart, axis=1) / count < DOUBLE).any())
+    return double
+
+
+def sized(sightings: Sightings, centers: Array, log_size: Array) -> Sightings:
+    """People as large as they are known to be, and so as far from each view.
+
+    Args:
+        sightings: V views of N people.
+        centers: (V, 3) where the cameras are.
+        log_size: (N,) logarithm of the size over what views believe; NaN where it is unknown.
+    """
+    rays = sightings.joints - centers[:, None, None]
+    change = np.isfinite(log_size) & np.isfinite(sightings.size_sigma)
+    rays = rays * np.where(change, np.exp(log_size), 1)[..., None, None]
+    less = np.where(change, np.minimum(_SIZE_ERROR**2 - sightings.size_sigma**2, 0), 0)
+    return replace(
+        sightings,
+        joints=centers[:, None, None] + rays,
+        covariance=sightings.covariance
+        + less[..., None, None, None] * rays[..., :, None] * rays[..., None, :],
+    )
+
+
+def sizes(sightings: Sightings, centers: Array, joints: Array) -> Array:
+    """(N,) logarithm of how much farther people (N, 34, 3) are than their views believe.
+
+    NaN where fewer than two views see somebody: one cannot tell large from far.
+    """
+    trunk = [INDEX[name] for name in ("pelvis", "torso", "neck")]
+    centers = centers[:, None, None]
+    far = np.linalg.norm(joints[None, :, trunk] - centers, axis=3)
+    ratio = np.log(far / np.linalg.norm(sightings.joints[:, :, trunk] - centers, axis=3))
+    several = np.isfinite(ratio).all(axis=2).sum(axis=0) >= 2
+    result = np.full(len(joints), np.nan)
+    result[several] = np.nanmedian(ratio[:, several], axis=(0, 2))
+    return result
+
+
+def _fused(sightings: Sightings, expected: NDArray[np.uint32]) -> Bodies:
+    """N people as all views together have them, the first of them those expected, by their ids."""
+    people = sightings.score.shape[1]
+    if not people:
+        return nobody()
+    joints, covariance = triangulate(sightings.joints, sightings.covariance)
+    return Bodies(
+        joints=joints,
+        pixels=np.full((people, JOINT_COUNT, 2), np.nan),
+        confidence=np.where(known(joints), sightings.confidence.max(axis=0), 0),
+        score=sightings.score.max(axis=0),
+        scale_source=np.full(people, SCALE_NETWORK, np.uint8),
+        track_id=np.pad(expected, (0, people - len(expected))),
+        covariance=covariance,
+        size_sigma=np.zeros(people),
+        evidence=prior(people, 0.0, 0.0),  # crossing rays leave nothing to be told of the size
+    )
+
+
+def _same(fused: Bodies, people: Bodies) -> NDArray[np.intp]:
+    """(N,) the row of each fused person among those that the tracker knows, -1 for none."""
+    if not len(fused) or not len(people):
+        return np.full(len(fused), -1)
+    apart = np.linalg.norm(fused.joints[:, None] - people.joints[None], axis=3)
+    count = np.maximum(np.isfinite(apart).sum(axis=2), 1)
+    mean = np.nansum(apart, axis=2) / count
+    return np.asarray(np.where(mean.min(axis=1) < _SAME, mean.argmin(axis=1), -1))
+
+
+def nobody() -> Bodies:
+    """No person at all."""
+    return Bodies(
+        joints=np.zeros((0, JOINT_COUNT, 3)),
+        pixels=np.zeros((0, JOINT_COUNT, 2)),
+        confidence=np.zeros((0, JOINT_COUNT)),
+        score=np.zeros(0),
+        scale_source=np.zeros(0, np.uint8),
+    )

@@ -1,0 +1,200 @@
+"""Several views of the same people are one truth: triangulated, told apart, and doubted rightly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import cell_sightings as cell
+from bodypose3d_ros.body.people import Bodies, select
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
+from bodypose3d_ros.perception.fusion.association import associate
+from bodypose3d_ros.perception.fusion.fusion import Fusion, View, nobody
+from bodypose3d_ros.perception.fusion.triangulation import triangulate
+from bodypose3d_ros.perception.tracking.tracker import Tracker
+
+SYNCHRONOUS = ("cell_front", "cell_left", "cell_back")
+
+
+def along(axis, thin=0.01, long=0.3):
+    """The covariance of a view that looks along an axis."""
+    return np.diag([long**2 if n == axis else thin**2 for n in range(3)])
+
+
+def stacked(points, covariances):
+    """Views (V) of one person whose joints are all at one place."""
+    joints = np.tile(np.array(points, float)[:, None, None], (1, 1, JOINT_COUNT, 1))
+    spread = np.tile(np.array(covariances)[:, None, None], (1, 1, JOINT_COUNT, 1, 1))
+    return joints, spread
+
+
+def test_two_rays_that_cross_are_a_point():
+    # One view is 20 cm too near along x, the other 30 cm too far along y.
+    joints, spread = stacked([(-0.2, 0, 0), (0, 0.3, 0)], [along(0), along(1)])
+    position, covariance = triangulate(joints, spread)
+    assert_allclose(position[0, 0], [0, 0, 0], atol=0.001)
+    # Thin where either is, and both are in z; that they disagree along their rays makes it larger.
+    assert_allclose(np.sqrt(np.diag(covariance[0, 0])), [0.01, 0.01, 0.007], rtol=0.15)
+
+
+def test_a_view_that_is_wrong_is_thrown_out_by_two_that_agree():
+    joints, spread = stacked([(0, 0, 0), (0, 0, 0), (0.1, 0, 0.25)], [along(0), along(1), along(1)])
+    position, _ = triangulate(joints, spread)
+    assert np.linalg.norm(position[0, 0]) < 0.005
+
+
+def test_one_view_alone_says_what_it_says():
+    joints, spread = stacked([(1, 2, 3), (np.nan,) * 3], [along(0), along(1)])
+    position, covariance = triangulate(joints, spread)
+    assert_allclose(position[0, 0], [1, 2, 3], atol=1e-6)
+    assert_allclose(covariance[0, 0], along(0), rtol=1e-4, atol=1e-9)
+
+
+def test_what_nobody_sees_is_unknown():
+    joints, spread = stacked([(np.nan,) * 3], [along(0)])
+    position, covariance = triangulate(joints, spread)
+    assert np.isnan(position).all()
+    assert np.isnan(covariance).all()
+
+
+def views_of(number, **changes):
+    return [cell.in_world(name, cell.sighting(name, number, **changes)) for name in SYNCHRONOUS]
+
+
+def test_people_are_the_same_in_all_views_whatever_their_order():
+    views = views_of(0)
+    views[1] = select(views[1], [1, 0])
+    found = associate(views, nobody())
+    assert found.body.tolist() == [[0, 1], [1, 0], [0, 1]]
+    assert not found.swapped.any()
+
+
+def test_who_takes_left_for_right_is_outvoted():
+    views = views_of(0)
+    views[0] = replace(views[0], joints=views[0].joints[:, MIRRORED])
+    found = associate(views, nobody())
+    assert found.body.tolist() == [[0, 1]] * 3
+    assert found.swapped.tolist() == [[True, True], [False, False], [False, False]]
+
+
+def test_against_one_view_that_swaps_sides_it_counts_how_somebody_was():
+    before = views_of(0)[1]
+    swapped = replace(views_of(0)[0], joints=views_of(0)[0].joints[:, MIRRORED])
+    assert associate([swapped], before).swapped.all()
+
+
+def run(fusion, numbers, names=SYNCHRONOUS, **changes):
+    """Feed frames of the cell that shoot together; people at the last of them."""
+    people = nobody()
+    for number in numbers:
+        stamp = cell.FILMS["cell_front"].stamp(number)
+        views = {
+            name: View.of(cell.frame(name, stamp), cell.sighting(name, number, **changes))
+            for name in names
+        }
+        people = fusion.update(views, stamp)
+    return people
+
+
+def errors(people: Bodies, number):
+    truth = cell.FILMS["cell_front"].joints_world[number]
+    off = np.linalg.norm(people.joints[:, None] - truth[None], axis=3)
+    return np.nanmean(off, axis=2).min(axis=1)
+
+
+def test_crossing_views_know_how_large_people_are():
+    # Every view believes in people 8 % too large, and puts them 30 cm too far away.
+    people = run(Fusion(Tracker), range(8), size=1.08)
+    assert len(people) == 2
+    assert (errors(people, 7) < 0.03).all()
+
+
+def test_who_is_left_with_one_view_stays_at_the_size_that_several_found():
+    fusion = Fusion(Tracker)
+    run(fusion, range(8), size=1.08)
+    people = run(fusion, range(8, 16), names=["cell_front"], size=1.08)
+    # 8 % of 3.4 m would be 27 cm.
+    assert len(people) == 2
+    assert (errors(people, 15) < 0.08).all()
+
+
+def test_ids_last_while_a_camera_is_gone_and_it_is_said_who_sees_whom():
+    fusion = Fusion(Tracker)
+    before = run(fusion, range(6))
+    assert set(fusion.seen_by.values()) == {SYNCHRONOUS}
+    fewer = run(fusion, range(6, 12), names=SYNCHRONOUS[:2])
+    assert set(fewer.track_id) == set(before.track_id)
+    assert set(fusion.seen_by.values()) == {SYNCHRONOUS[:2]}
+    trace = [np.trace(p.covariance[:, 0], axis1=1, axis2=2).mean() for p in (before, fewer)]
+    assert trace[1] > trace[0]
+
+
+def test_cameras_need_not_shoot_together():
+    fusion, late = Fusion(Tracker), cell.FILMS["cell_right"]
+    moments = sorted(
+        [(cell.FILMS[name].stamp(n), name, n) for name in ("cell_front",) for n in range(12)]
+        + [(late.stamp(n), "cell_right", n) for n in range(8)]
+    )
+    for stamp, name, number in moments:
+        view = View.of(cell.frame(name, stamp), cell.sighting(name, number, size=1.05))
+        people = fusion.update({name: view}, stamp)
+    truth = cell.FILMS[name].joints_world[number]
+    off = np.linalg.norm(people.joints[:, None] - truth[None], axis=3)
+    # At 0.8 m/s people go 5 cm from one camera's image to the other's.
+    assert (np.nanmean(off, axis=2).min(axis=1) < 0.05).all()
+
+
+def test_a_phantom_that_one_camera_sees_where_another_looks_is_not_believed():
+    fusion = Fusion(Tracker)
+    for number in range(8):
+        stamp = cell.FILMS["cell_front"].stamp(number)
+        seen = {"cell_front": (0, 1), "cell_left": (0,), "cell_back": (0,)}
+        people = fusion.update(
+            {
+                name: View.of(cell.frame(name, stamp), cell.sighting(name, number, who))
+                for name, who in seen.items()
+            },
+            stamp,
+        )
+    assert len(people) == 1
+
+
+def test_somebody_where_no_other_camera_looks_is_believed_after_a_while():
+    fusion = Fusion(Tracker)
+    away = cell.PLACES["cell_left"] @ np.diag([-1.0, 1, -1, 1])  # it looks the other way
+    counts = []
+    for number in range(10):
+        stamp = cell.FILMS["cell_front"].stamp(number)
+        left = replace(cell.frame("cell_left", stamp), place=away)
+        front = View.of(cell.frame("cell_front", stamp), cell.sighting("cell_front", number, (0,)))
+        views = {"cell_front": front, "cell_left": View.of(left, nobody())}
+        counts.append(len(fusion.update(views, stamp)))
+    assert counts[0] == 0, "one image of one camera is not enough"
+    assert counts[-1] == 1
+
+
+def test_a_camera_is_told_where_people_are_whom_it_does_not_see():
+    fusion = Fusion(Tracker)
+    run(fusion, range(6))
+    stamp = cell.FILMS["cell_right"].stamp(4)
+    regions = fusion.unseen("cell_right", cell.frame("cell_right", stamp))
+    expected = cell.FILMS["cell_right"].pixels[4][:, INDEX["pelvis"]]
+    apart = np.linalg.norm(regions.center[:, None] - expected[None], axis=2).min(axis=0)
+    assert (apart < 12).all()  # 10 pixels are 8 cm
+    assert len(fusion.unseen("cell_front", cell.frame("cell_front", stamp))) == 0
+
+
+def test_time_that_jumps_back_begins_anew():
+    fusion = Fusion(Tracker)
+    first = run(fusion, [40, 41])
+    again = run(fusion, [0, 1])
+    assert not set(first.track_id) & set(again.track_id)
+
+
+@pytest.mark.parametrize("names", [("cell_front",), SYNCHRONOUS])
+def test_nobody_at_all_is_nobody(names):
+    fusion = Fusion(Tracker)
+    views = {name: View.of(cell.frame(name, 0), nobody()) for name in names}
+    assert len(fusion.update(views, 0)) == 0
+    assert fusion.seen_by == {}
