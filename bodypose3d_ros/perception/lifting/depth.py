@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...body.depth import DepthImage
 from ...body.people import SCALE_DEPTH, Bodies
 from ...body.skeleton import JOINT_COUNT, JOINTS
-from .size import VALUE
+from .size import LARGEST, SMALLEST, VALUE
 
 Array = NDArray[np.float64]
 
@@ -67,7 +67,9 @@ def depth_evidence(joints: Array, depth: DepthImage) -> Array:
     spread = _MAD * _median(np.abs(ratio - middle[:, None]))
     noise = spread * np.sqrt(np.pi / 2 / np.maximum(count, 1))
     evidence = np.stack([middle, noise, _SCALE_BIAS / _median(found)], axis=1)
-    evidence[count < _LEAST] = np.nan
+    # Of no person's size is what stands before somebody, or behind.
+    possible = (middle > np.log(SMALLEST)) & (middle < np.log(LARGEST))
+    evidence[~(possible & (count >= _LEAST))] = np.nan
     return evidence
 
 

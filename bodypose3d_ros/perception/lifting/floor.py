@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...body.floor import Floor
 from ...body.skeleton import INDEX
+from .size import LARGEST, SMALLEST
 
 Array = NDArray[np.float64]
 
@@ -14,9 +15,6 @@ _SOLES: tuple[tuple[str, float], ...] = (("ankle", 0.10), ("heel", 0.04), ("big_
 """How high over the floor the joints of a standing foot are, metres: the project's films."""
 _FEET = np.array([[INDEX[f"{side}_{n}"] for n, _ in _SOLES] for side in ("left", "right")])
 _HEIGHTS = np.array([height for _, height in _SOLES])
-SMALLEST, LARGEST = 0.75, 1.35
-"""Of the network's mean person: children of twelve to giants. Who would be another size does not
-stand on this floor with a foot that is seen: sits, jumps, climbs, or is cut off."""
 _FOOT_NOISE = 0.04
 """Metres: standard deviation of how high a foot is seen, as a height over the floor."""
 _SOLE_SIGMA = 0.02

@@ -20,6 +20,9 @@ VALUE, NOISE, BIAS = range(3)
 MEMORY = 31
 """Frames over which a track's evidence of a kind is averaged, by their median: a foot that was
 lifted, or a depth that was a table's, does not count."""
+SMALLEST, LARGEST = 0.75, 1.35
+"""Of the network's mean person: children of twelve to giants. What says somebody is of another size
+has seen something else: a foot that does not stand on the floor, a depth of a table."""
 _MEDIAN = np.pi / 2
 """A median's variance over a mean's."""
 

@@ -25,8 +25,8 @@ SAME_PLACE = 0.2
 who has not moved in the image is the same, whatever the depth."""
 _IMAGE_WEIGHT = 0.5
 """Of a whole height in the image, against ``FARTHEST``."""
-STRIDE = (0.5, 1.4)
-"""Metres, and metres a second: where somebody can have gone unseen (walking, Bohannon 1997)."""
+STRIDE = (0.3, 1.0)
+"""Metres, and metres a second: how far from where they were expected people are the same."""
 
 
 def _swapped(*parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -87,15 +87,15 @@ def match_returning(place: Array, seconds: Array, seen: Array) -> Pairs:
     """Tracks unseen for a while and people who can have come from there.
 
     Args:
-        place: (T, 3) metres where they were last.
+        place: (T, 3) metres where they are expected.
         seconds: (T,) how long ago.
         seen: (N, 3) metres, newcomers.
     """
     if not len(place) or not len(seen):
         return np.zeros((0, 2), np.intp)
     reach = STRIDE[0] + STRIDE[1] * seconds[:, None]
-    part = np.linalg.norm(place[:, None] - seen[None], axis=2) / reach
-    return _assigned(np.nan_to_num(part, nan=2), part < 1)
+    apart = np.linalg.norm(place[:, None] - seen[None], axis=2)
+    return _assigned(np.nan_to_num(apart, nan=1e3), apart < reach)
 
 
 def swapped(motion: Motion, seen: Measured) -> NDArray[np.bool_]:

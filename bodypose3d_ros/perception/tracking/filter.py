@@ -88,6 +88,13 @@ class Motion:
         return self.mean[..., 3:6]
 
     @property
+    def heading(self) -> Array:
+        """(T, 3) metres a second, of the trunk; 0 where it is not known."""
+        trunk = self.velocity[:, _CORE]
+        there = known(trunk)[..., None]
+        return np.asarray(np.where(there, trunk, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+
+    @property
     def position_covariance(self) -> Array:
         """(T, 34, 3, 3) square metres."""
         return self.covariance[..., :3, :3]
@@ -144,12 +151,9 @@ def settle(motion: Motion, unseen: NDArray[np.bool_], seconds: float) -> Motion:
     """Joints (T, 34) that nobody sees go more and more as the trunk does, not on their own way."""
     if not unseen.any():
         return motion
-    trunk = motion.velocity[:, _CORE]
-    there = known(trunk)[..., None]
-    velocity = np.where(there, trunk, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     share = np.where(unseen, np.exp(-seconds / _OWN_WAY), 1)[..., None]
     mean = motion.mean.copy()
-    mean[..., 3:6] = share * motion.velocity + (1 - share) * velocity[:, None]
+    mean[..., 3:6] = share * motion.velocity + (1 - share) * motion.heading[:, None]
     return replace(motion, mean=mean)
 
 

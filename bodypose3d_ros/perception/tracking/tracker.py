@@ -33,6 +33,7 @@ REMEMBER_TIME = 5.0
 """Seconds within which somebody who comes back gets the id back."""
 CLOCK_JUMP = 1.0
 """Seconds: older than the newest image by more, an image begins another time."""
+_STRAIGHT_ON = 1.0  # seconds for which somebody unseen is expected to go on
 STEADY = 0.75
 """The part of the size's variance that stays as long as somebody is seen; the rest comes and goes
 with the pose, and makes people seem to move along their rays."""
@@ -76,6 +77,8 @@ class _Tracks:
     score: Array
     anchor: Array
     """(T, 3) metres where they were when they were last seen."""
+    heading: Array
+    """(T, 3) metres a second at which they went there."""
     evidence: Array
     """(T, MEMORY, KINDS, 3) of their size, newest first."""
     log_size: Array
@@ -102,6 +105,7 @@ class _Tracks:
             confidence=np.zeros(joints),
             score=np.zeros(0),
             anchor=np.zeros((0, 3)),
+            heading=np.zeros((0, 3)),
             evidence=np.zeros((0, size.MEMORY, size.KINDS, 3)),
             log_size=np.zeros(0),
             size_sigma=np.zeros(0),
@@ -126,6 +130,7 @@ class _Tracks:
             confidence=bodies.confidence,
             score=bodies.score,
             anchor=_middle(bodies.joints),
+            heading=np.zeros((len(bodies), 3)),
             evidence=evidence,
             log_size=bodies.log_size,
             size_sigma=bodies.size_sigma,
@@ -268,13 +273,18 @@ class Tracker:
         before = association.Appearance(there.pixels, there.view == now.view)
         seen = Measured(bodies.joints, bodies.covariance, now.view)
         pairs = association.match(there.motion, seen, before, bodies.pixels)
-        gone = np.flatnonzero((unseen > self.coast_time) & np.isfinite(unseen))
+        pairs[:, 0] = recent[pairs[:, 0]]
+        # Who was hidden for a while may have turned meanwhile, and was perhaps seen wrongly last.
+        gone = np.setdiff1d(np.flatnonzero((unseen > _MOMENT) & np.isfinite(unseen)), pairs[:, 0])
         newcomers = np.setdiff1d(np.arange(len(bodies)), pairs[:, 1])
+        on = np.minimum(unseen[gone], _STRAIGHT_ON)[:, None]
         back = association.match_returning(
-            tracks.anchor[gone], unseen[gone], _middle(bodies.joints)[newcomers]
+            tracks.anchor[gone] + on * tracks.heading[gone],
+            unseen[gone],
+            _middle(bodies.joints)[newcomers],
         )
         known_again = np.stack([gone[back[:, 0]], newcomers[back[:, 1]]], 1)
-        return np.concatenate([np.stack([recent[pairs[:, 0]], pairs[:, 1]], 1), known_again])
+        return np.concatenate([pairs, known_again])
 
     def _rows(self, pairs: association.Pairs, people: int) -> NDArray[np.intp]:
         """(N,) the row of each person's track; newcomers come after the tracks there are."""
@@ -312,9 +322,10 @@ class Tracker:
         bodies = association.exchanged(bodies, swap & ~believed)
         measured = self._measured(bodies, now)
         there = known(bodies.joints)
+        motion = update(motion, measured)
         return replace(
             tracks,
-            motion=update(motion, measured),
+            motion=motion,
             seen=np.full(len(bodies), now.stamp),
             joint_seen=np.where(there, now.stamp, tracks.joint_seen),
             view=np.full(len(bodies), now.view, np.intp),
@@ -322,6 +333,7 @@ class Tracker:
             confidence=np.where(there, bodies.confidence, tracks.confidence),
             score=bodies.score,
             anchor=_middle(bodies.joints),
+            heading=motion.heading,
             unswapped=np.where(swap & ~believed, tracks.unswapped, now.stamp),
         )
 
