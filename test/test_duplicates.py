@@ -1,12 +1,14 @@
 """Who is kept of all the bodies a network found: everybody once, nobody who is not there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Keypoints, Regions
 from bodypose3d_ros.body.skeleton import INDEX, JOINTS
-from bodypose3d_ros.perception.pose.duplicates import distinct
+from bodypose3d_ros.perception.pose.duplicates import distinct, on_bodies, size_of
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)
@@ -63,6 +65,64 @@ def test_a_half_sized_body_on_somebodys_face_is_left_out():
 
 def test_what_the_network_doubts_is_left_out():
     assert kept(found(at(-1), at(1), score=np.array([0.3, np.nan])), [0.9, 0.8]) == []
+
+
+# -- second skeletons ---------------------------------------------------------------------------
+
+
+def turned(pixels):
+    """The same person taken to face the other way: every joint where its other side's was."""
+    other = {"left": "right", "right": "left"}
+    sides = [name.partition("_") for name in JOINTS]
+    return pixels[[INDEX[other.get(side, side) + _ + rest] for side, _, rest in sides]]
+
+
+def lying_on(keypoints, others):
+    return on_bodies(keypoints.pixels, size_of(keypoints), others.pixels, size_of(others)).tolist()
+
+
+def newcomers_kept(*bodies):
+    keypoints = found(*bodies)
+    rank = np.linspace(1, 0.5, len(bodies))
+    return distinct(keypoints, rank, np.full(len(bodies), 0.5), np.ones(len(bodies), bool)).tolist()
+
+
+def test_a_skeleton_that_faces_the_other_way_on_somebody_is_no_newcomer():
+    person = at(0)
+    wide = person[INDEX["neck"]] + (person - person[INDEX["neck"]]) * (1.6, 1)
+    assert newcomers_kept(wide, turned(wide)) == [0]
+    assert lying_on(found(turned(wide)), found(wide)) == [True]
+    assert kept(found(wide, turned(wide)), [0.9, 0.5]) == [0, 1]  # who was followed may cross
+
+
+def test_a_small_skeleton_on_somebodys_trunk_is_no_newcomer():
+    person = at(0)
+    trunk = (person[INDEX["neck"]] + person[INDEX["pelvis"]]) / 2
+    small = trunk + (person - person.mean(axis=0)) * (0.1, 0.25)
+    assert newcomers_kept(person, small) == [0]
+
+
+def test_a_small_person_beside_the_arm_of_a_large_one_is_kept():
+    """Far away behind him, beside his elbow: within 0.075 of his size, but not of theirs."""
+    near, far = at(0, 2.0), at(0, 5.0)
+    elbow = near[INDEX["left_elbow"]] - far[INDEX["torso"]]
+    beside = far + elbow + (0.08 * np.ptp(near[:, 1]), 0)
+    assert newcomers_kept(near, beside) == [0, 1]
+
+
+def test_a_person_half_behind_another_is_kept():
+    person = at(0)
+    assert newcomers_kept(person, person + (0.3 * np.ptp(person[:, 1]), 0)) == [0, 1]
+
+
+def test_nobody_lies_on_nobody():
+    assert lying_on(found(at(0)), empty()) == [False]
+    assert lying_on(empty(), found(at(0))) == []
+
+
+def test_a_body_of_which_nothing_is_known_lies_on_nobody():
+    unseen = replace(found(at(0)), pixels=np.full((1, 34, 2), np.nan), confidence=np.zeros((1, 34)))
+    assert lying_on(unseen, found(at(0))) == [False]
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -7,22 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..body.people import Bodies, Frame, Keypoints, Regions, concatenate, select
 from ..engines.timed import network_time
 from .detection import Boxes, Detector
 from .lifting import lift
 from .pose import PoseModel, regions_of
-from .pose.duplicates import MIN_SCORE, distinct
+from .pose.duplicates import MIN_SCORE, certainty, distinct
+from .search import Search
 from .tracking.tracker import Tracker
 
 MAX_PEOPLE = 8
 # Areas of an image that are searched while somebody is followed, and while nobody is.
 _AREAS_FOLLOWING, _AREAS_ALONE = 1, 2
-# A region found again within this part of its size, and of about its size, is the same person.
-_SAME_CENTER = 0.3
-_SAME_SIZE = 0.6
 
 
 class Pipeline:
@@ -61,10 +58,13 @@ class Pipeline:
         self.milliseconds: dict[str, float] = {}
         """What the last frame took by stage; ``network`` is both networks' own time."""
         self._live = live
-        self._following = self._nobody()
+        self._search = Search(pose, detector)
+        self._seen: Keypoints | None = None
+        """Who was seen in the last frame, and where to look for them in the next."""
         self._found = Regions.none()
         self._expected = Regions.none()
-        self._next_area = 0
+        self._whole = not live
+        """The next search is for everybody, everywhere."""
 
     def __call__(self, frame: Frame, boxes: Boxes | None = None) -> Bodies:
         """Everybody in one frame: ``estimate``, and ``search`` where nobody else detects."""
@@ -86,23 +86,23 @@ class Pipeline:
         """
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
         self.milliseconds = {}
-        following = Regions.none() if self._following is None else self._following
+        following = Regions.none() if self._seen is None else self._seen.following
         if boxes is not None:
             following, self._found = Regions.none(), regions_of(boxes)
         elif not len(following):
-            self._search(frame, _AREAS_ALONE)
+            self._look_for_newcomers(frame, None if self._whole else _AREAS_ALONE)
         with self._stage("pose"):
-            looked_at = concatenate([_joined(following, self._found), self._expected])
+            looked_at = concatenate([following, self._found, self._expected])
             keypoints = self.pose.estimate(frame, looked_at)
-            newcomer = self.pose.sure_score if boxes is None else MIN_SCORE
-            keypoints = self._keep(keypoints, len(following), newcomer)
+            followed = len(looked_at) if boxes is not None else len(following)
+            keypoints = self._keep(keypoints, followed, followed + len(self._found))
         with self._stage("lift"):
             bodies = lift(keypoints, frame.camera, self.pose.shape, frame.floor, frame.depth)
         if self.tracker is not None:
             with self._stage("track"):
                 bodies = self.tracker.update(bodies, frame.stamp, frame.place)
-        self._following, self._found = keypoints.following, Regions.none()
-        self._expected = Regions.none()
+        self._seen, self._whole = keypoints, False
+        self._found = self._expected = Regions.none()
         return bodies
 
     def expect(self, regions: Regions) -> None:
@@ -115,8 +115,8 @@ class Pipeline:
         Raises:
             EngineError: The network could not be run.
         """
-        if self._following is not None and len(self._following):
-            self._search(frame, _AREAS_FOLLOWING)
+        if self._seen is not None and len(self._seen):
+            self._look_for_newcomers(frame, _AREAS_FOLLOWING)
 
     @property
     def ended(self) -> tuple[int, ...]:
@@ -125,37 +125,27 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget everybody: the next frame has nothing to do with the last one."""
-        self._following, self._found = self._nobody(), Regions.none()
-        self._expected = Regions.none()
-        self._next_area = 0
+        self._seen, self._whole = None, not self._live
+        self._found = self._expected = Regions.none()
+        self._search.reset()
         if self.tracker is not None:
             self.tracker.reset()
 
-    def _nobody(self) -> Regions | None:
-        """Who is followed before the first frame; None: it is to be searched whole."""
-        return Regions.none() if self._live else None
-
-    def _search(self, frame: Frame, count: int) -> None:
+    def _look_for_newcomers(self, frame: Frame, areas: int | None) -> None:
         with self._stage("detect"):
-            found = self.detector.detect(frame.image, self._next_areas(frame, count))
-            self._found = regions_of(found)
+            self._found = self._search.newcomers(frame, self._seen, areas)
 
-    def _next_areas(self, frame: Frame, count: int) -> NDArray[np.int64]:
-        every = self.detector.areas(frame.image.shape[1], frame.image.shape[0])
-        if self._following is None or len(every) <= count:
-            return every
-        chosen = (self._next_area + np.arange(count)) % len(every)
-        self._next_area += count
-        return every[chosen]
+    def _keep(self, keypoints: Keypoints, followed: int, confirmed: int) -> Keypoints:
+        """Real and different people, the most certain first.
 
-    def _keep(self, keypoints: Keypoints, followed: int, newcomer: float) -> Keypoints:
-        """Real and different people, the most certain first; who is followed goes before."""
-        known = keypoints.confidence > 0
-        certainty = keypoints.confidence.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        rank = keypoints.regions.score * keypoints.score * certainty
-        rank[:followed] += 1
-        least = np.where(np.arange(len(rank)) < followed, MIN_SCORE, newcomer)
-        return select(keypoints, distinct(keypoints, rank, least)[: self.max_people])
+        Of those looked at the first were followed, and go before; the next the search has confirmed
+        already; the others must be sure.
+        """
+        index = np.arange(len(keypoints))
+        rank = certainty(keypoints) + (index < followed)
+        least = np.where(index < confirmed, MIN_SCORE, self.pose.sure_score)
+        kept = distinct(keypoints, rank, least, newcomer=index >= followed)
+        return select(keypoints, kept[: self.max_people])
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -167,19 +157,3 @@ class Pipeline:
         if network.seconds:
             before = self.milliseconds.get("network", 0)
             self.milliseconds["network"] = before + network.seconds * 1000
-
-
-def _joined(known: Regions, found: Regions) -> Regions:
-    """Those known, and of those found the others."""
-    return concatenate([known, select(found, ~_among(found, known))]) if len(found) else known
-
-
-def _among(found: Regions, known: Regions) -> NDArray[np.bool_]:
-    """(N,) whether each region found is one of those known already."""
-    if not len(known):
-        return np.zeros(len(found), bool)
-    size, known_size = found.size.max(axis=1)[:, None], known.size.max(axis=1)[None]
-    smaller, larger = np.minimum(size, known_size), np.maximum(size, known_size)
-    apart = np.linalg.norm(found.center[:, None] - known.center[None], axis=2)
-    same = (apart < _SAME_CENTER * smaller) & (smaller > _SAME_SIZE * larger)
-    return np.asarray(same.any(axis=1))

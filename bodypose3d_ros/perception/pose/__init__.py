@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...body.people import Frame, Keypoints, Regions
 from ...engines import Engine
 from ..detection import Found, HipCircles
 from ..lifting.shape_model import ShapeModel
+
+Array = NDArray[np.float64]
 
 
 class PoseModel(Protocol):
@@ -41,3 +44,9 @@ def regions_of(found: Found) -> Regions:
         side = 2 * found.radius
         return Regions(found.center, np.stack([side, side], -1), found.rotation, found.score)
     return Regions.from_boxes(found.corners, found.score)
+
+
+def in_image(pixels: Array, frame: Frame) -> NDArray[np.bool_]:
+    """(N, M) whether points (N, M, 2) lie in the image; those outside are guesses."""
+    height, width = frame.image.shape[:2]
+    return np.asarray(((pixels >= -0.5) & (pixels < (width - 0.5, height - 0.5))).all(axis=2))

@@ -20,7 +20,7 @@ from ...engines import Engine
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
 from ..settings import setting
-from . import regions_of
+from . import in_image, regions_of
 from .crop import apply, cut, image_from_crop, to_tensor
 
 Array = NDArray[np.float64]
@@ -78,6 +78,7 @@ class BlazePose:
         in_crop = refine(landmarks[..., :2] / CROP, answer["heatmap"]) * CROP
         pixels = apply(to_image, in_crop)
         visible, present = sigmoid(landmarks[..., 3]), sigmoid(landmarks[..., 4])
+        present *= in_image(pixels, frame)
         world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
         world[..., :2] = turn(world[..., :2], regions.rotation)
 

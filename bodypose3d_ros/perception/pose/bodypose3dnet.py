@@ -27,6 +27,7 @@ from ...engines import Engine, TensorInfo, Tensors
 from ...errors import InputError, ModelError, OutputError
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
+from . import in_image
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
 
@@ -159,7 +160,7 @@ class BodyPose3DNet:
         }
         answer = self.engine.infer(inputs)
         self._check_finite(answer)
-        return self._read(answer, frame.camera, to_image, regions)
+        return self._read(answer, frame, to_image, regions)
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -175,18 +176,18 @@ class BodyPose3DNet:
                 "If it happens again and again, build the engine in full precision"
             )
 
-    def _read(
-        self, answer: Tensors, camera: Camera, to_image: Array, regions: Regions
-    ) -> Keypoints:
+    def _read(self, answer: Tensors, frame: Frame, to_image: Array, regions: Regions) -> Keypoints:
         pose25d = answer["pose25d"].astype(np.float64)
         confidence: Array = np.clip(pose25d[..., 3], 0, 1)
-        unknown = (confidence < self.settings.min_confidence) | (confidence == 0)
         # pose2d_org_img would be the same, were it not computed in half precision by some engines.
-        pixels = np.where(unknown[..., None], np.nan, apply(to_image, pose25d[..., :2]))
+        pixels = apply(to_image, pose25d[..., :2])
+        unknown = (confidence < self.settings.min_confidence) | (confidence == 0)
+        unknown |= ~in_image(pixels, frame)
+        pixels[unknown] = np.nan
         score = np.median(confidence, axis=1)
         depth = xyz = None
         if self.settings.lift == "network":
-            xyz = _onto_rays(answer["pose3d"] / _MILLIMETRES, pixels, camera)
+            xyz = _onto_rays(answer["pose3d"] / _MILLIMETRES, pixels, frame.camera)
         else:
             depth = np.where(unknown, np.nan, pose25d[..., 2])
         return Keypoints(

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Keypoints
-from ...body.skeleton import INDEX
+from ...body.skeleton import INDEX, LIMBS
+
+Array = NDArray[np.float64]
 
 MIN_SCORE = 0.5
 SAME_JOINT = 0.15
@@ -15,25 +17,41 @@ MAX_COVERED = 0.5
 """A body of which more joints belong to people kept already is one of them, or made of several."""
 SAME_FACE = 0.06
 """People whose faces are nearer than this part of the smaller one's size share one face."""
+ON_BONE = 0.075
+"""A joint nearer to somebody's bone than this part of the smaller one's size lies on him: 0.3 of a
+trunk, of which four make a size. Of the larger one's it would leave out who passes behind him."""
+MAX_ON_BONES = 0.7
+"""A body with so many of its joints on somebody else's is a second skeleton of his."""
 _FACE = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
 
 
+def certainty(keypoints: Keypoints) -> Array:
+    """(N,) how sure everything about a person is, 0 to 1: of two skeletons the better one's."""
+    known = np.maximum((keypoints.confidence > 0).sum(axis=1), 1)
+    joints = keypoints.confidence.sum(axis=1) / known
+    return np.asarray(keypoints.regions.score * keypoints.score * joints)
+
+
 def distinct(
-    keypoints: Keypoints, rank: NDArray[np.float64], min_score: NDArray[np.float64]
+    keypoints: Keypoints,
+    rank: Array,
+    min_score: Array,
+    newcomer: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.intp]:
     """Indices of the people to keep, best rank first.
 
     Taken in order of rank, a body is left out when the network doubts it, when it has the face of
     a person kept already (a half-sized skeleton on the upper body), or when its joints are
     mostly those of people kept already: the same person again, or a chimera with the head of one
-    and the legs of another.
+    and the legs of another. A newcomer must not lie on the body of anybody kept, either.
 
     Args:
         keypoints: N candidates.
         rank: (N,) which of two that exclude each other stays: the higher.
         min_score: (N,) the network's least score for a person.
+        newcomer: (N,) who must not lie on anybody kept; of people who cross, one may.
     """
-    size = keypoints.following.size.max(axis=1, initial=0)
+    pixels, size = keypoints.pixels, size_of(keypoints)
     kept: list[int] = []
     for candidate in np.argsort(-rank, kind="stable"):
         known = keypoints.confidence[candidate] > 0
@@ -42,12 +60,56 @@ def distinct(
         if not kept:
             kept.append(int(candidate))
             continue
-        offsets = keypoints.pixels[kept] - keypoints.pixels[candidate]
+        offsets = pixels[kept] - pixels[candidate]
         scale = np.minimum(size[kept], size[candidate])[:, None]
         distance = np.linalg.norm(offsets, axis=2) / np.maximum(scale, 1e-9)
         distance = np.where(np.isfinite(distance), distance, np.inf)
         covered = (distance.min(axis=0, initial=np.inf) < SAME_JOINT)[known]
         shares_face = (distance[:, _FACE].mean(axis=1) < SAME_FACE).any()
-        if covered.mean() <= MAX_COVERED and not shares_face:
+        if covered.mean() > MAX_COVERED or shares_face:
+            continue
+        one = slice(candidate, candidate + 1)
+        if newcomer is None or not (
+            newcomer[candidate]
+            and on_bodies(pixels[one], size[one], pixels[kept], size[kept]).any()
+        ):
             kept.append(int(candidate))
     return np.array(kept, np.intp)
+
+
+def size_of(keypoints: Keypoints) -> Array:
+    """(N,) how large people are in the image, in pixels."""
+    return np.asarray(keypoints.following.size.max(axis=1, initial=0))
+
+
+def on_bodies(pixels: Array, size: Array, others: Array, others_size: Array) -> NDArray[np.bool_]:
+    """Whether people lie on the body of one of some others, whichever joint where.
+
+    A second skeleton on one person is often turned by half a turn, or another size: its joints are
+    nowhere near those of their names, but most are near the bones.
+
+    Args:
+        pixels: (N, 34, 2) joints, NaN where unknown.
+        size: (N,) pixels.
+        others: (M, 34, 2) joints of those others.
+        others_size: (M,) pixels.
+
+    Returns:
+        (N,)
+    """
+    if not len(others):
+        return np.zeros(len(pixels), bool)
+    smaller = np.minimum(size[:, None], others_size)[..., None]
+    near = (_to_bones(pixels, others) < ON_BONE * smaller).sum(axis=2)
+    count = np.isfinite(pixels[..., 0]).sum(axis=1)[:, None]
+    return np.asarray((near >= MAX_ON_BONES * np.maximum(count, 1)).any(axis=1))
+
+
+def _to_bones(points: Array, bodies: Array) -> Array:
+    """(N, M, 34) pixels from each point (N, 34, 2) to the nearest bone of each body (M, 34, 2)."""
+    start, end = bodies[None, :, None, LIMBS[:, 0]], bodies[None, :, None, LIMBS[:, 1]]
+    along = end - start
+    offset = points[:, None, :, None] - start
+    share = (offset * along).sum(axis=-1) / np.maximum((along**2).sum(axis=-1), 1e-9)
+    apart = np.linalg.norm(offset - share.clip(0, 1)[..., None] * along, axis=-1)
+    return np.asarray(np.where(np.isfinite(apart), apart, np.inf).min(axis=-1))

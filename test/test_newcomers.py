@@ -1,0 +1,176 @@
+"""Who is published: people, each once, and of them what is in the image."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from bodypose3d_ros.body.people import Frame, Keypoints, Regions
+from bodypose3d_ros.body.skeleton import INDEX, JOINTS
+from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.networks import load_networks
+from bodypose3d_ros.perception.pipeline import Pipeline
+from bodypose3d_ros.perception.pose.second_look import confirmed, difference, look_in_mirror
+from bodypose3d_ros.perception.tracking.tracker import Tracker
+
+BODY = np.stack([np.linspace(-30, 30, 34), np.linspace(-100, 100, 34)], axis=1)
+"""Joints of somebody about 200 pixels high, about his middle."""
+SIDES_SWAPPED = [
+    INDEX[n.replace("left", "?").replace("right", "left").replace("?", "right")] for n in JOINTS
+]
+
+
+def seen(pixels, score=1.0, detector=1.0):
+    pixels = np.asarray(pixels, float)
+    count = len(pixels)
+    middle = np.nanmean(pixels, axis=1) if count else np.zeros((0, 2))
+    regions = Regions(middle, np.full((count, 2), 200.0), np.zeros(count), np.full(count, detector))
+    known = np.isfinite(pixels).all(axis=2)
+    return Keypoints(pixels, known * 0.9, np.full(count, score), regions, regions)
+
+
+class Eyes:
+    """A pose network of 200 pixel people that sees a body about the bright spot of the image.
+
+    ``drift``: how far, in pixels, it puts everything to the right, in the mirror, too.
+    """
+
+    def __init__(self, drift=0.0, score=1.0, score_in_mirror=1.0):
+        self.drift, self.scores = drift, [score, score_in_mirror]
+
+    def estimate(self, frame, regions):
+        y, x = np.unravel_index(frame.image[..., 0].argmax(), frame.image.shape[:2])
+        mirrored = x > frame.image.shape[1] / 2
+        body = (BODY * (-1, 1))[SIDES_SWAPPED] if mirrored else BODY
+        pixels = np.tile(body + (x + self.drift, y), (len(regions), 1, 1))
+        return replace(seen(pixels, self.scores[int(mirrored)]), regions=regions)
+
+
+@pytest.fixture
+def frame():
+    image = np.zeros((480, 640, 3), np.uint8)
+    image[240, 200] = 255
+    return Frame(image, None, 0)
+
+
+def confirmed_by(eyes, frame, detector=1.0):
+    return len(confirmed(eyes, frame, seen([BODY + (207.0, 243.0)], detector=detector)))
+
+
+def test_who_stays_where_he_is_in_the_mirror_is_somebody(frame):
+    assert confirmed_by(Eyes(), frame) == 1
+
+
+def test_who_moves_with_the_look_is_nobody(frame):
+    """Eight pixels this way, and that way in the mirror, are 0.08 of his size; 0.075 may be."""
+    assert confirmed_by(Eyes(drift=8.0), frame) == 0
+    assert confirmed_by(Eyes(drift=7.0), frame) == 1
+
+
+def test_the_less_sure_the_networks_are_the_less_he_may_move(frame):
+    """Half a doubt of the detector's weighs 0.035 of the size, a quarter of the network's 0.025."""
+    assert confirmed_by(Eyes(drift=3.9), frame, detector=0.5) == 1
+    assert confirmed_by(Eyes(drift=4.1), frame, detector=0.5) == 0
+    assert confirmed_by(Eyes(drift=4.9, score_in_mirror=0.75), frame) == 1
+    assert confirmed_by(Eyes(drift=5.1, score_in_mirror=0.75), frame) == 0
+    assert confirmed_by(Eyes(drift=5.1, score=0.75), frame) == 0
+    assert confirmed_by(Eyes(score=0.49), frame) == 0
+    assert confirmed_by(Eyes(score_in_mirror=0.49), frame) == 0
+
+
+def test_whose_back_is_taken_for_his_front_is_the_same_person():
+    one = seen([BODY])
+    assert difference(one, seen([BODY[SIDES_SWAPPED]])) == 0
+    assert difference(one, seen([BODY + (10.0, 0)])) == pytest.approx(0.05)
+
+
+def test_people_without_limbs_in_view_are_compared_by_the_rest_and_nothing_is_nobody():
+    face = np.full_like(BODY, np.nan)
+    face[INDEX["nose"]] = face[INDEX["left_eye"]] = 10
+    assert difference(seen([face]), seen([face + (20.0, 0)])) == pytest.approx(0.1)
+    nothing = np.full_like(BODY, np.nan)
+    assert difference(replace(seen([BODY]), pixels=nothing[None]), seen([BODY])) == np.inf
+    nobody = seen(np.zeros((0, 34, 2)))
+    assert len(difference(nobody, nobody)) == 0
+
+
+# -- through the real network -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def networks():
+    with load_networks() as loaded:
+        yield loaded
+
+
+def first_frame(name):
+    return next(film.load(name).frames())
+
+
+def test_in_the_mirror_the_left_hand_is_still_the_left_one(networks):
+    frame = first_frame("one_person")
+    person = Regions.from_boxes(np.array([[190.0, 60, 450, 440]]))
+    seen = networks.pose.estimate(frame, person)
+    mirrored = look_in_mirror(networks.pose, frame, person)
+    wrist = INDEX["left_wrist"]
+    assert np.linalg.norm(seen.pixels[0, wrist] - mirrored.pixels[0, wrist]) < 8
+    assert difference(seen, mirrored) < 0.02
+    assert len(confirmed(networks.pose, frame, seen)) == 1
+
+
+def test_joints_outside_the_image_are_unknown(networks):
+    """A man without his head in the picture: it was found above it, with confidence 0.999."""
+    whole = first_frame("one_person")
+    top = int(film.load("one_person").pixels[0, 0, INDEX["neck"], 1])
+    frame = Frame(whole.image[top:].copy(), None, 0)
+    person = Regions.from_boxes(np.array([[190.0, 60 - top, 450, 440 - top]]))
+    keypoints = networks.pose.estimate(frame, person)
+    head = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
+    assert np.isnan(keypoints.pixels[0, head]).all()
+    assert (keypoints.confidence[0, head] == 0).all()
+    assert np.isnan(keypoints.world[0, head]).all()
+    assert (keypoints.pixels[0][np.isfinite(keypoints.pixels[0, :, 0])] >= -0.5).all()
+    assert (keypoints.confidence[0, [INDEX["left_hip"], INDEX["left_ankle"]]] > 0.5).all()
+
+
+class Counting:
+    """Another pose network, with the number of people of each look kept."""
+
+    def __init__(self, pose):
+        self.pose, self.looks = pose, []
+        self.shape, self.sure_score = pose.shape, pose.sure_score
+
+    def estimate(self, frame, regions):
+        self.looks.append(len(regions))
+        return self.pose.estimate(frame, regions)
+
+
+def test_only_newcomers_are_looked_at_more_than_once(networks):
+    pose = Counting(networks.pose)
+    pipeline = Pipeline(pose, networks.detector, Tracker(), live=True)
+    frames = list(film.load("one_person").frames())
+    looks = []
+    for frame in frames[:13]:
+        pose.looks.clear()
+        assert len(pipeline(frame)) == 1
+        looks.append(list(pose.looks))
+    # Found in two tiles, seen, again, in the mirror, and published; then followed.
+    assert looks[0] == [2, 1, 1, 1]
+    assert all(each[0] == 1 for each in looks[1:])
+    assert [1] in looks[1:]
+
+
+def test_a_person_cut_by_the_edge_of_the_image_is_found(networks):
+    whole = first_frame("one_person")
+    middle = int(film.load("one_person").pixels[0, 0, 0, 0])
+    half = whole.image[:, middle:].copy()
+    camera = whole.camera.from_hfov(half.shape[1], half.shape[0], 40)
+    assert len(networks.pipeline(None)(replace(whole, image=half, camera=camera))) == 1
+
+
+def test_a_picture_of_a_room_and_noise_hold_nobody(networks):
+    empty = first_frame("walk_through")
+    noise = np.random.default_rng(0).integers(0, 255, empty.image.shape, np.uint8)
+    for image in (empty.image, noise, cv2.blur(noise, (31, 31))):
+        assert len(networks.pipeline(None)(replace(empty, image=image))) == 0
