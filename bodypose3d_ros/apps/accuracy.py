@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..body.people import STATE_COASTING, Bodies, select
 from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS, known
-from ..media.film import ABSENT, OUTSIDE, VISIBLE, Film
+from ..media.film import VISIBLE, Film
 
 Array = NDArray[np.float64]
 
@@ -160,10 +160,10 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
     expected = found = invented = switches = 0
     for frame, everybody in sorted(estimates.items()):
         bodies = select(everybody, everybody.state != STATE_COASTING)
-        inside = ~np.isin(film.visibility[frame], (ABSENT, OUTSIDE))
+        inside = film.inside[frame]
         visible = (film.visibility[frame] == VISIBLE).sum(axis=1) >= _SEEN_ENOUGH
         expected += int(visible.sum())
-        matches = _match(film.pixels[frame], inside, bodies.pixels)
+        matches = match_people(film, frame, bodies)
         invented += len(bodies) - len(matches)
         for person, body in matches:
             found += int(visible[person])
@@ -211,6 +211,11 @@ def _mahalanobis(error: Array, covariance: Array) -> Array:
         solved = np.linalg.solve(covariance[both], error[both][..., None])[..., 0]
         squared[both] = (error[both] * solved).sum(axis=1)
     return squared
+
+
+def match_people(film: Film, frame: int, bodies: Bodies) -> list[tuple[int, int]]:
+    """Who of the estimates is who of the film: pairs of a person and an estimate."""
+    return _match(film.pixels[frame], film.inside[frame], bodies.pixels)
 
 
 def _match(truth: Array, inside: NDArray[np.bool_], pixels: Array) -> list[tuple[int, int]]:

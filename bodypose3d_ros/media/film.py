@@ -78,6 +78,11 @@ class Film:
         return self.camera.project(self.joints)
 
     @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(F, P, 34) whether each joint is in the image, hidden or not."""
+        return ~np.isin(self.visibility, (ABSENT, OUTSIDE))
+
+    @property
     def camera_in_world(self) -> tuple[list[float], list[float]]:
         """Where the camera stands: x y z in metres, and the quaternion x y z w."""
         back = self.rotation.T

@@ -91,7 +91,9 @@ BLAZEPOSE_FULL = ShapeModel(
 """BlazePose full. Stature: people of 1.79 and 1.68 m in the project's films are drawn 0.92 and
 0.985 times as large as they are, as if all were 1.65 m, times ``size_factor``. Size factor, its
 spread and the hips: eight calibrated photographs of motion-capture studios and three rendered
-bodies. Errors: the project's films and a film of four calibrated cameras."""
+bodies. Errors: the larger of what ``benchmarks.fit_noise`` finds on the project's films and of the
+same on a real film of a man on a treadmill, from four calibrated cameras, whose joints were
+triangulated."""
 
 TRUNK = [INDEX["pelvis"], INDEX["left_hip"], INDEX["right_hip"]]
 """The joints that ``raise_hips`` moves."""
