@@ -80,6 +80,7 @@ main.add_command(graph.record)
 main.add_command(graph.view)
 main.add_command(engine)
 main.add_command(rigs.fuse)
+main.add_command(rigs.calibrate_rig)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""``bodypose3d fuse``: the command for several cameras."""
+"""``bodypose3d fuse`` and ``calibrate-rig``: the commands for several cameras."""
 
 from __future__ import annotations
 
@@ -76,3 +76,112 @@ def fuse(
         )
         for path in written:
             click.echo(f"  {path}")
+
+
+@click.command("calibrate-rig")
+@click.option(
+    "--camera",
+    "cameras",
+    type=(str, click.Path(path_type=Path), click.Path(path_type=Path)),
+    multiple=True,
+    required=True,
+    metavar="NAME CALIBRATION FILM",
+    help="A camera: its name, its camera_calibration file, its film or folder. Once for each.",
+)
+@click.option(
+    "--times",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="When a film's images were taken, once for each camera: a line an image, seconds.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), metavar="HZ", help="Of pictures in folders."
+)
+@click.option(
+    "--distance",
+    type=(str, str, click.FloatRange(0, min_open=True)),
+    metavar="A B M",
+    help="Metres between two cameras.",
+)
+@click.option(
+    "--camera-height",
+    type=(str, click.FloatRange(0, min_open=True)),
+    metavar="A M",
+    help="A camera's height above the floor.",
+)
+@click.option(
+    "--stature", type=click.FloatRange(0.5, 2.5), metavar="M", help="How tall the people are."
+)
+@click.option("--fixed-frame", default="world", show_default=True, metavar="FRAME")
+@options_of(SETTINGS.values())
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to write.",
+)
+def calibrate_rig(
+    cameras: tuple[tuple[str, Path, Path], ...],
+    times: tuple[Path, ...],
+    rate: float | None,
+    fixed_frame: str,
+    folder: Path,
+    **options: Any,  # noqa: ANN401 - click's
+) -> None:
+    """Find where cameras stand from people who walk before them.
+
+    Writes rig.yaml for `fuse`, rig.launch.py for TF, and summary.json. The world stands on the
+    floor below the first camera, z up, x where it looks. Metres come from a distance, a camera's
+    height or the people's stature where one is given, else from the size people have on average.
+    """
+    from rich.console import Console
+
+    from ..media.feeds import of_films
+    from ..media.outputs import result
+    from ..perception.calibration.calibrate import Known, calibrate
+    from ..perception.networks import Options, load_networks
+    from . import calibrate_rig as work
+
+    known = _known(options, [name for name, _, _ in cameras])
+    chosen = Options().changed(options)
+    rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
+    films = [film for _, _, film in cameras]
+    feeds = of_films(rig, films, times, rate)
+    outputs = result(folder, work.FILES, [*films, *(path for _, path, _ in cameras)])
+    out, err = Console(), Console(stderr=True)
+    with load_networks(chosen) as networks, err.status("looking for people") as status:
+        views = {}
+        for feed in feeds:
+            status.update(f"looking for people in {feed.camera.name}")
+            views[feed.camera.name] = work.seen(networks, feed)
+        status.update("finding where the cameras stand")
+        calibration = calibrate(views, Known(**known))
+    work.write(rig, calibration, outputs)
+    out.print(work.table(calibration))
+    out.print(
+        f"Metres: {calibration.scale_source} (± {100 * calibration.scale_sigma:.0f} %). "
+        f"Up: {calibration.ground.source} (± {calibration.ground.degrees:.1f} degrees)."
+    )
+    for path in outputs.keep():
+        out.print(f"  {path}", soft_wrap=True)
+
+
+def _known(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """What gives the scale, taken out of the options.
+
+    Raises:
+        click.UsageError: More than one does, or it speaks of a camera that there is not.
+    """
+    known = {name: options.pop(name) for name in ("distance", "camera_height", "stature")}
+    if len(given := [name for name, value in known.items() if value is not None]) > 1:
+        raise click.UsageError(f"give one of --{', --'.join(given)}, not several")
+    if len(set(names)) < len(names):
+        raise click.UsageError("two cameras have the same name")
+    mentioned = [*(known["distance"] or ())[:2], *(known["camera_height"] or ())[:1]]
+    if foreign := [name for name in mentioned if name not in names]:
+        raise click.UsageError(f"{', '.join(foreign)} is none of the cameras {', '.join(names)}")
+    return known

@@ -1,0 +1,116 @@
+"""Cameras that see the same people, calibrated by them: a rig file, and how sure it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from ..body.camera import Camera
+from ..body.people import Bodies, Frame
+from ..media import rig, rig_launch
+from ..media.feeds import Feed
+from ..media.outputs import SUMMARY, Outputs, writing
+from ..media.rig import Rig, RigCamera
+from ..perception.calibration.calibrate import Calibration
+from ..perception.calibration.tracks import Recorded
+from ..perception.networks import Networks
+from ..perception.tracking.tracker import Tracker
+
+RIG, LAUNCH = "rig.yaml", "rig.launch.py"
+FILES = (RIG, LAUNCH, SUMMARY)
+
+
+def cameras_of(chosen: Sequence[tuple[str, Path]], fixed_frame: str) -> Rig:
+    """Cameras by name and calibration file, whose places are still to be found.
+
+    Raises:
+        CameraError: A calibration cannot be used.
+    """
+    return Rig(
+        fixed_frame,
+        tuple(RigCamera(name, Camera.from_yaml(path), np.eye(4), path) for name, path in chosen),
+    )
+
+
+def seen(networks: Networks, feed: Feed) -> Recorded:
+    """What one camera sees of whom, in its own optical frame."""
+    pipeline = networks.pipeline(Tracker())
+    stamps: list[int] = []
+    bodies: list[Bodies] = []
+    for frame in feed.frames():
+        own = Frame(frame.image, frame.camera, frame.stamp, frame.frame_id, frame.source)
+        stamps.append(frame.stamp)
+        bodies.append(pipeline(own))
+    return Recorded(feed.camera.camera, stamps, bodies)
+
+
+def found_rig(cameras: Rig, calibration: Calibration) -> Rig:
+    """The cameras at the places that were found."""
+    return Rig(
+        cameras.fixed_frame,
+        tuple(
+            RigCamera(
+                each.name, each.camera, calibration.cameras[each.name].place, each.calibration
+            )
+            for each in cameras.cameras
+        ),
+    )
+
+
+def write(cameras: Rig, calibration: Calibration, outputs: Outputs) -> None:
+    """Write the rig, the launch file and how sure it all is.
+
+    Raises:
+        WriteError: A file cannot be written.
+    """
+    found = found_rig(cameras, calibration)
+    rig.write(found, outputs.part(RIG))
+    rig_launch.write(found, outputs.part(LAUNCH))
+    path = outputs.part(SUMMARY)
+    content = {**summary(calibration), **outputs.description()}
+    with writing(path):
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def summary(calibration: Calibration) -> Mapping[str, Any]:
+    """How sure a calibration is, as ``summary.json`` has it."""
+    return {
+        "scale": {
+            "source": calibration.scale_source,
+            "sigma_percent": round(100 * calibration.scale_sigma, 1),
+        },
+        "up": {
+            "source": calibration.ground.source,
+            "sigma_degrees": round(calibration.ground.degrees, 2),
+        },
+        "cameras": {
+            name: {
+                "sigma_degrees": round(camera.degrees, 3),
+                "sigma_metres": round(camera.metres, 4),
+                "median_residual_pixels": round(camera.pixels, 2),
+                "person_moments": camera.moments,
+                "coverage": round(camera.coverage, 2),
+            }
+            for name, camera in calibration.cameras.items()
+        },
+    }
+
+
+def table(calibration: Calibration) -> Table:
+    """For the terminal."""
+    told = Table("camera", "direction ±", "position ±", "residual", "seen", "of the image")
+    for name, camera in calibration.cameras.items():
+        told.add_row(
+            name,
+            f"{camera.degrees:.2f} degrees",
+            f"{100 * camera.metres:.1f} cm",
+            f"{camera.pixels:.1f} px",
+            f"{camera.moments} times",
+            f"{100 * camera.coverage:.0f} %",
+        )
+    return told

@@ -1,0 +1,1 @@
+"""Where cameras stand, from the people who walk before them."""

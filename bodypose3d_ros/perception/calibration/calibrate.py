@@ -1,0 +1,231 @@
+"""Where cameras stand, and how sure that is, from people whom several of them see.
+
+Pairs of cameras are laid together by the bodies that both lifted (``relative``), all of them are
+adjusted to explain every keypoint (``adjust``), and people's feet, size and what is known besides
+make a world of it (``world``). How sure it is comes from doing it again without each quarter of the
+time (the jackknife; Efron & Tibshirani 1993, chapter 11): keypoints of neighbouring moments are
+wrong in the same way, so what they say of their own precision is too good.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ...errors import InputError
+from .adjust import Adjusted, Observations, adjust, observed
+from .relative import FEWEST, Pair, pair_of, spanned
+from .tracks import Recorded, Track, tracks_of
+from .world import Ground, bodies_of, frame_of, ground_of, stature_of
+
+Array = NDArray[np.float64]
+
+PRIOR_SIGMA, STATURE_SIGMA, KNOWN_SIGMA = 0.05, 0.03, 0.01
+"""Standard deviations of the scale: people of unknown size, of known stature, a measured length."""
+MOST_DEGREES = 3.0
+"""Standard deviation of a camera's direction beyond which it is not determined."""
+_BLOCKS = 4
+_CELLS = 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known besides the images; one of them at most gives the scale."""
+
+    stature: float | None = None
+    """Metres: how tall the people are."""
+    distance: tuple[str, str, float] | None = None
+    """Two cameras and the metres between them."""
+    camera_height: tuple[str, float] | None = None
+    """A camera and its metres above the floor."""
+
+
+@dataclass(frozen=True)
+class CameraFound:
+    """Where one camera stands, and how sure that is."""
+
+    place: Array
+    """(4, 4) from the optical frame to the world."""
+    degrees: float
+    """Standard deviation of its direction."""
+    metres: float
+    """Standard deviation of its position, that of the scale apart."""
+    pixels: float
+    """Median distance of keypoints from where the joints found should be."""
+    moments: int
+    """Person-moments in which it took part."""
+    coverage: float
+    """Part of the image, of 4 x 4 cells, in which people were seen."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A rig that was found."""
+
+    cameras: dict[str, CameraFound]
+    ground: Ground
+    scale_source: str
+    scale_sigma: float
+    """Standard deviation of the scale: of every length, relatively."""
+
+
+def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibration:
+    """Find where cameras stand.
+
+    Args:
+        views: What each camera saw, by its name; people tracked in each, on one clock.
+        known: What is known besides.
+
+    Raises:
+        InputError: It cannot be determined; the message says what is missing.
+    """
+    if len(views) < 2:
+        raise InputError("one camera alone has no place among others: give two or more")
+    names = list(views)
+    tracks = tracks_of(views)
+    pairs = [
+        pair
+        for first, second in itertools.combinations(range(len(views)), 2)
+        if (pair := pair_of(tracks, first, second)) is not None
+    ]
+    rough, _ = spanned(pairs, len(views))
+    if lost := [name for name, place in zip(names, rough, strict=True) if place is None]:
+        raise InputError(
+            f"{', '.join(lost)}: shares nobody with {names[0]} and those that do for {FEWEST} "
+            "moments: let somebody walk where both see them"
+        )
+    places = np.array([place for place in rough if place is not None])
+    observations = observed(tracks, _people(tracks, pairs), places)
+    if observations is None:
+        raise InputError("no two cameras agree on where anybody is: are the calibrations right?")
+    adjusted = adjust(observations, places)
+    ground = ground_of(bodies_of(adjusted))
+    if ground is None:
+        raise InputError("nobody's feet and shoulders are seen by two cameras: which way is up?")
+    scale, source, sigma = _scale(adjusted, ground, tracks, names, known)
+    degrees, metres = _spread(adjusted)
+    if max(degrees) > MOST_DEGREES:
+        worst = int(np.argmax(degrees))
+        raise InputError(
+            f"{names[worst]}: its direction is only known to {degrees[worst]:.1f} degrees: let "
+            "somebody walk about for longer, near and far from it, on all sides of the image"
+        )
+    ground = replace(ground, height=ground.height * scale)
+    world = frame_of(ground, np.eye(4))
+    cameras = {}
+    for number, (name, view) in enumerate(views.items()):
+        place = adjusted.places[number].copy()
+        place[:3, 3] *= scale
+        cameras[name] = CameraFound(
+            world @ place, degrees[number], metres[number] * scale, *_told(adjusted, number, view)
+        )
+    return Calibration(cameras, ground, source, sigma)
+
+
+def _people(tracks: Sequence[Track], pairs: Sequence[Pair]) -> list[list[int]]:
+    """Tracks of several views that are one person."""
+    group = list(range(len(tracks)))
+    for pair in pairs:
+        for a, b in pair.same:
+            old, new = group[b], group[a]
+            group = [new if each == old else each for each in group]
+    people = [[n for n, each in enumerate(group) if each == one] for one in sorted(set(group))]
+    return [person for person in people if len(person) > 1]
+
+
+def _scale(
+    adjusted: Adjusted, ground: Ground, tracks: Sequence[Track], names: list[str], known: Known
+) -> tuple[float, str, float]:
+    """Metres in a unit of what was adjusted, what says so, and the standard deviation."""
+    positions = dict(zip(names, adjusted.places[:, :3, 3], strict=True))
+    if known.distance is not None:
+        one, other, metres = known.distance
+        return (
+            metres / float(np.linalg.norm(positions[one] - positions[other])),
+            f"the distance of {one} and {other}",
+            KNOWN_SIGMA,
+        )
+    if known.camera_height is not None:
+        name, metres = known.camera_height
+        height = ground.height + float(positions[name] @ ground.up)
+        if height <= 0:
+            raise InputError(f"{name} would be below the floor: is its height above it right?")
+        return metres / height, f"the height of {name}", KNOWN_SIGMA
+    if known.stature is not None:
+        stature = stature_of(bodies_of(adjusted))
+        if stature is None:
+            raise InputError("too few arms and legs are seen to compare with the stature given")
+        return known.stature / stature, "the stature given", STATURE_SIGMA
+    return _lifted_scale(adjusted, tracks), "the size that people have on average", PRIOR_SIGMA
+
+
+def _lifted_scale(adjusted: Adjusted, tracks: Sequence[Track]) -> float:
+    """How much farther than adjusted the views themselves believe joints to be: the median."""
+    observations = adjusted.observations
+    inverse = np.linalg.inv(adjusted.places)[observations.view]
+    points = adjusted.points[observations.point]
+    seen = (inverse[:, :3, :3] @ points[..., None])[..., 0] + inverse[:, :3, 3]
+    joint = observations.joint[observations.point]
+    ratios = []
+    for track in tracks:
+        own = observations.view == track.view
+        depth = track.joints[observations.moment[own], joint[own], 2]
+        same = np.linalg.norm(
+            track.rays[observations.moment[own], joint[own]] - observations.ray[own], axis=1
+        )
+        ratios.append((depth / seen[own, 2])[same < 1e-9])
+    return float(np.nanmedian(np.concatenate(ratios)))
+
+
+def _spread(adjusted: Adjusted) -> tuple[list[float], list[float]]:
+    """Standard deviations of every camera's direction in degrees and of its position."""
+    moments = np.unique(adjusted.observations.moment)
+    rotations, positions = [], []
+    for block in np.array_split(moments, _BLOCKS):
+        kept = replace(adjusted.observations, start=adjusted.points).select(
+            ~np.isin(adjusted.observations.moment, block)
+        )
+        if len(np.unique(kept.view)) < len(adjusted.places):
+            return [180.0] * len(adjusted.places), [np.inf] * len(adjusted.places)
+        again = aligned(adjust(kept, adjusted.places).places, adjusted.places)
+        turn = adjusted.places[:, :3, :3].swapaxes(1, 2) @ again[:, :3, :3]
+        rotations.append(np.linalg.norm(Rotation.from_matrix(turn).as_rotvec(), axis=1))
+        positions.append(np.linalg.norm(again[:, :3, 3] - adjusted.places[:, :3, 3], axis=1))
+    factor = np.sqrt((_BLOCKS - 1) / _BLOCKS)
+    degrees = np.degrees(factor * np.sqrt((np.array(rotations) ** 2).sum(axis=0)))
+    metres = factor * np.sqrt((np.array(positions) ** 2).sum(axis=0))
+    return degrees.tolist(), metres.tolist()
+
+
+def aligned(places: Array, onto: Array) -> Array:
+    """Places (V, 4, 4) laid onto others: turned, moved and scaled as a whole."""
+    rotation = Rotation.from_matrix(
+        onto[:, :3, :3] @ places[:, :3, :3].swapaxes(1, 2)
+    ).mean().as_matrix()  # fmt: skip
+    centers, others = places[:, :3, 3] @ rotation.T, onto[:, :3, 3]
+    middle, other_middle = centers.mean(axis=0), others.mean(axis=0)
+    off, other_off = centers - middle, others - other_middle
+    scale = (off * other_off).sum() / max((off**2).sum(), 1e-12)
+    laid = places.copy()
+    laid[:, :3, :3] = rotation @ places[:, :3, :3]
+    laid[:, :3, 3] = other_middle + scale * off
+    return laid
+
+
+def _told(adjusted: Adjusted, view: int, recorded: Recorded) -> tuple[float, int, float]:
+    """What a person wants to know of a camera: pixels off, person-moments, coverage."""
+    observations: Observations = adjusted.observations
+    own = observations.view == view
+    camera = recorded.camera
+    focal = float(np.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]))
+    pixels = float(np.median(np.linalg.norm(adjusted.residuals[own], axis=1))) * focal
+    bodies = len(np.unique(observations.body[observations.point[own]]))
+    rays = np.concatenate([observations.ray[own], np.ones((own.sum(), 1))], axis=1)
+    at = camera.project(rays) / (camera.width, camera.height)
+    cells = np.unique(np.clip(at * _CELLS, 0, _CELLS - 1).astype(int), axis=0)
+    return pixels, bodies, len(cells) / _CELLS**2

@@ -1,0 +1,161 @@
+"""Cameras find their places by the people they see, say how sure they are, and refuse to guess."""
+
+import ast
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+import cell_sightings as cell
+from bodypose3d_ros.apps import calibrate_rig
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.media import rig, rig_launch
+from bodypose3d_ros.media.outputs import result
+from bodypose3d_ros.media.rig import Rig, RigCamera
+from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
+from bodypose3d_ros.perception.calibration.tracks import Recorded
+
+NAMES = ("cell_front", "cell_left", "cell_right")
+WALK = range(0, 90, 3)
+SIZE = 1.05  # every view believes in people so much too large
+
+
+def recorded(name, numbers=WALK, people=(0, 1)):
+    shown = cell.FILMS[name]
+    # cell_right shoots at 10 Hz, 40 ms late: its own frames at about the same times
+    own = sorted({min(round(n * shown.rate / 15), len(shown) - 1) for n in numbers})
+    bodies = [cell.sighting(name, n, people, pixels=2.0, size=SIZE) for n in own]
+    ids = np.array(people, np.uint32) + 1
+    return Recorded(
+        shown.camera,
+        [shown.stamp(n) for n in own],
+        [replace(each, track_id=ids) for each in bodies],
+    )
+
+
+@pytest.fixture(scope="module")
+def views():
+    return {name: recorded(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def found(views):
+    return calibrate(views, Known(camera_height=("cell_front", 2.3)))
+
+
+def true_places():
+    return np.array([cell.PLACES[name] for name in NAMES])
+
+
+def between(places):
+    """Metres from cell_front to cell_left."""
+    return np.linalg.norm(places["cell_front"][:3, 3] - places["cell_left"][:3, 3])
+
+
+def test_directions_and_positions_are_found(found):
+    places = np.array([camera.place for camera in found.cameras.values()])
+    laid = aligned(places, true_places())
+    turned = Rotation.from_matrix(laid[:, :3, :3].swapaxes(1, 2) @ true_places()[:, :3, :3])
+    assert np.degrees(turned.magnitude()).max() < 0.3
+    # One per cent of the cell's 7 metres.
+    assert np.linalg.norm(laid[:, :3, 3] - true_places()[:, :3, 3], axis=1).max() < 0.07
+
+
+def test_the_world_stands_on_the_floor_and_is_of_the_right_size(found):
+    places = {name: camera.place for name, camera in found.cameras.items()}
+    heights = [places[name][2, 3] for name in NAMES]
+    # Half a degree of the floor's tilt are 4 cm over 5 metres.
+    assert_allclose(heights, [2.3, 2.1, 2.2], atol=0.08)
+    truth = cell.PLACES
+    between = [
+        np.linalg.norm(p["cell_front"][:3, 3] - p["cell_left"][:3, 3]) for p in (places, truth)
+    ]
+    assert_allclose(between[0], between[1], rtol=0.03)
+    assert found.ground.source == "the floor under people's feet"
+
+
+def test_it_says_how_sure_it_is(found):
+    for camera in found.cameras.values():
+        assert 0 < camera.degrees < 0.5
+        assert 0 < camera.metres < 0.1
+        assert 0.5 < camera.pixels < 4, "keypoints were 2 pixels off on each axis"
+        assert 0.2 < camera.coverage <= 1
+
+
+def test_without_a_known_length_people_are_of_the_size_that_views_believe_in(views):
+    known = calibrate({name: views[name] for name in NAMES[:2]}).cameras
+    places = {name: camera.place for name, camera in known.items()}
+    assert_allclose(between(places) / between(cell.PLACES), SIZE, rtol=0.02)
+
+
+def test_a_camera_that_shares_nobody_is_refused_by_name(views):
+    alone = recorded("cell_left")
+    later = replace(alone, stamps=[stamp + 10**11 for stamp in alone.stamps])
+    with pytest.raises(InputError, match=r"cell_left: shares nobody with cell_front"):
+        calibrate({"cell_front": views["cell_front"], "cell_left": later})
+
+
+def test_two_people_are_not_taken_for_one():
+    he, she = recorded("cell_front", people=(0,)), recorded("cell_left", people=(1,))
+    with pytest.raises(InputError, match=r"shares nobody|is only known to"):
+        calibrate({"cell_front": he, "cell_left": she})
+
+
+def test_too_little_time_is_refused():
+    few = {name: recorded(name, range(0, 20, 4)) for name in NAMES[:2]}
+    with pytest.raises(InputError, match="let somebody walk where both see them"):
+        calibrate(few)
+
+
+def test_one_camera_is_refused(views):
+    with pytest.raises(InputError, match="one camera alone"):
+        calibrate({"cell_front": views["cell_front"]})
+
+
+def test_what_is_written_is_a_rig_and_a_launch_file(found, tmp_path):
+    from test_fuse import calibration
+
+    chosen = []
+    for name in NAMES:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps(calibration(cell.FILMS[name].camera)))
+        chosen.append((name, path))
+    outputs = result(tmp_path / "out", calibrate_rig.FILES)
+    calibrate_rig.write(calibrate_rig.cameras_of(chosen, "cell"), found, outputs)
+    outputs.keep()
+    again = rig.read(tmp_path / "out" / "rig.yaml")
+    assert again.fixed_frame == "cell"
+    assert_allclose(again.cameras[1].place, found.cameras["cell_left"].place, atol=1e-5)
+    text = (tmp_path / "out" / "rig.launch.py").read_text()
+    ast.parse(text)
+    assert text.count("static_transform_publisher") == 3
+    assert "'--frame-id', 'cell', '--child-frame-id', 'cell_left_optical_frame'" in text
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["cameras"]["cell_left"]["sigma_degrees"] < 0.5
+
+
+def test_the_launch_file_says_where_a_camera_stands(tmp_path):
+    camera = RigCamera("a", cell.FILMS["cell_left"].camera, cell.PLACES["cell_left"])
+    rig_launch.write(Rig("map", (camera,)), tmp_path / "rig.launch.py")
+    text = (tmp_path / "rig.launch.py").read_text()
+    assert "'--x', '-3.500000', '--y', '-0.400000', '--z', '2.100000'" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--stature", "1.8", "--distance", "a", "b", "2"], "give one of"),
+        (["--distance", "a", "c", "2"], "c is none of the cameras a, b"),
+        (["--camera-height", "c", "2"], "c is none of the cameras a, b"),
+    ],
+)
+def test_what_contradicts_itself_is_wrong_usage(arguments, says):
+    cameras = ["--camera", "a", "a.yaml", "a.mp4", "--camera", "b", "b.yaml", "b.mp4"]
+    done = CliRunner().invoke(main, ["calibrate-rig", *cameras, *arguments])
+    assert done.exit_code == 2
+    assert says in " ".join(done.output.split())
