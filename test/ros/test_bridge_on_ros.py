@@ -96,9 +96,13 @@ def test_every_image_is_told_and_when_poses_stop_so_is_nothing_old(graph, node, 
     assert [stamp_of(message) for message in _of_people(heard)] == stamps
     assert {message.header.frame_id for message in _of_people(heard)} == {FRAME}
     if output == "humans":
-        assert heard[-1].ids == []
-        topics = [name for name, _ in graph.node.get_topic_names_and_types()]
-        assert not [name for name in topics if name.startswith("/humans/bodies/b")]
+        graph.wait(lambda: heard[-1].ids == [])
+        graph.wait(lambda: not _topics_of_bodies(graph))
+
+
+def _topics_of_bodies(graph):
+    topics = graph.node.get_topic_names_and_types()
+    return [name for name, _ in topics if name.startswith("/humans/bodies/b")]
 
 
 def _of_people(heard):
