@@ -18,14 +18,22 @@ ARGUMENTS = (
     ("namespace", "", "Of the node."),
     ("params_file", str(SHARE / "config" / "bodypose3d.yaml"), "Its parameters."),
     ("image_transport", "raw", "raw or compressed; goes before the parameters file."),
-    ("target_frame", "", "The frame of poses and TF; goes before the parameters file when set."),
+    ("depth", "depth", "Depth topic, registered to the image, read when depth_transport is set."),
+    ("depth_camera_info", "depth_camera_info", "The depth images' calibration, if of their own."),
+    ("depth_transport", "", "none, raw or compressedDepth."),
+    ("target_frame", "", "The frame of poses and TF."),
+    ("fixed_frame", "", "The frame people are tracked in, odom or map where the robot moves."),
+    ("floor_frame", "", "A frame whose z = 0 people stand on."),
+    ("tf_prefix", "", "What TF frames begin with, where several nodes send some."),
     ("use_sim_time", "false", "Take the time from /clock."),
     ("log_level", "info", "debug, info, warn, error or fatal."),
     ("outputs", "", "What else tells who is there: people points cloud collision_objects ..."),
     ("outputs_frame", "", "The frame of those outputs; empty: that of the poses."),
     ("rviz", "false", "Open RViz beside it."),
-    ("fixed_frame", "", "RViz's, z up; empty: target_frame, else camera_link."),
+    ("rviz_frame", "", "RViz's, z up; empty: target_frame, else camera_link."),
 )
+# These go before the parameters file when they are set.
+PARAMETERS = ("depth_transport", "target_frame", "fixed_frame", "floor_frame", "tf_prefix")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -46,8 +54,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
         "use_sim_time": use_sim_time,
         "image_transport": chosen["image_transport"],
     }
-    if chosen["target_frame"]:
-        parameters["target_frame"] = chosen["target_frame"]
+    parameters |= {name: chosen[name] for name in PARAMETERS if chosen[name]}
     node = Node(
         package="bodypose3d_ros",
         executable="bodypose3d_node",
@@ -59,16 +66,19 @@ def _nodes(context: LaunchContext) -> list[Node]:
             ("image/compressed", f"{image}/compressed"),
             ("camera_info", camera_info),
             ("detections", chosen["detections"]),
+            ("depth", chosen["depth"]),
+            ("depth/compressedDepth", f"{chosen['depth']}/compressedDepth"),
+            ("depth_camera_info", chosen["depth_camera_info"]),
         ],
         arguments=["--ros-args", "--log-level", f"bodypose3d:={chosen['log_level']}"],
         output="screen",
     )
-    fixed_frame = chosen["fixed_frame"] or chosen["target_frame"] or "camera_link"
+    rviz_frame = chosen["rviz_frame"] or chosen["target_frame"] or "camera_link"
     rviz = Node(
         package="rviz2",
         executable="rviz2",
         namespace=chosen["namespace"],
-        arguments=["-d", str(SHARE / "rviz" / "bodypose3d.rviz"), "-f", fixed_frame],
+        arguments=["-d", str(SHARE / "rviz" / "bodypose3d.rviz"), "-f", rviz_frame],
         parameters=[{"use_sim_time": use_sim_time}],
         condition=IfCondition(chosen["rviz"]),
     )

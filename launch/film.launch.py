@@ -42,6 +42,6 @@ def generate_launch_description() -> LaunchDescription:
     )
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(HERE / "bodypose3d.launch.py")),
-        launch_arguments={"image": "/camera/image_raw", "fixed_frame": "world"}.items(),
+        launch_arguments={"image": "/camera/image_raw", "rviz_frame": "world"}.items(),
     )
     return LaunchDescription([film, rate, *memory, camera, node])

@@ -2,7 +2,22 @@
 
 import pytest
 
+import node_alone
 import ros_network
+
+
+@pytest.fixture
+def alone():
+    """Starts nodes without anything around them: see node_alone."""
+    nodes = []
+
+    def starter(**parameters):
+        nodes.append(node_alone.Node(**parameters))
+        return nodes[-1]
+
+    yield starter
+    for node in nodes:
+        node.core.cleanup()
 
 
 @pytest.fixture

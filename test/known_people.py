@@ -29,7 +29,9 @@ class KnownPeople:
         self.ended: tuple[int, ...] = ()
         self.milliseconds = {"network": 0.0}
         self.pose = SimpleNamespace(engine=SimpleNamespace(description="none"))
+        self.tracker = None
         self.frames: list[tuple[int, object]] = []
+        self.seen: list[object] = []
         self.resets = 0
         self.closed = False
         self._seconds = seconds
@@ -41,6 +43,7 @@ class KnownPeople:
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
         time.sleep(self._seconds)
         self.frames.append((frame.stamp, boxes))
+        self.seen.append(frame)
         blue, decimetres, _ = (int(value) for value in frame.image[0, 0])
         count = round(blue / 50)
         places = np.array([[n * 1.0, 0.0, decimetres / 10 + n] for n in range(count)])

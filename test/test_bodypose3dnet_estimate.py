@@ -13,7 +13,7 @@ from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.media import film
 from bodypose3d_ros.node.core import Core
-from bodypose3d_ros.node.interface import POSES
+from bodypose3d_ros.node.interface import CAMERA_INFO, POSES
 from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.wire.messages import Messages, bodies_of
 from bodypose3d_ros.wire.typestore import ros_types
@@ -110,7 +110,7 @@ def test_the_node_says_the_same(network):
     core.activate()
     for stamp in range(IMAGES):
         header = messages.header(stamp, "camera")
-        core.camera_info(messages.camera_info(camera, header))
+        core.inputs()[CAMERA_INFO](messages.camera_info(camera, header))
         core.image(messages.image(picture, header))
         end = time.monotonic() + 60
         while len(host.poses) == stamp and time.monotonic() < end:

@@ -30,9 +30,15 @@ def tf(parent, child, translation, rotation=(0, 0, 0), seconds=0.0):
 
 
 @pytest.fixture
-def buffer():
+def texts():
+    """What the buffer has said."""
+    return []
+
+
+@pytest.fixture
+def buffer(texts):
     """A camera on a robot that drives along x and turns from 10 s to 12 s, in a map."""
-    buffer = FrameBuffer()
+    buffer = FrameBuffer(lambda level, text: texts.append(text))
     buffer.add(tf("base", "camera", (0, 0, 1)), static=True)
     buffer.add(tf("map", "base", (0, 0, 0), seconds=10))
     buffer.add(tf("map", "base", (4, 0, 0), TURN, seconds=12))
@@ -83,10 +89,62 @@ def test_frames_that_do_not_meet_are_named(buffer):
         buffer.lookup("moon", "camera", 11 * SECOND)
 
 
-def test_a_loop_of_frames_ends(buffer):
-    buffer.add(tf("camera", "map", (0, 0, 0)), static=True)
+@pytest.mark.parametrize(
+    ("parent", "child", "says"),
+    [("camera", "map", "in a loop"), ("map", "map", "in a loop"), ("", "base", "no name")],
+)
+def test_frames_that_make_no_tree_are_dropped_and_counted(parent, child, says, buffer, texts):
+    for _ in range(2):
+        buffer.add(tf(parent, child, (0, 0, 0)), static=True)
+    assert buffer.dropped == 2
+    (text,) = texts
+    assert says in text
+    assert moved(buffer.lookup("map", "camera", 10 * SECOND), (1, 0, 0)) == pytest.approx((1, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("rotation", (0.0, 0.0, 0.0, 0.0), "no unit quaternion"),
+        ("rotation", (0.0, 0.0, 0.0, 1.1), "no unit quaternion"),
+        ("rotation", (np.nan, 0.0, 0.0, 1.0), "not a number"),
+        ("translation", (0.0, np.inf, 0.0), "not a number"),
+    ],
+)
+def test_what_is_no_transform_is_dropped_and_counted(buffer, texts, field, value, says):
+    """Somebody's frame that has nothing to do with ours must not end the node."""
+    message = tf("map", "base", (0, 0, 0), seconds=11)
+    for name, number in zip("xyzw", value, strict=False):
+        setattr(getattr(message.transforms[0].transform, field), name, number)
+    good = tf("map", "other", (1, 0, 0), seconds=11).transforms
+    message.transforms.extend(good)
+    buffer.add(message)
+    assert buffer.dropped == 1
+    assert says in texts[0]
+    buffer.lookup("map", "base", 11 * SECOND)
+    buffer.lookup("map", "other", 11 * SECOND)
+
+
+def test_ros_1s_leading_slashes_are_taken_off(buffer):
+    buffer.add(tf("/base", "/hand", (1, 0, 0)), static=True)
+    buffer.lookup("map", "hand", 11 * SECOND)
+
+
+def test_after_frames_of_the_future_those_of_now_count_again(buffer, texts):
+    """A clock that was an hour ahead for a moment."""
+    buffer.add(tf("map", "base", (9, 9, 9), seconds=3612))
+    for seconds in (12, 13, 14):
+        buffer.add(tf("map", "base", (0, 0, 0), seconds=seconds))
+    assert moved(buffer.lookup("map", "base", 13 * SECOND), (0, 0, 0)) == pytest.approx((0, 0, 0))
+    (text,) = texts
+    assert "'base' was more than 10 s ahead" in text
+
+
+def test_when_time_begins_anew_only_what_does_not_move_is_kept(buffer):
+    buffer.clear()
+    buffer.lookup("base", "camera", 0)
     with pytest.raises(TransformError):
-        buffer.lookup("moon", "camera", 11 * SECOND)
+        buffer.lookup("map", "camera", 11 * SECOND)
 
 
 def test_what_is_older_than_ten_seconds_is_forgotten(buffer):

@@ -7,7 +7,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.people import SCALE_LIMBS, STATE_TRACKED, Bodies, nearest, select
+from bodypose3d_ros.body.people import (
+    SCALE_LIMBS,
+    STATE_COASTING,
+    STATE_TRACKED,
+    Bodies,
+    nearest,
+    select,
+)
 from bodypose3d_ros.body.skeleton import INDEX, JOINTS, SIDES
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.wire.messages import Messages, bodies_of
@@ -241,3 +248,38 @@ def test_a_count_of_people_that_cannot_be_there_reserves_no_memory():
 def test_big_endian_is_refused_by_name():
     with pytest.raises(InputError, match="little-endian"):
         read(b"\x00\x00\x00\x00" + bytes(40))
+
+
+def test_who_is_only_predicted_has_no_part_in_the_image_and_fainter_markers():
+    seen = people((0, 0, 3))
+    coasting = replace(
+        seen, pixels=np.full((1, 34, 2), np.nan), state=np.array([STATE_COASTING], np.uint8)
+    )
+    (pose,) = pose_array(coasting).poses
+    roi = pose.roi
+    assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (0, 0, 0, 0)
+    bright, faint = (
+        MESSAGES.markers(who, HEADER).markers[0].colors[0].a for who in (seen, coasting)
+    )
+    assert faint < bright / 2
+
+
+def test_who_is_not_tracked_gets_markers_of_their_own_but_no_frames():
+    """Nobody could tell whose frame body_0 is."""
+    two = replace(people(*PLACES), track_id=np.zeros(2, np.uint32))
+    markers = through_cdr(MESSAGES.markers(two, HEADER)).markers
+    assert sorted({marker.id for marker in markers}) == [1, 2]
+    assert {marker.text for marker in markers} == {""}
+    assert through_cdr(MESSAGES.transforms(two, HEADER)).transforms == []
+
+
+def test_who_has_no_known_joint_is_not_drawn():
+    nowhere = replace(people((0, 0, 3)), joints=np.full((1, 34, 3), np.nan))
+    assert MESSAGES.markers(nowhere, HEADER).markers == []
+
+
+def test_markers_may_end_by_themselves():
+    (joints, *_) = through_cdr(
+        MESSAGES.markers(people((0, 0, 3)), HEADER, lifetime=1_500_000_000)
+    ).markers
+    assert (joints.lifetime.sec, joints.lifetime.nanosec) == (1, 500_000_000)

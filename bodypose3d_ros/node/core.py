@@ -1,45 +1,38 @@
 """What the node does, whatever carries its messages: images in, people out.
 
-A host (rclpy, or our own DDS runtime) brings messages to the methods ``image``, ``camera_info``
-and ``detections``, which only store; ``estimation`` publishes through it, in one worker thread.
-``configure``, ``activate``, ``deactivate`` and ``cleanup`` are those of a managed node.
+A host (rclpy, or our own DDS runtime) brings messages to ``inputs``, whose methods only store;
+``estimation`` publishes through it, in one worker thread. ``configure``, ``activate``,
+``deactivate`` and ``cleanup`` are those of a managed node.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections import OrderedDict
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from ..errors import Bodypose3dError
+from ..errors import Bodypose3dError, InputError
 from ..perception import networks
-from ..perception.detection import Boxes
 from ..perception.tracking.tracker import Tracker
 from ..wire.messages import Lookup, Message, Messages
 from ..wire.stamps import stamp_of
-from . import heap
-from .detections import boxes
-from .diagnostics import Diagnostics, Report
+from . import heap, interface
+from .diagnostics import Diagnostics, Report, State
 from .estimation import Estimation
 from .host import Host
-from .interface import MARKERS
+from .inputs import UNSEEN, Inputs, Shot
+from .interface import ALIVE, MARKERS, Topic
 from .parameters import Parameters
 from .worker import Worker
 
-# Images that wait for their detections, when those come from elsewhere.
-_IMAGES_KEPT = 30
+# Stamps that builtin_interfaces/Time can hold, with room for a wait before and after them.
+_STAMPS = 0, (2**31 - 3600) * 10**9
+# So many images in a row that fail for no known reason: the next ones will, too.
+_MOST_DEFECTS = 10
 
 Loader = Callable[[networks.Options], networks.Networks]
-
-
-@dataclass(frozen=True)
-class _Work:
-    """One image and, when they come from elsewhere, where people are in it."""
-
-    image: Message
-    boxes: Boxes | None = None
 
 
 class Core:
@@ -53,17 +46,15 @@ class Core:
         self.messages = Messages(lookup)
         """Builds messages of the host's classes."""
         self._diagnostics = Diagnostics()
+        self._inputs = Inputs(lambda: self.parameters, self._put, self._unmatched)
         self._networks: networks.Networks | None = None
         self._tracker = Tracker()
         """Outlives the networks: ids are not used twice, whatever the life cycle does."""
         self._estimation: Estimation | None = None
-        self._worker: Worker[_Work] | None = None
+        self._worker: Worker[Shot] | None = None
         self._dropped = 0
-        self._camera_infos: dict[str, Message] = {}
-        self._uncalibrated: _Work | None = None
-        """The newest image, when the CameraInfo of its frame has not come yet."""
-        self._image_frame: str | None = None
-        self._waiting_images: OrderedDict[int, Message] = OrderedDict()
+        self._defects = 0
+        self._said_nameless = False
 
     # -- life -------------------------------------------------------------------------------
 
@@ -80,8 +71,8 @@ class Core:
         self._host.log(logging.INFO, f"loading {model} ({p.perception.engine})")
         start = time.monotonic()
         self._networks = load(p.perception)
-        most = p.perception.max_people
-        pipeline = self._networks.pipeline(self._tracker, max_people=most, live=True)
+        most, tracker = p.perception.max_people, self._tracker if p.tracking else None
+        pipeline = self._networks.pipeline(tracker, max_people=most, live=True)
         self._estimation = Estimation(self._host, self.messages, pipeline, self._diagnostics)
         self._estimation.warm_up()
         seconds = time.monotonic() - start
@@ -89,6 +80,8 @@ class Core:
 
     def activate(self) -> None:
         """Begin to work on images."""
+        self._defects = 0
+        self._diagnostics.restart()
         self._worker = Worker(self._work, "estimation")
 
     def deactivate(self) -> None:
@@ -100,10 +93,9 @@ class Core:
             # RViz would show for ever what was seen last.
             header = self.messages.header(self._host.now(), "")
             self._host.publish(MARKERS, self.messages.no_markers(header))
-        self._waiting_images.clear()
-        self._uncalibrated = None
+        self._inputs.clear()
         if self._estimation is not None:
-            self._estimation.pipeline.reset()
+            self._estimation.reset()
 
     def cleanup(self) -> None:
         """Give the networks' memory back."""
@@ -122,7 +114,12 @@ class Core:
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""
         p, worker = self.parameters, self._worker
-        facts = {"model": p.perception.model, "target frame": p.target_frame}
+        facts = {
+            "model": p.perception.model,
+            "target frame": p.target_frame,
+            "fixed frame": p.fixed_frame or p.target_frame,
+            "images out of order": str(self._tracker.late),
+        }
         if self._estimation is not None:
             facts["engine"] = self._estimation.pipeline.pose.engine.description
             stages = self._estimation.milliseconds
@@ -131,20 +128,55 @@ class Core:
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),
             facts=facts,
+            waited_for=self._inputs.waited_for,
         )
+
+    def tell_alive(self) -> None:
+        """Publish whether the poses can be relied on now: for hosts to call often."""
+        state, reason = self._diagnostics.state(self.parameters.alive_timeout)
+        now, newest = self._host.now(), self._diagnostics.newest
+        age = math.inf if newest is None else (now - newest) / 1e9
+        if state < State.BLIND and age > self.parameters.alive_timeout:
+            state, reason = State.STALE, f"images are {age:.1f} s old when their poses leave"
+        header = self.messages.header(now, "")
+        text = "" if state is State.OK else reason
+        self._host.publish(ALIVE, self.messages.alive(header, int(state), age, text))
 
     # -- messages in: these only store ------------------------------------------------------
 
+    def inputs(self) -> dict[Topic, Callable[[Message], None]]:
+        """What takes the messages of each topic that the parameters ask for, TF left to hosts."""
+        p, inputs = self.parameters, self._inputs
+        compressed = p.image_transport == "compressed"
+        topics: dict[Topic, Callable[[Message], None]] = {
+            interface.IMAGE_COMPRESSED if compressed else interface.IMAGE: self.image,
+            interface.CAMERA_INFO: inputs.camera_info,
+            interface.CAMERA_INFO_LATCHED: inputs.camera_info,
+        }
+        if p.use_detections:
+            topics[interface.DETECTIONS] = inputs.detections
+        if p.uses_depth:
+            raw = p.depth_transport == "raw"
+            topics[interface.DEPTH if raw else interface.DEPTH_COMPRESSED] = inputs.depth
+            topics[interface.DEPTH_CAMERA_INFO] = inputs.depth_info
+        return topics
+
     def image(self, message: Message) -> None:
         """An ``Image`` or ``CompressedImage`` has come."""
-        self._diagnostics.received((self._host.now() - stamp_of(message)) / 1e9)
-        self._image_frame = str(message.header.frame_id)
-        if not self.parameters.use_detections:
-            self._put(_Work(message))
+        stamp = stamp_of(message)
+        self._diagnostics.received((self._host.now() - stamp) / 1e9)
+        first, last = _STAMPS
+        if not first <= stamp <= last:
+            self._skip(InputError(f"a stamp of {stamp / 1e9:.0f} s is no time: mend the camera's"))
             return
-        self._waiting_images[stamp_of(message)] = message
-        while len(self._waiting_images) > _IMAGES_KEPT:
-            self._waiting_images.popitem(last=False)
+        if not message.header.frame_id and not self._said_nameless:
+            self._said_nameless = True
+            self._host.log(
+                logging.WARNING,
+                "images come with an empty frame_id: name the camera's optical frame in its "
+                "driver, or TF and RViz cannot tell where people are",
+            )
+        self._inputs.image(message)
 
     def lost(self, count: int) -> None:
         """Images were lost between the camera and this node, so many more."""
@@ -155,39 +187,46 @@ class Core:
                 'docs/ros2.md, "Images that are lost", tells what helps',
             )
 
-    def camera_info(self, message: Message) -> None:
-        """A ``CameraInfo`` has come: the last one of a frame counts."""
-        self._camera_infos[message.header.frame_id] = message
-        work, self._uncalibrated = self._uncalibrated, None
-        if work is not None:
-            self._put(work)
-
     @property
     def lacks_camera_info(self) -> bool:
         """Images come, but no ``CameraInfo`` of their frame: perhaps it was latched long ago."""
-        return self._image_frame is not None and self._image_frame not in self._camera_infos
+        return self._inputs.lacks_camera_info
 
-    def detections(self, message: Message) -> None:
-        """A ``Detection2DArray`` has come: where people are in the image of its stamp."""
-        image = self._waiting_images.pop(stamp_of(message), None)
-        if image is not None:
-            self._put(_Work(image, boxes(message, self.parameters.detection_class)))
+    def _unmatched(self, kind: str) -> None:
+        # Detectors are often slower than cameras, depth cameras faster: that is no trouble.
+        if self._diagnostics.unmatched(kind, trouble=kind == UNSEEN):
+            self._host.log(
+                logging.WARNING,
+                f"{kind} have come (diagnostics count them): are their stamps the images' own, "
+                "and do they come within a second?",
+            )
 
-    def _put(self, work: _Work) -> None:
-        ready: _Work | None = work
-        if not (work.image.header.frame_id in self._camera_infos or self.parameters.hfov):
-            # Drivers publish an image first and its CameraInfo right behind it. Another image
-            # means that none comes: the worker says so of the one before.
-            ready, self._uncalibrated = self._uncalibrated, work
-        if self._worker is not None and ready is not None:
-            self._worker.put(ready)
+    def _put(self, shot: Shot) -> None:
+        if self._worker is not None:
+            self._worker.put(shot)
 
-    def _work(self, work: _Work) -> None:
-        """In the worker's thread."""
+    # -- work: in the worker's thread -------------------------------------------------------
+
+    def _work(self, shot: Shot) -> None:
         if self._estimation is None:
             return
+        p, tracker, restarts = self.parameters, self._tracker, self._tracker.restarts
+        tracker.coast_time, tracker.remember_time = p.coast_time, p.remember_time
         try:
-            self._estimation(work.image, dict(self._camera_infos), self.parameters, work.boxes)
+            self._estimation(shot, p)
         except Bodypose3dError as error:
+            self._skip(error)
+        except Exception as error:  # a defect, which costs this image but not the node
+            self._defects += 1
+            if self._defects == _MOST_DEFECTS:
+                raise
             if self._diagnostics.skipped(error):
-                self._host.log(logging.WARNING, f"image skipped: {error}")
+                self._host.log(logging.ERROR, traceback.format_exc())
+        else:
+            self._defects = 0
+        if tracker.restarts > restarts:
+            self._host.log(logging.WARNING, "the images' time jumped back: everybody is new")
+
+    def _skip(self, error: Bodypose3dError) -> None:
+        if self._diagnostics.skipped(error):
+            self._host.log(logging.WARNING, f"image skipped: {error}")

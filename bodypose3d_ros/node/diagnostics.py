@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
+
+from ..errors import Bodypose3dError
 
 # diagnostic_msgs/DiagnosticStatus
 OK, WARN, ERROR = range(3)
@@ -17,8 +20,25 @@ _WINDOW_S = 5.0
 _WINDOW_FRAMES = 600
 # The same kind of trouble is logged once in so long.
 _SAY_AGAIN_S = 60.0
+# Images come and no poses leave for so long: the node is blind.
+_BLIND_AFTER_S = 1.0
+# What is missing from time to time only, as depth at half the images' rate, is no trouble.
+_MISSING_AFTER_S = 0.8
 # What the node adds to what its networks take until the poses are out.
 _ADDED = "latency less network"
+
+
+class State(IntEnum):
+    """Alive.msg's constants."""
+
+    OK = 0
+    """Poses leave, with all they were to rest on."""
+    DEGRADED = 1
+    """Poses leave, but something is missing."""
+    BLIND = 2
+    """Images come, and no poses leave."""
+    STALE = 3
+    """What was last worked on is old."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +79,20 @@ class Diagnostics:
     """Counts what happens to frames. Any thread may tell."""
 
     def __init__(self) -> None:
+        self.newest: int | None = None
+        """The stamp of the newest image whose poses went out, nanoseconds."""
         self._lock = threading.Lock()
         self._received, self._published, self._skipped = _Events(), _Events(), _Events()
         self._added = _Events()
         self._stages: defaultdict[str, _Events] = defaultdict(_Events)
+        self._unmatched: Counter[str] = Counter()
+        self._trouble: dict[str, float] = {}
         self._lost = 0
         self._problem = ""
         self._last_problem = ""
-        self._said: dict[type[Exception], float] = {}
+        self._said: dict[object, float] = {}
+        self._there: dict[str, float] = {}
+        self._missing: dict[str, str] = {}
 
     def lost(self, count: int) -> bool:
         """Images were lost on the way here. Returns whether that is news."""
@@ -79,15 +105,30 @@ class Diagnostics:
         with self._lock:
             self._received.add(time.monotonic(), age * 1e3)
 
-    def published(self, latency: float, network: float) -> None:
+    def unmatched(self, kind: str, *, trouble: bool = False) -> bool:
+        """A message found no partner. Returns whether that should be said, again or at all.
+
+        Args:
+            kind: What it was.
+            trouble: It should have had one.
+        """
+        with self._lock:
+            self._unmatched[kind] += 1
+            if trouble:
+                self._trouble[kind] = time.monotonic()
+            return trouble and self._is_news(kind)
+
+    def published(self, stamp: int, latency: float, network: float) -> None:
         """Poses went out.
 
         Args:
-            latency: Seconds after their image's stamp.
-            network: Seconds of it that the networks ran.
+            stamp: Their image's, nanoseconds.
+            latency: Seconds after it.
+            network: Seconds of the latency that the networks ran.
         """
         with self._lock:
             now = time.monotonic()
+            self.newest = stamp
             self._published.add(now, latency * 1e3)
             self._added.add(now, (latency - network) * 1e3)
             self._problem = ""
@@ -102,25 +143,73 @@ class Diagnostics:
     def skipped(self, reason: Exception) -> bool:
         """An image could not be used. Returns whether that should be said, again or at all."""
         with self._lock:
-            now = time.monotonic()
-            self._skipped.add(now)
-            self._problem = self._last_problem = str(reason)
-            news = now - self._said.get(type(reason), -_SAY_AGAIN_S) >= _SAY_AGAIN_S
-            if news:
-                self._said[type(reason)] = now
-            return news
+            self._skipped.add(time.monotonic())
+            known = isinstance(reason, Bodypose3dError)
+            text = str(reason) if known else f"{type(reason).__name__}: {reason}"
+            self._problem = self._last_problem = text
+            return self._is_news(type(reason))
 
-    def report(self, *, stale_after: float, dropped: int, facts: dict[str, str]) -> Report:
+    def source(self, name: str, problem: str = "") -> bool:
+        """An image had something that its metres can rest on, or had not.
+
+        Args:
+            name: What: ``depth``, ``floor``.
+            problem: Why not; empty: it was there.
+
+        Returns:
+            Whether that it is missing should be said, again or at all.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if not problem:
+                self._there[name] = now
+                self._missing.pop(name, None)
+                return False
+            if now - self._there.setdefault(name, now) < _MISSING_AFTER_S:
+                return False
+            self._missing[name] = self._last_problem = f"metres without {name}: {problem}"
+            return self._is_news(name)
+
+    def restart(self) -> None:
+        """The node was activated: what was missing before is forgotten, counts are kept."""
+        with self._lock:
+            self._problem = ""
+            self._received.times.clear()
+            self._received.numbers.clear()
+            self._published.times.clear()
+            self._published.numbers.clear()
+            for seen in (self._there, self._missing, self._trouble):
+                seen.clear()
+
+    def state(self, patience: float) -> tuple[State, str]:
+        """How the node is now, in a word, and why.
+
+        Args:
+            patience: Seconds without images, or without poses, that are too many.
+        """
+        with self._lock:
+            return self._state(time.monotonic(), patience, patience)
+
+    def report(
+        self, *, stale_after: float, dropped: int, facts: dict[str, str], waited_for: str = ""
+    ) -> Report:
         """The state now.
 
         Args:
             stale_after: Seconds without an image that are too many.
             dropped: Images that were overtaken by newer ones.
             facts: What else to tell: the model, the engine.
+            waited_for: What the images that have come wait for.
         """
         with self._lock:
             now = time.monotonic()
-            level, message = self._summary(now, stale_after)
+            failing = bool(self._problem)
+            state, message = self._state(now, stale_after, 0.0 if failing else _BLIND_AFTER_S)
+            level = OK if state is State.OK else WARN
+            if state is State.BLIND and failing:
+                level = ERROR
+            elif state is State.BLIND and waited_for:
+                message += f": they wait for {waited_for}"
             values = {
                 "input rate (Hz)": f"{self._received.rate(now):.1f}",
                 "output rate (Hz)": f"{self._published.rate(now):.1f}",
@@ -131,6 +220,7 @@ class Diagnostics:
                 "images lost on the way": str(self._lost),
                 "images dropped for newer ones": str(dropped),
                 "images skipped": str(self._skipped.count),
+                **{kind: str(count) for kind, count in self._unmatched.items()},
                 "poses published": str(self._published.count),
                 "last problem": self._last_problem,
                 **facts,
@@ -143,12 +233,26 @@ class Diagnostics:
             }
             return Report(level, message, values)
 
-    def _summary(self, now: float, stale_after: float) -> tuple[int, str]:
-        if not self._received.count:
-            return WARN, "no image has come yet"
+    def _state(self, now: float, stale_after: float, blind_after: float) -> tuple[State, str]:
+        if not self._received.times:
+            return State.STALE, "no image has come yet"
         silence = now - self._received.times[-1]
         if silence > stale_after:
-            return WARN, f"no image for {silence:.0f} s"
-        if self._problem:
-            return ERROR, self._problem
-        return OK, f"{self._published.rate(now):.1f} Hz"
+            return State.STALE, f"no image for {silence:.1f} s"
+        if not self._published.times:
+            return State.BLIND, self._problem or "images come, but no poses have left yet"
+        blind = now - self._published.times[-1]
+        if blind > blind_after:
+            return State.BLIND, self._problem or f"images come, but no poses for {blind:.1f} s"
+        late = [kind for kind, when in self._trouble.items() if now - when < _WINDOW_S]
+        if self._missing or late:
+            return State.DEGRADED, "; ".join([*self._missing.values(), *late])
+        return State.OK, f"{self._published.rate(now):.1f} Hz"
+
+    def _is_news(self, what: object) -> bool:
+        """Whether that was not said lately."""
+        now = time.monotonic()
+        news = now - self._said.get(what, -_SAY_AGAIN_S) >= _SAY_AGAIN_S
+        if news:
+            self._said[what] = now
+        return news

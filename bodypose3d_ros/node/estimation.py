@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..body.camera import Camera, is_calibrated
+from ..body.depth import DepthImage
+from ..body.floor import Floor
 from ..body.people import Bodies, Frame, nearest, transform
 from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS
-from ..errors import CameraError
+from ..errors import Bodypose3dError, CameraError, InputError
 from ..media import overlay
-from ..perception.detection import Boxes
+from ..media.depth import registered
 from ..perception.pipeline import Pipeline
-from ..wire import images
-from ..wire.messages import Message, Messages
+from ..wire import depth, images
+from ..wire.messages import Messages, marker_ids
 from ..wire.pose_cdr import PoseCdr
-from ..wire.stamps import stamp_of
+from .detections import boxes
 from .diagnostics import Diagnostics
 from .host import Host
+from .inputs import Shot
 from .interface import MARKERS, OVERLAY, OVERLAY_COMPRESSED, POSE, POSES, TF
 from .parameters import Parameters
+from .transforms import inverse
+
+Array = NDArray[np.float64]
 
 _SOMEBODY = Bodies(
     joints=np.full((1, JOINT_COUNT, 3), np.nan),
@@ -30,6 +38,33 @@ _SOMEBODY = Bodies(
     score=np.zeros(1),
     scale_source=np.zeros(1, np.uint8),
 )
+# OpenCV's remap numbers pixels with 16 bits (SHRT_MAX).
+_LONGEST_SIDE = 32767
+# Markers live for three images, within these bounds, in nanoseconds.
+_LIFETIMES = 500_000_000, 5_000_000_000
+_IMAGES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the camera is, and where people are given, at an image's time."""
+
+    fixed_frame: str
+    """The frame that people are tracked in."""
+    target_frame: str
+    """The frame that they are published in."""
+    camera: Array | None
+    """(4, 4) from the optical frame to the fixed one; None: they are the same."""
+    target: Array | None
+    """(4, 4) from the fixed frame to the target; None: they are the same."""
+
+    @property
+    def viewpoint(self) -> Array:
+        """(3,) the camera in the target frame, metres."""
+        matrix = np.eye(4)
+        for step in (self.camera, self.target):
+            matrix = matrix if step is None else step @ matrix
+        return np.asarray(matrix[:3, 3])
 
 
 class Estimation:
@@ -44,8 +79,11 @@ class Estimation:
         self._host = host
         self._messages = messages
         self._diagnostics = diagnostics
-        self._ended: list[int] = []
-        """Ids whose markers have still to be deleted: their last images were skipped."""
+        self._fixed_frame: str | None = None
+        self._floor_known = True
+        self._shown: set[int] = set()
+        """Of whom there are markers."""
+        self._shown_at: int | None = None
 
     def warm_up(self) -> None:
         """Do once what only the first image has to wait for: imports."""
@@ -53,65 +91,140 @@ class Estimation:
         images.from_message(self._messages.image(np.zeros((2, 2, 3), np.uint8), header))
         PoseCdr(_SOMEBODY, 0, "", (2, 2)).array()
 
-    def __call__(
-        self,
-        message: Message,
-        camera_infos: Mapping[str, Message],
-        p: Parameters,
-        boxes: Boxes | None = None,
-    ) -> None:
+    def reset(self) -> None:
+        """Forget everybody."""
+        self.pipeline.reset()
+        self._fixed_frame = self._shown_at = None
+        self._shown.clear()
+
+    def __call__(self, shot: Shot, p: Parameters) -> None:
         """Estimate, publish, and only then look for newcomers for the next image.
 
         Args:
-            message: An ``Image`` or ``CompressedImage``.
-            camera_infos: The last ``CameraInfo`` of each frame.
+            shot: An image and what came with it.
             p: What the node is told to do.
-            boxes: Where people are, when somebody else detects them.
 
         Raises:
             Bodypose3dError: This image cannot be used; the next one may.
         """
-        frame = _frame(message, camera_infos, p)
-        bodies = self.pipeline.estimate(frame, boxes)
-        self._ended += self.pipeline.ended
-        self._publish_bodies(self._in_target_frame(bodies, frame, p), frame, p)
-        self._publish_overlay(frame, bodies, p)
-        if boxes is None:
+        frame = _frame(shot, p)
+        places = self._places(frame, p)
+        if self._fixed_frame not in (None, places.fixed_frame):
+            self.pipeline.reset()
+        self._fixed_frame = places.fixed_frame
+        frame = replace(
+            frame,
+            place=places.camera,
+            depth=self._depth(shot, frame.camera, p),
+            floor=self._floor(frame, p),
+        )
+        found = None if shot.detections is None else boxes(shot.detections, p.detection_class)
+        bodies = self.pipeline.estimate(frame, found)
+        if self.pipeline.tracker is None and places.camera is not None:
+            bodies = transform(bodies, places.camera)
+        published = bodies if places.target is None else transform(bodies, places.target)
+        self._publish_bodies(published, frame, places, p)
+        self._publish_overlay(frame, bodies, places)
+        if found is None:
             self.pipeline.search(frame)
         self.milliseconds = dict(self.pipeline.milliseconds)
         self._diagnostics.worked(self.milliseconds)
 
-    def _in_target_frame(self, bodies: Bodies, frame: Frame, p: Parameters) -> Bodies:
-        if p.target_frame in ("", frame.frame_id):
-            return bodies
-        matrix = self._host.lookup_transform(
-            p.target_frame, frame.frame_id, frame.stamp, p.transform_timeout
-        )
-        return transform(bodies, matrix)
+    # -- what metres rest on ----------------------------------------------------------------
 
-    def _publish_bodies(self, bodies: Bodies, frame: Frame, p: Parameters) -> None:
-        frame_id = p.target_frame or frame.frame_id
+    def _places(self, frame: Frame, p: Parameters) -> _Places:
+        """Looked up before anything else: without them nobody can be followed."""
+        own = frame.frame_id
+        target = p.target_frame or own
+        fixed = p.fixed_frame or target
+        camera = None if fixed == own else self._lookup(fixed, own, frame, p)
+        if target == fixed:
+            to_target = None
+        elif target == own and camera is not None:
+            to_target = inverse(camera)
+        else:
+            to_target = self._lookup(target, fixed, frame, p)
+        return _Places(fixed, target, camera, to_target)
+
+    def _lookup(self, target: str, source: str, frame: Frame, p: Parameters) -> Array:
+        return self._host.lookup_transform(target, source, frame.stamp, p.transform_timeout)
+
+    def _depth(self, shot: Shot, camera: Camera, p: Parameters) -> DepthImage | None:
+        if not p.uses_depth:
+            return None
+        try:
+            found = _depth_image(shot, camera, p)
+        except Bodypose3dError as error:
+            self._missing("depth", error)
+            return None
+        self._diagnostics.source("depth")
+        return found
+
+    def _floor(self, frame: Frame, p: Parameters) -> Floor | None:
+        sigma = math.radians(p.floor_tilt_sigma)
+        if p.floor_frame:
+            # Images do not wait again and again for a frame that nobody sends.
+            patience = p.transform_timeout if self._floor_known else 0.0
+            try:
+                matrix = self._host.lookup_transform(
+                    p.floor_frame, frame.frame_id, frame.stamp, patience
+                )
+                floor = _below(matrix, p.floor_frame)
+            except Bodypose3dError as error:
+                self._floor_known = False
+                self._missing("floor", error)
+            else:
+                self._floor_known = True
+                self._diagnostics.source("floor")
+                return replace(floor, tilt_sigma=sigma)
+        if p.camera_height:
+            mounted = Floor.from_mounting(p.camera_height, p.camera_pitch, p.camera_roll)
+            return replace(mounted, tilt_sigma=sigma)
+        return None
+
+    def _missing(self, name: str, why: Bodypose3dError) -> None:
+        if self._diagnostics.source(name, str(why)):
+            self._host.log(logging.WARNING, f"metres do without the {name}: {why}")
+
+    # -- out --------------------------------------------------------------------------------
+
+    def _publish_bodies(self, bodies: Bodies, frame: Frame, places: _Places, p: Parameters) -> None:
         size = (frame.camera.width, frame.camera.height)
-        poses = PoseCdr(bodies, frame.stamp, frame_id, size)
+        poses = PoseCdr(bodies, frame.stamp, places.target_frame, size)
         self._host.publish(POSES, poses.array())
         latency = (self._host.now() - frame.stamp) / 1e9
-        self._diagnostics.published(latency, self.pipeline.milliseconds.get("network", 0) / 1e3)
-        first = nearest(bodies)
+        network = self.pipeline.milliseconds.get("network", 0) / 1e3
+        self._diagnostics.published(frame.stamp, latency, network)
+        first = nearest(replace(bodies, joints=bodies.joints - places.viewpoint))
         if first is not None:
             self._host.publish(POSE, poses.pose(first))
-        header = self._messages.header(frame.stamp, frame_id)
+        header = self._messages.header(frame.stamp, places.target_frame)
         if p.publish_tf:
             joints = [INDEX[name] for name in p.tf_joints or JOINTS]
-            self._host.publish(TF, self._messages.transforms(bodies, header, joints))
+            tf = self._messages.transforms(bodies, header, joints, p.tf_prefix)
+            self._host.publish(TF, tf)
         if p.publish_markers:
-            self._host.publish(MARKERS, self._messages.markers(bodies, header, self._ended))
-        self._ended.clear()
+            ids = set(marker_ids(bodies).tolist())
+            gone, lifetime = sorted(self._shown - ids), self._lifetime(frame.stamp)
+            self._host.publish(MARKERS, self._messages.markers(bodies, header, gone, lifetime))
+            self._shown = ids
+        elif self._shown:
+            self._host.publish(MARKERS, self._messages.no_markers(header))
+            self._shown = set()
 
-    def _publish_overlay(self, frame: Frame, bodies: Bodies, p: Parameters) -> None:
+    def _lifetime(self, stamp: int) -> int:
+        gap = 0 if self._shown_at is None else stamp - self._shown_at
+        self._shown_at = stamp
+        shortest, longest = _LIFETIMES
+        return min(max(_IMAGES_SHOWN * gap, shortest), longest)
+
+    def _publish_overlay(self, frame: Frame, bodies: Bodies, places: _Places) -> None:
         raw, jpeg = self._host.subscribers(OVERLAY), self._host.subscribers(OVERLAY_COMPRESSED)
         if not raw and not jpeg:
             return
         header = self._messages.header(frame.stamp, frame.frame_id)
+        if places.camera is not None:  # its labels tell how far people are from the camera
+            bodies = transform(bodies, inverse(places.camera))
         canvas = overlay.draw(frame.image, bodies)
         if raw:
             self._host.publish(OVERLAY, self._messages.image(canvas, header))
@@ -120,24 +233,56 @@ class Estimation:
             self._host.publish(OVERLAY_COMPRESSED, self._messages.compressed_image(content, header))
 
 
-def _frame(message: Message, camera_infos: Mapping[str, Message], p: Parameters) -> Frame:
-    image = images.from_message(message)
-    frame_id = str(message.header.frame_id)
-    camera = _camera(camera_infos, frame_id, image, p)
-    return Frame(image, camera, stamp_of(message), frame_id)
+def _frame(shot: Shot, p: Parameters) -> Frame:
+    image = images.from_message(shot.image)
+    height, width = image.shape[:2]
+    if max(height, width) > _LONGEST_SIDE:
+        raise InputError(
+            f"an image of {width}x{height} pixels is too large: its sides may have "
+            f"{_LONGEST_SIDE} at most"
+        )
+    return Frame(image, _camera(shot, image, p), shot.stamp, shot.frame_id)
 
 
-def _camera(
-    camera_infos: Mapping[str, Message], frame_id: str, image: NDArray[np.uint8], p: Parameters
-) -> Camera:
-    info = camera_infos.get(frame_id)
+def _camera(shot: Shot, image: NDArray[np.uint8], p: Parameters) -> Camera:
+    info = shot.camera_infos.get(shot.frame_id)
     if info is not None and (is_calibrated(info) or not p.hfov):
         size = image.shape[1], image.shape[0]
         return Camera.from_camera_info(info, rectified=p.rectified, image_size=size)
     if p.hfov:
         return Camera.from_hfov(image.shape[1], image.shape[0], p.hfov)
-    others = ", ".join(map(repr, camera_infos)) or "none at all"
+    others = ", ".join(map(repr, shot.camera_infos)) or "none at all"
     raise CameraError(
-        f"no CameraInfo of the image's frame {frame_id!r} has come (there is: {others}): "
+        f"no CameraInfo of the image's frame {shot.frame_id!r} has come (there is: {others}): "
         "remap camera_info to the camera's, or set hfov"
     )
+
+
+def _depth_image(shot: Shot, camera: Camera, p: Parameters) -> DepthImage:
+    if shot.depth is None:
+        raise InputError(
+            "no depth image with the image's stamp has come: is the depth camera alive? "
+            "pairing_tolerance says how far apart stamps may be"
+        )
+    if (frame_id := str(shot.depth.header.frame_id)) != shot.frame_id:
+        raise InputError(
+            f"the depth image is of the frame {frame_id!r}, the image of {shot.frame_id!r}: take "
+            "the topic that is registered to the image (aligned_depth_to_color, depth_registered)"
+        )
+    values = depth.from_message(shot.depth)
+    if shot.depth_info is None:
+        return registered(values, camera)
+    size = values.shape[1], values.shape[0]
+    own = Camera.from_camera_info(shot.depth_info, rectified=p.rectified, image_size=size)
+    own.check_size(*size)
+    return DepthImage(values, own)
+
+
+def _below(matrix: Array, frame_id: str) -> Floor:
+    """The floor z = 0 of a frame that ``matrix`` (4, 4) maps points of the optical frame to."""
+    height = float(matrix[2, 3])
+    if height <= 0:
+        raise InputError(
+            f"the camera is {-height:.2f} m below z = 0 of {frame_id!r}: is that the floor?"
+        )
+    return Floor(np.array(matrix[2, :3]), height)

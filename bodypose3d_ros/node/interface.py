@@ -44,12 +44,31 @@ DETECTIONS = Topic(
     SENSOR_DATA,
     "Where people are, from any detector, read when `detections` is set.",
 )
+DEPTH = Topic(
+    "depth",
+    "sensor_msgs/msg/Image",
+    SENSOR_DATA,
+    "How far what the camera sees is (16UC1, 32FC1), registered to the image; read when "
+    "`depth_transport` is `raw`.",
+)
+DEPTH_COMPRESSED = Topic(
+    "depth/compressedDepth",
+    "sensor_msgs/msg/CompressedImage",
+    SENSOR_DATA,
+    "The same as PNG, read instead when `depth_transport` is `compressedDepth`.",
+)
+DEPTH_CAMERA_INFO = Topic(
+    "depth_camera_info",
+    CAMERA_INFO.type,
+    SENSOR_DATA,
+    "The depth images' calibration; without it they are the image's, of whatever resolution.",
+)
 TF = Topic("/tf", "tf2_msgs/msg/TFMessage", QosProfile(depth=100), "A frame per joint.")
 TF_STATIC = Topic(
     "/tf_static",
     "tf2_msgs/msg/TFMessage",
     QosProfile(depth=100, latched=True),
-    "Where the camera is, read when `target_frame` is set.",
+    "Where the camera is, read when `target_frame`, `fixed_frame` or `floor_frame` is set.",
 )
 
 POSES = Topic(
@@ -74,6 +93,22 @@ OVERLAY_COMPRESSED = Topic(
 DIAGNOSTICS = Topic(
     "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", DEFAULT, "How the node is, each second."
 )
+ALIVE = Topic(
+    "~/alive",
+    "bodypose3d_ros/msg/Alive",
+    DEFAULT,
+    "Whether the poses can be relied on now, ten times a second: for watchdogs.",
+)
 
-INPUTS = (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO, CAMERA_INFO_LATCHED, DETECTIONS, TF_STATIC)
-OUTPUTS = (POSES, POSE, MARKERS, TF, OVERLAY, OVERLAY_COMPRESSED, DIAGNOSTICS)
+INPUTS = (
+    IMAGE,
+    IMAGE_COMPRESSED,
+    CAMERA_INFO,
+    CAMERA_INFO_LATCHED,
+    DETECTIONS,
+    DEPTH,
+    DEPTH_COMPRESSED,
+    DEPTH_CAMERA_INFO,
+    TF_STATIC,
+)
+OUTPUTS = (POSES, POSE, MARKERS, TF, OVERLAY, OVERLAY_COMPRESSED, ALIVE, DIAGNOSTICS)

@@ -37,6 +37,21 @@ class Parameters:
     detection_class: str = setting(
         "", "Only detections of this class_id are people; empty: all of them."
     )
+    depth_transport: str = setting(
+        "none",
+        "Which depth topic is read: none, depth (raw), or depth/compressedDepth. Its images are "
+        "registered to the camera's.",
+        choices=("none", "raw", "compressedDepth"),
+        read_only=True,
+    )
+    pairing_tolerance: float = setting(
+        0.015,
+        "How far the stamps of an image and of its detections or depth may be apart: less than "
+        "the time between two images.",
+        unit="s",
+        minimum=0.0,
+        maximum=1.0,
+    )
     rectified: bool = setting(
         False, "The image is rectified (image_rect): the camera is P of CameraInfo, without lens."
     )
@@ -52,14 +67,75 @@ class Parameters:
         "",
         "The frame that poses, markers and TF are given in; empty: the camera's optical frame.",
     )
+    fixed_frame: str = setting(
+        "",
+        "A frame that does not move with the robot, in which people are tracked; empty: "
+        "target_frame.",
+    )
     transform_timeout: float = setting(
         0.1,
-        "How long an image waits for its transform to target_frame.",
+        "How long an image waits for its transforms.",
         unit="s",
         minimum=0.0,
         maximum=5.0,
     )
+    tracking: bool = setting(
+        True,
+        "Follow people over time; false: publish what each image shows alone, with covariance and "
+        "track_id 0.",
+        read_only=True,
+    )
+    coast_time: float = setting(
+        0.5,
+        "How long somebody who is not seen is predicted and published.",
+        unit="s",
+        minimum=0.0,
+        maximum=5.0,
+    )
+    remember_time: float = setting(
+        5.0,
+        "Within this time somebody who comes back gets the track id back.",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    floor_frame: str = setting(
+        "",
+        "A TF frame whose z = 0 is the floor that people stand on, base_footprint for example; "
+        "empty: see camera_height.",
+    )
+    camera_height: float = setting(
+        0.0,
+        "Height of the camera above that floor; 0: unknown.",
+        unit="m",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    camera_pitch: float = setting(
+        0.0,
+        "How far the camera looks down, with camera_height.",
+        unit="degrees",
+        minimum=-90.0,
+        maximum=90.0,
+    )
+    camera_roll: float = setting(
+        0.0,
+        'How far "up" leans to the right in the image, with camera_height.',
+        unit="degrees",
+        minimum=-180.0,
+        maximum=180.0,
+    )
+    floor_tilt_sigma: float = setting(
+        0.5,
+        "Standard deviation of the floor's tilt: how well the mounting, or TF, is known.",
+        unit="degrees",
+        minimum=0.05,
+        maximum=20.0,
+    )
     publish_tf: bool = setting(True, "Send a TF frame per joint, body_<track id>/<joint>.")
+    tf_prefix: str = setting(
+        "", "What those frames begin with, left/ for example: set it where several nodes send TF."
+    )
     tf_joints: tuple[str, ...] = setting(
         (), "The joints that get a TF frame; empty: all 34.", choices=JOINTS
     )
@@ -71,11 +147,28 @@ class Parameters:
         minimum=0.1,
         maximum=3600.0,
     )
+    alive_timeout: float = setting(
+        0.5,
+        "Without poses for so long, ~/alive says stale or blind.",
+        unit="s",
+        minimum=0.05,
+        maximum=60.0,
+    )
     autostart: bool = setting(
         True,
         "Configure and activate at start; false leaves that to a lifecycle manager (ROS 2 only).",
         read_only=True,
     )
+
+    @property
+    def uses_depth(self) -> bool:
+        """Whether images come with depth images."""
+        return self.depth_transport != "none"
+
+    @property
+    def uses_tf(self) -> bool:
+        """Whether any frame is to be looked up in TF."""
+        return bool(self.target_frame or self.fixed_frame or self.floor_frame)
 
     def changed(self, values: Mapping[str, object], *, running: bool = False) -> Parameters:
         """These parameters with other values.

@@ -23,3 +23,8 @@ def matrix_of(message: Message) -> Array:
     homogeneous[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
     homogeneous[:3, 3] = t.x, t.y, t.z
     return homogeneous
+
+
+def inverse(matrix: Array) -> Array:
+    """The way back: of a matrix (4, 4)."""
+    return np.asarray(np.linalg.inv(matrix), np.float64)

@@ -76,6 +76,8 @@ class Pipeline:
     def estimate(self, frame: Frame, boxes: Boxes | None = None) -> Bodies:
         """Everybody in one frame who is followed or was found; searches only if nobody is.
 
+        The tracker gives them in the fixed frame; without one they are in the optical frame.
+
         Args:
             frame: The image and its camera.
             boxes: Where people are, when somebody else detects them.

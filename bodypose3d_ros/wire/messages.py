@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.camera import Camera
-from ..body.people import Bodies
+from ..body.people import STATE_COASTING, Bodies, select
 from ..body.skeleton import INDEX, JOINTS, LIMBS, SIDE_COLORS, SIDES, known
 
 Array = NDArray[np.float64]
@@ -28,12 +28,15 @@ _JOINT_DIAMETER = 0.05
 _LIMB_WIDTH = 0.025
 _TEXT_HEIGHT = 0.18
 _TEXT_ABOVE = 0.50
+_FADED = 0.35
+"""Of the opacity of who is seen has who is only predicted."""
 _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 7, 5, 9  # visualization_msgs/Marker
 _ADD, _DELETE, _DELETE_ALL = 0, 2, 3
 _RGB = np.array([SIDE_COLORS[int(side)] for side in SIDES])
 _PELVIS, _NECK = INDEX["pelvis"], INDEX["neck"]
 
 _TYPES = {
+    "Alive": "bodypose3d_ros/msg/Alive",
     "Time": "builtin_interfaces/msg/Time",
     "Duration": "builtin_interfaces/msg/Duration",
     "Header": "std_msgs/msg/Header",
@@ -107,15 +110,31 @@ class Messages:
         time = self._make.Time(sec=stamp // 10**9, nanosec=stamp % 10**9)
         return self._make.Header(stamp=time, frame_id=frame_id)
 
+    def alive(self, header: Message, state: int, age: float, reason: str) -> Message:
+        """An ``Alive``; ``age`` in seconds."""
+        return self._make.Alive(header=header, state=state, age=age, reason=reason)
+
     def transforms(
-        self, bodies: Bodies, header: Message, joints: Sequence[int] = range(len(JOINTS))
+        self,
+        bodies: Bodies,
+        header: Message,
+        joints: Sequence[int] = range(len(JOINTS)),
+        prefix: str = "",
     ) -> Message:
-        """A ``TFMessage`` with a frame ``body_<track_id>/<joint>`` for every known joint."""
+        """A ``TFMessage`` with a frame ``body_<track_id>/<joint>`` for every known joint.
+
+        Args:
+            bodies: People; who has no track id gets no frame: it could be anybody's.
+            header: The image's, with the frame that the joints are in.
+            joints: Those that get a frame.
+            prefix: What the frames' names begin with.
+        """
+        bodies = select(bodies, bodies.track_id > 0)
         is_known = known(bodies.joints)
         stamped = [
             self._transform(
                 header,
-                f"body_{bodies.track_id[n]}/{JOINTS[joint]}",
+                f"{prefix}body_{bodies.track_id[n]}/{JOINTS[joint]}",
                 bodies.joints[n, joint].tolist(),
                 bodies.orientation[n, joint].tolist(),
             )
@@ -142,36 +161,31 @@ class Messages:
             ),
         )
 
-    def markers(self, bodies: Bodies, header: Message, ended: Iterable[int] = ()) -> Message:
+    def markers(
+        self, bodies: Bodies, header: Message, ended: Iterable[int] = (), lifetime: int = 0
+    ) -> Message:
         """A ``MarkerArray`` for RViz: spheres, limbs and the id of everybody.
 
+        The fainter, the less confident; who is not seen but predicted is fainter still.
+
         Args:
-            bodies: Tracked people.
+            bodies: People.
             header: The image's, with the frame that the joints are in.
-            ended: Ids of tracks whose markers are to be deleted.
+            ended: Of ``marker_ids``, those whose markers are to be deleted.
+            lifetime: Nanoseconds after which RViz takes the markers away by itself; 0: never.
         """
-        markers = []
-        for n in range(len(bodies)):
-            joints = bodies.joints[n]
-            is_known = known(joints)
-            limbs = LIMBS[is_known[LIMBS].all(axis=1)].ravel()
-            colors = np.column_stack([_RGB, np.clip(bodies.confidence[n], 0.15, 1)])
-            # A limb takes the side and the confidence of its child.
-            limb_colors = colors[np.repeat(limbs[1::2], 2)]
-            identity = int(bodies.track_id[n])
-            spheres = _Shape(_SPHERE_LIST, _JOINT_DIAMETER, joints[is_known], colors[is_known])
-            lines = _Shape(_LINE_LIST, _LIMB_WIDTH, joints[limbs], limb_colors)
-            label = _Shape(_TEXT_VIEW_FACING, _TEXT_HEIGHT, text=str(identity), at=_above(joints))
-            markers += [
-                self._marker(header, "joints", identity, spheres),
-                self._marker(header, "limbs", identity, lines),
-                self._marker(header, "ids", identity, label),
-            ]
-        for identity in ended:
-            markers += [
-                self._marker(header, namespace, identity, _NO_SHAPE, _DELETE)
-                for namespace in ("joints", "limbs", "ids")
-            ]
+        there = known(bodies.joints).any(axis=1)
+        bodies, identities = select(bodies, there), marker_ids(bodies)[there]
+        markers = [
+            self._marker(header, namespace, int(identity), shape, lifetime=lifetime)
+            for n, identity in enumerate(identities)
+            for namespace, shape in _shapes(bodies, n).items()
+        ]
+        markers += [
+            self._marker(header, namespace, identity, _NO_SHAPE, _DELETE)
+            for identity in ended
+            for namespace in _NAMESPACES
+        ]
         return self._make.MarkerArray(markers=markers)
 
     def no_markers(self, header: Message) -> Message:
@@ -217,7 +231,13 @@ class Messages:
         return self._make.CompressedImage(header=header, format="bgr8; jpeg", data=content)
 
     def _marker(
-        self, header: Message, namespace: str, identity: int, shape: _Shape, action: int = _ADD
+        self,
+        header: Message,
+        namespace: str,
+        identity: int,
+        shape: _Shape,
+        action: int = _ADD,
+        lifetime: int = 0,
     ) -> Message:
         pose = self._make.Pose(
             position=self._point(shape.at),
@@ -232,7 +252,7 @@ class Messages:
             pose=pose,
             scale=self._vector((shape.size,) * 3),
             color=self._color((1.0, 1.0, 1.0, 1.0)),
-            lifetime=self._make.Duration(sec=0, nanosec=0),
+            lifetime=self._make.Duration(sec=lifetime // 10**9, nanosec=lifetime % 10**9),
             frame_locked=False,
             points=[self._point(p) for p in shape.points.tolist()],
             colors=[self._color(c) for c in shape.colors.tolist()],
@@ -259,6 +279,33 @@ class Messages:
 
 
 _NO_BYTES = np.zeros(0, np.uint8)
+_NAMESPACES = ("joints", "limbs", "ids")
+
+
+def marker_ids(bodies: Bodies) -> NDArray[np.int64]:
+    """(N,) what RViz knows people by: the track's id, or the place in the image's list."""
+    tracked = bodies.track_id > 0
+    return np.where(tracked, bodies.track_id, np.arange(1, len(bodies) + 1)).astype(np.int64)
+
+
+def _shapes(bodies: Bodies, n: int) -> dict[str, _Shape]:
+    """What is shown of one person in each namespace."""
+    joints = bodies.joints[n]
+    is_known = known(joints)
+    limbs = LIMBS[is_known[LIMBS].all(axis=1)].ravel()
+    opacity = np.clip(bodies.confidence[n], 0.15, 1)
+    if bodies.state[n] == STATE_COASTING:
+        opacity = opacity * _FADED
+    colors = np.column_stack([_RGB, opacity])
+    # A limb takes the side and the confidence of its child.
+    limb_colors = colors[np.repeat(limbs[1::2], 2)]
+    name = str(bodies.track_id[n] or "")
+    shapes = (
+        _Shape(_SPHERE_LIST, _JOINT_DIAMETER, joints[is_known], colors[is_known]),
+        _Shape(_LINE_LIST, _LIMB_WIDTH, joints[limbs], limb_colors),
+        _Shape(_TEXT_VIEW_FACING, _TEXT_HEIGHT, text=name, at=_above(joints)),
+    )
+    return dict(zip(_NAMESPACES, shapes, strict=True))
 
 
 def _above(joints: Array) -> list[float]:

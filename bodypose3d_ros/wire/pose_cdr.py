@@ -186,7 +186,8 @@ def _poses(bodies: Bodies, image_size: tuple[int, int]) -> NDArray[np.void]:
     poses["confidence"] = bodies.score
     poses["log_size"] = bodies.log_size
     poses["size_sigma"] = bodies.size_sigma
-    poses["x_offset"], poses["y_offset"] = low.T
+    seen = finite.any(axis=(1, 2))  # who is only predicted has no part in the image
+    poses["x_offset"], poses["y_offset"] = np.where(seen, low.T, 0)
     poses["width"], poses["height"] = np.maximum(high - low, 0).T
     return poses
 

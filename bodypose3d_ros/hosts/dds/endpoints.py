@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from rosbags.serde import SerdeError
 
+from ...errors import Bodypose3dError
 from ...node.qos import QosProfile
 from .qos import policies
 from .types import Types
@@ -91,7 +93,7 @@ class Subscription:
         """Subscribe; with ``raw`` the callback gets the CDR bytes."""
         self.channel = channel
         self.refused = 0
-        """Messages that were not what their topic says."""
+        """Messages that were not what their topic says, or that could not be taken."""
         self._types = types
         self._callback = callback
         self._raw = raw
@@ -133,17 +135,20 @@ class Subscription:
         return _mismatch(self.channel, "a publisher offers less than is asked for", status)
 
     def _hand_over(self, cdr: bytes) -> None:
-        if self._raw:
-            self._callback(cdr)
-            return
         try:
-            message = self._types.deserialize(cdr, self.channel.type)
+            message = cdr if self._raw else self._types.deserialize(cdr, self.channel.type)
+            self._callback(message)
         except SerdeError as error:
-            self.refused += 1
-            if self.refused == 1:
-                log.warning("%s: dropped a damaged message: %s", self.channel.name, error)
-            return
-        self._callback(message)
+            self._refuse(f"dropped a damaged message: {error}")
+        except (Bodypose3dError, OSError):
+            raise  # not the message's fault: the disk is full, nobody reads the output
+        except Exception:  # noqa: BLE001 - nobody's message ends the process
+            self._refuse(f"dropped a message:\n{traceback.format_exc()}")
+
+    def _refuse(self, why: str) -> None:
+        self.refused += 1
+        if self.refused == 1:
+            log.warning("%s: %s", self.channel.name, why)
 
 
 def _mismatch(channel: Channel, what: str, status: Any) -> str | None:  # noqa: ANN401 - ctypes

@@ -6,9 +6,10 @@ between stamps, no extrapolation.
 
 from __future__ import annotations
 
+import logging
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,8 +25,8 @@ Array = NDArray[np.float64]
 KEPT_NS = 10 * 10**9
 """How long moving transforms are remembered, as in tf2."""
 
-# A chain longer than this has a loop in it.
-_LONGEST_CHAIN = 100
+# As in tf2: how far the square of a rotation's norm may be from 1.
+_NORM_TOLERANCE = 0.01
 
 
 @dataclass
@@ -41,6 +42,9 @@ class _Link:
         if self.static:
             self.stamps, self.matrices = [stamp], [matrix]
             return
+        if self.stamps and stamp < self.stamps[-1] - KEPT_NS:
+            # The clock was set back, or was wrong for a moment: nothing could be added any more.
+            self.stamps, self.matrices = [], []
         at = bisect_left(self.stamps, stamp)
         self.stamps.insert(at, stamp)
         self.matrices.insert(at, matrix)
@@ -66,20 +70,64 @@ class _Link:
 class FrameBuffer:
     """What ``/tf`` and ``/tf_static`` have said. Any thread may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[int, str], None] | None = None) -> None:
+        """``log`` is told, at a level of ``logging``, of transforms that cannot be used."""
+        self.dropped = 0
+        """Transforms that were none: of no rotation, not a number, in a loop."""
+        self._log = log or (lambda _level, _text: None)
         self._links: dict[str, _Link] = {}
         self._changed = threading.Condition()
+        self._said: set[str] = set()
 
     def add(self, message: Message, *, static: bool = False) -> None:
-        """Remember a ``TFMessage``."""
+        """Remember a ``TFMessage``; drop and count what tf2 would not take, either."""
         with self._changed:
             for transform in message.transforms:
-                parent, child = transform.header.frame_id, transform.child_frame_id
-                link = self._links.get(child)
-                if link is None or (link.parent, link.static) != (parent, static):
-                    link = self._links[child] = _Link(parent, static)
-                link.add(stamp_of(transform), matrix_of(transform.transform))
+                # tf2 takes the slash of ROS 1 off, too.
+                parent = transform.header.frame_id.removeprefix("/")
+                child = transform.child_frame_id.removeprefix("/")
+                if fault := self._fault(parent, child, transform.transform):
+                    self.dropped += 1
+                    self._say(f"the transform of {child!r} in {parent!r} is dropped: {fault}")
+                    continue
+                self._add(parent, child, transform, static=static)
             self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Forget everything that moves: time begins anew."""
+        with self._changed:
+            self._links = {child: link for child, link in self._links.items() if link.static}
+
+    def _add(self, parent: str, child: str, transform: Message, *, static: bool) -> None:
+        link = self._links.get(child)
+        if link is None or (link.parent, link.static) != (parent, static):
+            link = self._links[child] = _Link(parent, static)
+        stamp = stamp_of(transform)
+        if link.stamps and not static and link.stamps[-1] - KEPT_NS > stamp:
+            self._say(
+                f"the transform of {child!r} was more than {KEPT_NS // 10**9} s ahead of what "
+                "comes now: what was known of it is forgotten"
+            )
+        link.add(stamp, matrix_of(transform.transform))
+
+    def _fault(self, parent: str, child: str, transform: Message) -> str:
+        """Why tf2 does not take a transform (BufferCore::setTransform), or nothing."""
+        t, q = transform.translation, transform.rotation
+        numbers = np.array([t.x, t.y, t.z, q.x, q.y, q.z, q.w])
+        if not parent or not child:
+            return "one of them has no name"
+        if not np.isfinite(numbers).all():
+            return "it is not a number"
+        if abs(numbers[3:] @ numbers[3:] - 1) > _NORM_TOLERANCE:
+            return "its rotation is no unit quaternion"
+        if child in self._chain(parent):
+            return "the frames would be in a loop"
+        return ""
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._log(logging.WARNING, text)
 
     def lookup(self, target: str, source: str, stamp: int, timeout: float = 0.0) -> Array:
         """The matrix (4, 4) from points in ``source`` to points in ``target``.
@@ -112,7 +160,7 @@ class FrameBuffer:
 
     def _chain(self, frame: str) -> list[str]:
         chain = [frame]
-        while (link := self._links.get(chain[-1])) and len(chain) < _LONGEST_CHAIN:
+        while link := self._links.get(chain[-1]):
             chain.append(link.parent)
         return chain
 

@@ -26,6 +26,7 @@ from .node import Node
 log = logging.getLogger("bodypose3d")
 
 DIAGNOSTICS_PERIOD_S = 1.0
+ALIVE_PERIOD_S = 0.1
 CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR_DATA, "Simulated time.")
 
 _BYTES_PER_PIXEL = 3
@@ -41,7 +42,7 @@ class DdsHost:
             InputError: A parameter that does not exist or has a bad value.
         """
         self._node = node
-        self._frames = FrameBuffer()
+        self._frames = FrameBuffer(self.log)
         self._clock: int | None = None
         self._asked_for_latched = False
         self._image_sizes: set[tuple[int, int]] = set()
@@ -66,17 +67,20 @@ class DdsHost:
     def start(self) -> None:
         """Begin to take images, once the core is configured."""
         self.core.activate()
-        p = self.core.parameters
-        if p.target_frame:
+        if self.core.parameters.uses_tf:
             self._subscribe(interface.TF, self._frames.add)
             self._subscribe(interface.TF_STATIC, lambda m: self._frames.add(m, static=True))
-        if p.use_detections:
-            self._subscribe(interface.DETECTIONS, self.core.detections)
-        self._subscribe(interface.CAMERA_INFO, self._camera_info)
-        compressed = p.image_transport == "compressed"
-        image = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
-        self._images = self._subscribe(image, self.core.image)
+        for topic, callback in self.core.inputs().items():
+            if topic == interface.CAMERA_INFO_LATCHED:
+                continue  # until it is known to be needed
+            if topic == interface.CAMERA_INFO:
+                self._subscribe(topic, self._checked(callback))
+            else:
+                subscription = self._subscribe(topic, callback)
+                if topic in (interface.IMAGE, interface.IMAGE_COMPRESSED):
+                    self._images = subscription
         self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
+        self._node.create_timer(ALIVE_PERIOD_S, self.core.tell_alive)
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 
@@ -110,16 +114,25 @@ class DdsHost:
         return self._node.create_subscription(topic.type, topic.name, callback, topic.qos)
 
     def _time_passed(self, message: Message) -> None:
-        self._clock = nanoseconds(message.clock)
+        now = nanoseconds(message.clock)
+        if self._clock is not None and now < self._clock:
+            log.warning("time jumped back by %.1f s: TF is forgotten", (self._clock - now) / 1e9)
+            self._frames.clear()
+        self._clock = now
 
-    def _camera_info(self, message: Message) -> None:
-        self.core.camera_info(message)
-        size = (int(message.width), int(message.height))
-        if size in self._image_sizes or self.core.parameters.image_transport != "raw":
-            return
-        self._image_sizes.add(size)
-        if warning := receive_buffer_warning(size[0] * size[1] * _BYTES_PER_PIXEL):
-            log.warning("%s", warning)
+    def _checked(self, camera_info: Callable[[Message], None]) -> Callable[[Message], None]:
+        """Besides, warn when images of its size do not fit the socket."""
+
+        def checked(message: Message) -> None:
+            camera_info(message)
+            size = (int(message.width), int(message.height))
+            if size in self._image_sizes or self.core.parameters.image_transport != "raw":
+                return
+            self._image_sizes.add(size)
+            if warning := receive_buffer_warning(size[0] * size[1] * _BYTES_PER_PIXEL):
+                log.warning("%s", warning)
+
+        return checked
 
     def _look_after(self) -> None:
         self.core.check()
@@ -128,11 +141,15 @@ class DdsHost:
             self.core.lost(self._lost - before)
         if self.core.lacks_camera_info and not self._asked_for_latched:
             self._asked_for_latched = True
-            self._subscribe(interface.CAMERA_INFO_LATCHED, self._camera_info)
+            latched = interface.CAMERA_INFO_LATCHED
+            self._subscribe(latched, self._checked(self.core.inputs()[latched]))
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
         report, types = self.core.diagnose(), self._node.types
+        values = dict(report.values)
+        if self.core.parameters.uses_tf:
+            values["transforms dropped"] = str(self._frames.dropped)
         status = types["diagnostic_msgs/msg/DiagnosticStatus"](
             level=report.level,
             name=f"{self._node.names.node}: estimation",
@@ -140,7 +157,7 @@ class DdsHost:
             hardware_id="",
             values=[
                 types["diagnostic_msgs/msg/KeyValue"](key=key, value=value)
-                for key, value in report.values.items()
+                for key, value in values.items()
             ],
         )
         header = self.core.messages.header(self.now(), "")

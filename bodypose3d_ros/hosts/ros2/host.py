@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 import numpy as np
 import tf2_ros
+import yaml
 from numpy.typing import NDArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
@@ -33,6 +35,8 @@ from ...wire.typestore import ros_types
 
 # tf2_ros itself looks every 20 ms, and cannot be told to stop.
 _TF_LOOK_S = 0.002
+# How long tf2 remembers, its default.
+_TF_KEPT_S = 10.0
 _LATCHED_LOOK_S = 1.0
 _TYPES_WITH_BYTES = tuple(
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "PointCloud2")
@@ -157,13 +161,14 @@ class RosHost:
         """Have CDR read by rosbags, which is faster: rclpy copies each image twice."""
 
         def read(cdr: bytes) -> None:
+            logger = self._node.get_logger()
             try:
-                message = self._types.deserialize_cdr(cdr, topic.type)
+                callback(self._types.deserialize_cdr(cdr, topic.type))
             except SerdeError as error:
-                logger = self._node.get_logger()
                 logger.warning(f"{topic.name}: dropped a damaged message: {error}", once=True)
-                return
-            callback(message)
+            except Exception:  # noqa: BLE001 - nobody's message ends the process
+                text = traceback.format_exc()
+                logger.error(f"{topic.name}: dropped a message:\n{text}", once=True)
 
         return read
 
@@ -225,7 +230,21 @@ class RosHost:
         try:
             return matrix_of(self._tf.lookup_transform(target, source, when).transform)
         except tf2_ros.TransformException as error:
+            if isinstance(error, tf2_ros.ExtrapolationException):
+                self._forget_the_future()
             raise TransformError(_reason(error, target, source)) from error
+
+    def _forget_the_future(self) -> None:
+        """Clear TF that was ahead of its time for a moment: tf2 takes nothing older after it."""
+        frames = yaml.safe_load(self._tf.all_frames_as_yaml()) or {}
+        limit = self.now() / 1e9 + _TF_KEPT_S
+        if ahead := [name for name, at in frames.items() if at["most_recent_transform"] > limit]:
+            self._tf.clear()
+            self.log(
+                logging.WARNING,
+                f"TF of {', '.join(map(str, ahead))} is ahead of the time: what was known of "
+                "moving frames is forgotten. Are all machines' clocks the same?",
+            )
 
 
 def _reason(error: tf2_ros.TransformException, target: str, source: str) -> str:

@@ -14,14 +14,12 @@ from diagnostic_updater import DiagnosticStatusWrapper, Updater
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.timer import Timer
 
 from ...errors import Bodypose3dError, InputError
-from ...node import interface
 from ...node.core import Core
 from ...node.diagnostics import ERROR, WARN
-from ...node.interface import Topic
 from ...node.parameters import DECLARATIONS
-from ...wire.messages import Message
 from .host import RosHost, message_class
 from .parameters import declare
 from .program import run
@@ -31,6 +29,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 _PROGRESS_S = 5.0
 # How soon the end of the node is noticed.
 _LOOK_S = 0.1
+_ALIVE_PERIOD_S = 0.1
 
 Transition = Callable[["BodyPose3D", LifecycleState], TransitionCallbackReturn]
 
@@ -79,6 +78,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             raise
         self._status: tuple[int, str] | None = (WARN, "not configured")
         self._configured = False
+        self._alive: Timer | None = None
         self._ending = ending or threading.Event()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._updater = Updater(self)
@@ -109,15 +109,16 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         """Begin to take images."""
         result = super().on_activate(state)
         self._core.activate()
-        p = self._core.parameters
-        self._host.listen(self._inputs(), self._core.lost, tf=bool(p.target_frame))
+        core = self._core
+        self._host.listen(core.inputs(), core.lost, tf=core.parameters.uses_tf)
+        self._alive = self.create_timer(_ALIVE_PERIOD_S, core.tell_alive)
         self._status = None
         return result
 
     @_said
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more images; forget who was seen."""
-        self._host.stop_listening()
+        self._stop()
         self._core.deactivate()
         self._status = (WARN, "inactive")
         return super().on_deactivate(state)
@@ -148,8 +149,14 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self._undo()
         super().destroy_node()
 
-    def _undo(self) -> None:
+    def _stop(self) -> None:
+        if self._alive is not None:
+            self.destroy_timer(self._alive)
+            self._alive = None
         self._host.stop_listening()
+
+    def _undo(self) -> None:
+        self._stop()
         self._core.cleanup()
         self._host.close()
         self._status, self._configured = (WARN, "not configured"), False
@@ -189,18 +196,6 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
 
     # -- what comes in ----------------------------------------------------------------------
 
-    def _inputs(self) -> dict[Topic, Callable[[Message], None]]:
-        p, core = self._core.parameters, self._core
-        compressed = p.image_transport == "compressed"
-        inputs: dict[Topic, Callable[[Message], None]] = {
-            interface.IMAGE_COMPRESSED if compressed else interface.IMAGE: core.image,
-            interface.CAMERA_INFO: core.camera_info,
-            interface.CAMERA_INFO_LATCHED: core.camera_info,
-        }
-        if p.use_detections:
-            inputs[interface.DETECTIONS] = core.detections
-        return inputs
-
     # Not _set_parameters: rclpy of Humble has a method of that name.
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         values = {p.name: p.value for p in parameters if p.name in DECLARATIONS}
@@ -209,7 +204,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._core.parameters = changed
-        if changed.target_frame:
+        if changed.uses_tf:
             self._host.listen_to_tf()
         return SetParametersResult(successful=True)
 
