@@ -32,8 +32,10 @@ from ...wire.typestore import ros_types
 from .host import message_class, qos_profile
 from .program import run
 
-# How often it is looked whether poses have stopped, or their transform has come.
-_LOOK_S = 0.02
+# How often it is looked whether poses have stopped, and whether their transform has come: rclpy
+# takes a millisecond of processor time for each look.
+_LOOK_S = 0.1
+_TRANSFORM_LOOK_S = 0.02
 _QOS = {TRACKED: QosProfile(depth=1, latched=True), "/tf": QosProfile(depth=100)}
 
 
@@ -61,7 +63,8 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
             self.create_subscription(
                 get_message(IMAGE.type), "image", self._image, qos_profile(IMAGE.qos), raw=True
             )
-        self.create_timer(_LOOK_S, self._bridge.look)
+        look_s = _TRANSFORM_LOOK_S if settings.frame else _LOOK_S
+        self.create_timer(look_s, self._bridge.look)
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
         self._updater.add("bridge", self._diagnose)
