@@ -57,6 +57,8 @@ class Accuracy:
     """(M, 34, 3) metres, estimate less truth, in the optical frame."""
     roots: Array
     """(M, 2, 3) pelvis: truth and estimate, optical frame."""
+    root_covariances: Array
+    """(M, 3, 3) square metres, stated of the pelvis; NaN where unknown."""
     normalised: Array
     """(M, 34) squared Mahalanobis distance of the truth under the stated covariance: of 3 degrees
     of freedom, so 3 on average and under 7.81 for 95 % of the joints where covariances are true."""
@@ -176,9 +178,12 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
             velocity = np.stack([truth_velocity[frame, person], bodies.velocity[body]], axis=1)
             error = bodies.joints[body] - truth
             normalised = _mahalanobis(error, bodies.covariance[body])
-            pairs.append((truth, bodies.joints[body], distance, normalised, velocity))
-    truth, estimate, distance, normalised, velocity = (
-        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 5)
+            root_covariance = bodies.covariance[body, INDEX["pelvis"]]
+            pairs.append(
+                (truth, bodies.joints[body], distance, normalised, velocity, root_covariance)
+            )
+    truth, estimate, distance, normalised, velocity, root_covariances = (
+        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 6)
     )
     truth, estimate = truth.reshape(-1, JOINT_COUNT, 3), estimate.reshape(-1, JOINT_COUNT, 3)
     root = INDEX["pelvis"]
@@ -198,6 +203,7 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
         ).reshape(-1, JOINT_COUNT),
         absolute=estimate - truth,
         roots=pelvis[known(pelvis).all(axis=1)],
+        root_covariances=root_covariances.reshape(-1, 3, 3)[known(pelvis).all(axis=1)],
         normalised=normalised.reshape(-1, JOINT_COUNT),
         velocity=velocity.reshape(-1, JOINT_COUNT, 2, 3),
     )

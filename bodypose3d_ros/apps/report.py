@@ -17,6 +17,9 @@ _SIZE = (1280, 860)
 _BLACK, _GREY, _LIGHT = (40, 40, 40), (130, 130, 130), (225, 225, 225)
 _ALIGNED, _PROCRUSTES = (80, 160, 240), (190, 120, 40)
 _TRUTH, _ESTIMATE = (90, 90, 90), (60, 60, 220)
+_ELLIPSE = (230, 190, 150)
+_ELLIPSE_EVERY = 8  # estimates: all of them would hide each other
+_CHI2_95_OF_2 = 5.991
 _ROW, _TOP, _LEFT, _BARS = 22, 84, 190, 380
 
 
@@ -30,7 +33,9 @@ def picture(accuracy: Accuracy) -> Image:
         f"aligned {limbs['root_aligned_mm']} mm, Procrustes {limbs['procrustes_mm']} mm, "
         f"pelvis {root['mean']} mm"
     )
-    _text(canvas, title, (24, 36), _BLACK, 0.62)
+    if figures["covered_95"] is not None:
+        title += f", {figures['covered_95'] * 100:.0f} % in 95 % ellipsoids"
+    _text(canvas, title, (24, 36), _BLACK, 0.58)
     _draw_bars(canvas, accuracy)
     _draw_from_above(canvas, accuracy, (640, _TOP, 610, _SIZE[1] - _TOP - 40))
     return canvas
@@ -82,6 +87,13 @@ def _draw_from_above(canvas: Image, accuracy: Accuracy, box: tuple[int, int, int
         radius = round(metres * scale)
         cv2.ellipse(canvas, at(np.zeros(2)), (radius, radius), 0, 235, 305, _LIGHT, 1, cv2.LINE_AA)
         _text(canvas, f"{metres}", at(np.array([0.03, metres])), _GREY, 0.4)
+    for (_, estimate), covariance in zip(
+        points[::_ELLIPSE_EVERY], accuracy.root_covariances[::_ELLIPSE_EVERY], strict=True
+    ):
+        outline = _ellipse(estimate, covariance[np.ix_([0, 2], [0, 2])])
+        if np.isfinite(outline).all():
+            corners = np.array([at(point) for point in outline], np.int32)
+            cv2.polylines(canvas, [corners], True, _ELLIPSE, 1, cv2.LINE_AA)
     for truth, estimate in points:
         cv2.line(canvas, at(truth), at(estimate), _LIGHT, 1, cv2.LINE_AA)
     for truth, estimate in points:
@@ -89,6 +101,16 @@ def _draw_from_above(canvas: Image, accuracy: Accuracy, box: tuple[int, int, int
         cv2.circle(canvas, at(estimate), 3, _ESTIMATE, -1, cv2.LINE_AA)
     _legend(canvas, (x, _SIZE[1] - 12), _TRUTH, "truth")
     _legend(canvas, (x + 90, _SIZE[1] - 12), _ESTIMATE, "estimate")
+    _legend(canvas, (x + 200, _SIZE[1] - 12), _ELLIPSE, "stated 95 %, now and then")
+
+
+def _ellipse(center: Array, covariance: Array) -> Array:
+    """(32, 2) points about a centre (2,) within which 95 % of the truths should lie."""
+    variances, axes = np.linalg.eigh(covariance)
+    turn = np.linspace(0, 2 * np.pi, 32)
+    circle = np.stack([np.cos(turn), np.sin(turn)], 1)
+    radii = np.sqrt(_CHI2_95_OF_2 * np.maximum(variances, 0))
+    return np.asarray(center + circle * radii @ axes.T)
 
 
 def _column_means(errors: Array) -> Array:
