@@ -31,6 +31,7 @@ from ..errors import Bodypose3dError, InputError, printable
 from ..perception.networks import SETTINGS
 from ..version import __version__
 from . import graph, rigs
+from .benchmark import benchmark
 from .engine import engine
 from .options import options_of
 from .stopping import asked_by_signals, unfinished_is_said
@@ -81,6 +82,7 @@ main.add_command(graph.view)
 main.add_command(engine)
 main.add_command(rigs.fuse)
 main.add_command(rigs.calibrate_rig)
+main.add_command(benchmark)
 
 
 @main.command()

@@ -21,6 +21,8 @@ class NetworkTime:
     """The seconds that networks ran."""
 
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Of all of the process's threads meanwhile."""
 
 
 # Of each thread its own: threads that share an engine do not count each other's runs.
@@ -43,12 +45,13 @@ def timed(infer: Infer[EngineT]) -> Infer[EngineT]:
 
     @wraps(infer)
     def counted(engine: EngineT, inputs: Mapping[str, Any]) -> Tensors:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         try:
             return infer(engine, inputs)
         finally:
-            seconds = time.perf_counter() - start
+            seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
             for spent in _asking.get():
                 spent.seconds += seconds
+                spent.cpu_seconds += cpu_seconds
 
     return counted

@@ -57,6 +57,8 @@ class Pipeline:
         self.max_people = max_people
         self.milliseconds: dict[str, float] = {}
         """What the last frame took by stage; ``network`` is both networks' own time."""
+        self.cpu_milliseconds: dict[str, float] = {}
+        """The same as processor time of the whole process."""
         self._live = live
         self._search = Search(pose, detector)
         self._seen: Keypoints | None = None
@@ -87,7 +89,7 @@ class Pipeline:
             EngineError: A network could not be run.
         """
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
-        self.milliseconds = {}
+        self.milliseconds, self.cpu_milliseconds = {}, {}
         following = Regions.none() if self._seen is None else self._seen.following
         if boxes is not None:
             following, self._found = Regions.none(), regions_of(boxes)
@@ -151,11 +153,14 @@ class Pipeline:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         with network_time() as network:
             yield
-        own = time.perf_counter() - start - network.seconds
-        self.milliseconds[name] = own * 1000
-        if network.seconds:
-            before = self.milliseconds.get("network", 0)
-            self.milliseconds["network"] = before + network.seconds * 1000
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+        for times, whole, in_network in (
+            (self.milliseconds, wall, network.seconds),
+            (self.cpu_milliseconds, cpu, network.cpu_seconds),
+        ):
+            times[name] = (whole - in_network) * 1000
+            if network.seconds:
+                times["network"] = times.get("network", 0) + in_network * 1000

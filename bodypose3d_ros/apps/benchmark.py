@@ -1,0 +1,176 @@
+"""``bodypose3d benchmark``: what poses cost on this machine, as tables, JSON and charts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..media.outputs import REPORT, Outputs, result
+from ..perception.networks import SETTINGS, Networks, Options, load_networks
+from . import charts, measuring
+from .options import options_of
+
+PEOPLE = (1, 2, 4, 8)
+SIZES = ((640, 480), (1920, 1080))
+LOADS = (1, 2, 4, 10)
+"""Times what the engine can do."""
+_COST, _LATENCIES, _LOAD = "cost.png", "latencies.png", "load.png"
+_BINS = 60
+
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@click.command()
+@click.option(
+    "--frames",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    metavar="N",
+    help="Measured for each number of people and size of image.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1),
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Of each load.",
+)
+@click.option(
+    "--held-frames",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="After which memory, threads and handles are looked at, in tenths; 0: not at all.",
+)
+@options_of(SETTINGS.values())
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to write.",
+)
+def benchmark(
+    frames: int,
+    seconds: float,
+    held_frames: int,
+    folder: Path,
+    **options: Any,  # noqa: ANN401 - click's
+) -> None:
+    """Measure time, processor and memory on this machine, with no camera.
+
+    Pictures of 1, 2, 4 and 8 people go through all stages; then a camera before the whole node
+    sends 1, 2, 4 and 10 times the images that it can work on. Writes report.json, cost.png,
+    latencies.png and load.png.
+    """
+    outputs = result(folder, (REPORT, _COST, _LATENCIES, _LOAD))
+    found = {**outputs.description(), "machine": measuring.machine(), "model": options["model"]}
+    out.print("{cpu}, {cores} cores, load {load}".format(**found["machine"]))
+    with load_networks(Options().changed(options)) as networks:
+        found["engine"] = networks.pose.engine.description
+        found["stages"] = _stages(networks, frames)
+        able = 1000 / found["stages"][0]["wall_ms"]["all"]
+        found["load"], latencies = _loads(networks, able, seconds)
+        if held_frames:
+            with err.status(f"{held_frames} frames", spinner="line"):
+                found["held"] = measuring.held(networks, SIZES[0], held_frames)
+            out.print(_table("what the process holds", found["held"]))
+    outputs.part(REPORT).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    _draw(found, latencies, outputs)
+    for path in outputs.keep():
+        out.print(f"  {path}", soft_wrap=True)
+
+
+def _stages(networks: Networks, frames: int) -> list[dict[str, Any]]:
+    rows = []
+    for size in SIZES:
+        for people in PEOPLE:
+            with err.status(f"{people} people, {size[0]}x{size[1]}", spinner="line"):
+                rows.append(measuring.stages(networks, people, size, frames))
+    out.print(_stages_table(rows, "wall_ms"), _stages_table(rows, "cpu_ms"))
+    return rows
+
+
+def _loads(
+    networks: Networks, able: float, seconds: float
+) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
+    """The figures of each load, and every latency by its name."""
+    rows, latencies = [], {}
+    for times in LOADS:
+        with err.status(f"a camera of {times * able:.0f} Hz", spinner="line"):
+            row, latencies[f"{times} x"] = measuring.load(networks, SIZES[0], times * able, seconds)
+        rows.append({"times": times, **row})
+    out.print(_load_table(rows))
+    return rows, latencies
+
+
+def _draw(found: dict[str, Any], latencies: dict[str, list[float]], outputs: Outputs) -> None:
+    """The charts, each with the processor's name."""
+    cpu = found["machine"]["cpu"]
+    cost = {
+        f"{width}x{height}, {name}": [
+            (row["people"], row[kind]["all"]) for row in found["stages"] if row["width"] == width
+        ]
+        for width, height in SIZES
+        for kind, name in (("wall_ms", "time"), ("cpu_ms", "processor"))
+    }
+    charts.lines(outputs.part(_COST), charts.Axes(f"a frame: {cpu}", "people", "ms"), cost)
+    charts.histogram(
+        outputs.part(_LATENCIES),
+        charts.Axes(f"latency of poses: {cpu}", "ms", "part of all"),
+        latencies,
+        _BINS,
+    )
+    late = {
+        name: [(row["times"], row["latency_ms"][name]) for row in found["load"]]
+        for name in ("median", "95", "max")
+    }
+    axes = charts.Axes(f"latency by load: {cpu}", "times what the engine can do", "ms")
+    charts.lines(outputs.part(_LOAD), axes, late)
+
+
+def _stages_table(rows: list[dict[str, Any]], kind: str) -> Table:
+    title = {"wall_ms": "milliseconds a frame", "cpu_ms": "processor milliseconds a frame"}[kind]
+    flat = (
+        {"people": row["people"], "image": f"{row['width']}x{row['height']}", **row[kind]}
+        for row in rows
+    )
+    return _table(f"{title}, medians", flat)
+
+
+def _load_table(rows: list[dict[str, Any]]) -> Table:
+    flat = (
+        {
+            "times": row["times"],
+            "sent, Hz": row["sent_hz"],
+            "poses, Hz": row["published_hz"],
+            "dropped": row["dropped"],
+            **{f"{name}, ms": value for name, value in row["latency_ms"].items()},
+            "cores": row["cpu_cores"],
+        }
+        for row in rows
+    )
+    return _table("latency before a camera at times what the engine can do", flat)
+
+
+def _table(title: str, rows: Iterable[dict[str, Any]]) -> Table:
+    rows = list(rows)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
+    for name in rows[0]:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{v:.1f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table
