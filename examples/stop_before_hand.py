@@ -5,11 +5,13 @@ arm stands, and how wrong the hand's place may be. An example, not a safety func
 """
 
 import math
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
 import rclpy
 from bodypose3d_ros.msg import Pose3D, Pose3DArray
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import JointState
@@ -107,7 +109,8 @@ def closest(point, a, b):
 
 def main():
     rclpy.init()
-    rclpy.spin(Arm())
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(Arm())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by co
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
 from graph import RELIABLE, get_message
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX
@@ -31,6 +32,7 @@ OUTPUTS = {
     "detections": ("detections_3d", "vision_msgs/msg/Detection3DArray"),
     "humans": ("/humans/bodies/tracked", "hri_msgs/msg/IdsList"),
 }
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 IMAGES = 5
 PERIOD = 10**8  # 10 Hz, so that the planning scene takes every image, too
 FRAME = "camera_optical_frame"
@@ -98,6 +100,8 @@ def test_every_image_is_told_and_when_poses_stop_so_is_nothing_old(graph, node, 
     if output == "humans":
         graph.wait(lambda: heard[-1].ids == [])
         graph.wait(lambda: not _topics_of_bodies(graph))
+        late = graph.listen(*OUTPUTS[output], LATCHED)
+        assert graph.wait(lambda: late)[0].ids == []
 
 
 def _topics_of_bodies(graph):
