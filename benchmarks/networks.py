@@ -1,0 +1,72 @@
+"""The networks against each other on the project's films, as docs/models.md has it.
+
+python -m benchmarks.networks [NAME ...]
+"""
+
+import sys
+import time
+from contextlib import ExitStack
+
+import numpy as np
+
+from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, measure
+from bodypose3d_ros.engines import models
+from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.networks import NETWORKS, Networks, Options, load_networks
+from bodypose3d_ros.perception.tracking.tracker import Tracker
+
+FILMS = ("one_person", "two_people", "three_people", "walk_through")
+RUNS = 20
+
+
+def main() -> None:
+    """Print a row a network that is here."""
+    names = sys.argv[1:] or [n for n, each in NETWORKS.items() if models.is_fetched(each.model)]
+    cost = costs(names)
+    print("| network | time of a person | found | in the image | pelvis on pelvis | pelvis |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name in names:
+        with load_networks(Options(name)) as networks:
+            found, (pixels, aligned, pelvis) = accuracy(networks)
+        print(
+            f"| `{name}` | {cost[name]:.2f} | {found:.1%} | {pixels:.1f} px | {aligned:.0f} mm "
+            f"| {pelvis:.0f} mm |",
+            flush=True,
+        )
+
+
+def costs(names: list[str]) -> dict[str, float]:
+    """The time of one person on one thread, relative to BlazePose full.
+
+    In turns, and of each the shortest: what else the machine does only ever makes it longer.
+    """
+    shortest = dict.fromkeys(("blazepose", *names), np.inf)
+    with ExitStack() as stack:
+        loaded = {n: stack.enter_context(load_networks(Options(n, threads=1))) for n in shortest}
+        for _ in range(RUNS):
+            for name, networks in loaded.items():
+                engine = networks.pose.engine
+                batch = {each.name: np.zeros(each.sizes(1), each.dtype) for each in engine.inputs}
+                start = time.perf_counter()
+                engine.infer(batch)
+                shortest[name] = min(shortest[name], time.perf_counter() - start)
+    return {name: seconds / shortest["blazepose"] for name, seconds in shortest.items()}
+
+
+def accuracy(networks: Networks) -> tuple[float, tuple[float, float, float]]:
+    """Share of people found; mean pixels, root-aligned and pelvis millimetres over all of them."""
+    measured = []
+    for name in FILMS:
+        shown = film.load(name)
+        pipeline = networks.pipeline(Tracker())
+        measured.append(measure(shown, dict(enumerate(map(pipeline, shown.frames())))))
+    found = sum(m.found for m in measured) / sum(m.expected for m in measured)
+    pixels = np.nanmean(np.concatenate([m.pixels[:, LIMB_JOINTS] for m in measured]))
+    aligned = np.nanmean(np.concatenate([m.root_aligned[:, LIMB_JOINTS] for m in measured]))
+    roots = np.concatenate([m.roots for m in measured])
+    pelvis = np.linalg.norm(roots[:, 1] - roots[:, 0], axis=1).mean()
+    return found, (float(pixels), float(aligned) * 1000, float(pelvis) * 1000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Downloads: a file by HTTPS, a wheel by pip, a package by npm."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import ModelError
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far and, where known, all of them."""
+
+_CHUNK = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+def url(address: str, target: Path, progress: Progress | None) -> Path:
+    """Fetch a file by HTTPS.
+
+    Raises:
+        ModelError: It cannot be downloaded, or the download broke off.
+    """
+    done = 0
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer, target.open("wb") as file:  # noqa: S310 - https, from MODELS
+            length = answer.headers.get("Content-Length")
+            total = int(length) if length else None
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(done, total)
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        raise ModelError(f"{address}: cannot be downloaded ({error}); try again later") from error
+    if done == 0 or (total is not None and done != total):
+        raise ModelError(f"{address}: the download broke off after {done} bytes; try again")
+    return target
+
+
+def wheel(requirement: str, scratch: Path) -> Path:
+    """Let pip fetch one wheel without what it depends on: it knows the user's index and proxy.
+
+    Raises:
+        ModelError: pip could not.
+    """
+    # The platform is fixed because the checksum is: other tags carry the same model files.
+    platform = ["--platform", "manylinux_2_28_x86_64", "--implementation", "cp"]
+    options = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11", *platform]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options]
+    result = subprocess.run(
+        [*command, "--dest", str(scratch), requirement],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wheels = list(scratch.glob("*.whl"))
+    if result.returncode or len(wheels) != 1:
+        lines = result.stderr.strip().splitlines() or ["pip said nothing"]
+        raise ModelError(
+            f"pip could not download {requirement} ({lines[-1]}). Without internet: download its "
+            "cp311 manylinux_2_28_x86_64 wheel elsewhere and run  bodypose3d models fetch "
+            "blazepose --from FILE.whl"
+        )
+    return wheels[0]
+
+
+def npm_package(package: str, scratch: Path) -> Path | None:
+    """Let npm fetch one package, if it is here and can: it knows the user's registry and proxy."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    command = [npm, "pack", "--silent", "--pack-destination", str(scratch), package]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=scratch)
+    packages = list(scratch.glob("*.tgz"))
+    if result.returncode or len(packages) != 1:
+        lines = result.stderr.strip().splitlines() or ["npm said nothing"]
+        _log.warning("npm could not download %s (%s)", package, lines[-1])
+        return None
+    return packages[0]
