@@ -174,6 +174,19 @@ def test_somebody_where_no_other_camera_looks_is_believed_after_a_while():
     assert counts[-1] == 1
 
 
+def test_who_was_lost_and_comes_back_is_believed_of_one_camera_and_is_the_same():
+    fusion = Fusion(Tracker)
+    before = run(fusion, range(10))
+    assert len(run(fusion, range(10, 30), people=(0,))) == 1
+    stamp = cell.FILMS["cell_front"].stamp(30)
+    seen = {"cell_front": (0, 1), "cell_left": (0,), "cell_back": (0,)}
+    views = {
+        name: View.of(cell.frame(name, stamp), cell.sighting(name, 30, who))
+        for name, who in seen.items()
+    }
+    assert set(fusion.update(views, stamp).track_id) == set(before.track_id)
+
+
 def test_a_camera_is_told_where_people_are_whom_it_does_not_see():
     fusion = Fusion(Tracker)
     run(fusion, range(6))

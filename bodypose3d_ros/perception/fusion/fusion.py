@@ -16,6 +16,7 @@ from ...body.camera import Camera
 from ...body.people import SCALE_NETWORK, Bodies, Frame, Regions, select, transform
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..lifting.size import prior
+from ..tracking.association import STRIDE
 from ..tracking.tracker import Tracker
 from .association import Association, Sightings, associate, gathered
 from .triangulation import triangulate
@@ -99,6 +100,8 @@ class Fusion:
         self._sizes: dict[int, tuple[float, int]] = {}
         self._lone = tracker()
         self._lone_since: dict[int, int] = {}
+        self._gone: dict[int, tuple[int, Array]] = {}
+        """By track id: when somebody was last here who no longer is, and where."""
         self._views: dict[str, View] = {}
         self._people = nobody()
         self._stamp = 0
@@ -127,7 +130,9 @@ class Fusion:
         believed = self._believed(fused, association, now, len(expected), stamp)
         size = sizes(sightings, centers, fused.joints)[believed]
         fused, association = select(fused, believed), association.of(believed)
+        before = self._people
         self._people, self._stamp = self.tracker.update(fused, stamp), stamp
+        self._miss(before, stamp)
         self._remember(fused, association, size)
         return self._people
 
@@ -145,7 +150,7 @@ class Fusion:
     def reset(self) -> None:
         """Forget everybody."""
         self._views, self._people, self._stamp = {}, nobody(), 0
-        self.seen_by, self._sizes, self._lone_since = {}, {}, {}
+        self.seen_by, self._sizes, self._lone_since, self._gone = {}, {}, {}, {}
         self.tracker.reset()
         self._lone.reset()
 
@@ -169,13 +174,14 @@ class Fusion:
     ) -> NDArray[np.bool_]:
         """(N,) who is believed to be there: known already, or seen by two cameras.
 
-        A newcomer whom one camera sees is believed after a while where no other looks. A second
-        skeleton on somebody is never a newcomer.
+        A newcomer whom one camera sees is believed who can be somebody lost, and after a while
+        where no other camera looks. A second skeleton on somebody is never a newcomer.
         """
         count, person = association.views, np.arange(len(fused))
         new = (person >= expected) & ~_doubles(fused, count)
         believed = np.where(person < expected, count >= 1, new & (count >= 2))
         lone = new & (count == 1)
+        believed |= lone & self._comes_back(fused, stamp)
         for one in np.flatnonzero(lone):
             own = int(association.seen[:, one].argmax())
             others = views[:own] + views[own + 1 :]
@@ -186,8 +192,28 @@ class Fusion:
         row = _same(select(fused, lone), tracked)
         for one, track in zip(np.flatnonzero(lone), row, strict=True):
             first = self._lone_since[int(tracked.track_id[track])] if track >= 0 else stamp
-            believed[one] = len(views) == 1 or stamp - first >= LONE
+            believed[one] |= len(views) == 1 or stamp - first >= LONE
         return np.asarray(believed, np.bool_)
+
+    def _comes_back(self, fused: Bodies, stamp: int) -> NDArray[np.bool_]:
+        """(N,) who is where somebody can have gone who was lost."""
+        back = np.zeros(len(fused), bool)
+        for when, place in self._gone.values():
+            reach = STRIDE[0] + STRIDE[1] * (stamp - when) / 1e9
+            back |= np.linalg.norm(fused.joints[:, INDEX["pelvis"]] - place, axis=1) < reach
+        return back
+
+    def _miss(self, before: Bodies, stamp: int) -> None:
+        """Keep in mind who is no longer here, for as long as the tracker does."""
+        here = set(self._people.track_id.tolist())
+        for track, joints in zip(before.track_id.tolist(), before.joints, strict=True):
+            if track not in here:
+                self._gone[track] = stamp, joints[INDEX["pelvis"]]
+        self._gone = {
+            track: (when, place)
+            for track, (when, place) in self._gone.items()
+            if track not in here and stamp - when <= self.tracker.remember_time * 1e9
+        }
 
     def _remember(self, fused: Bodies, association: Association, size: Array) -> None:
         """Who the views' bodies are: to carry them on with their velocity, at their size."""
