@@ -1,4 +1,4 @@
-"""How near fused people are to the truth: all cameras of a rig, each left out, and pairs of them.
+"""How near fused people are to the truth: all cameras of a rig, one left out, pairs, one alone.
 
 python -m benchmarks.fusion                            the project's own cell, whose truth is exact
 python -m benchmarks.fusion RIG.yaml TRUTH.npz FILM... a rig of one's own
@@ -167,7 +167,7 @@ def main() -> None:
         feeds, truths = cell()
     sizes = [len(feeds)]
     if not options.all_only:
-        sizes += [size for size in (len(feeds) - 1, 2) if 1 < size < len(feeds)]
+        sizes += [size for size in (len(feeds) - 1, 2, 1) if 0 < size < len(feeds)]
     with load_networks() as networks:
         _print(networks, feeds, truths, sizes)
 

@@ -174,6 +174,17 @@ def test_somebody_where_no_other_camera_looks_is_believed_after_a_while():
     assert counts[-1] == 1
 
 
+def test_a_track_led_astray_by_one_view_is_taken_up_by_two_that_see_the_person():
+    fusion = Fusion(Tracker)
+    before = run(fusion, range(6), people=(0,))
+    # One view alone sees somebody 4 % nearer and nearer, a hand's breadth an image.
+    for number, size in zip(range(6, 9), (0.96, 0.92, 0.88), strict=True):
+        run(fusion, [number], names=["cell_front"], people=(0,), size=size)
+    people = run(fusion, range(9, 13), people=(0,))
+    assert people.track_id.tolist() == before.track_id.tolist()
+    assert (errors(people, 12) < 0.06).all()
+
+
 def test_who_was_lost_and_comes_back_is_believed_of_one_camera_and_is_the_same():
     fusion = Fusion(Tracker)
     before = run(fusion, range(10))

@@ -37,7 +37,7 @@ by it, as a shape is a little larger from the side than from the front."""
 _SIZES_KEPT = 100
 """How many of the sizes found last the known one is the mean of, about."""
 _SAME = 0.5
-"""Metres: mean distance of joints between a fused person and the track that it became."""
+"""Metres: mean distance of joints up to which a track and what is seen are one person."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,12 @@ class Fusion:
         now = [replace(view, bodies=view.carried(stamp)) for view in self._views.values()]
         expected = self._expected(stamp)
         association = associate([view.bodies for view in now], expected)
-        sightings = gathered([view.bodies for view in now], association)
         centers = np.array([view.place[:3, 3] for view in now]).reshape(-1, 3)
-        known_size = self._known_sizes(expected, association)
-        fused = _fused(sized(sightings, centers, known_size), expected.track_id)
+        sightings, fused = self._fuse(now, association, centers, expected)
+        adopted = _adopted(association, fused, expected)
+        if adopted is not association:
+            association = adopted
+            sightings, fused = self._fuse(now, association, centers, expected)
         believed = self._believed(fused, association, now, len(expected), stamp)
         size = sizes(sightings, centers, fused.joints)[believed]
         fused, association = select(fused, believed), association.of(believed)
@@ -156,6 +158,14 @@ class Fusion:
 
     def _expected(self, stamp: int) -> Bodies:
         return carried_on(self._people, (stamp - self._stamp) / 1e9)
+
+    def _fuse(
+        self, now: list[View], association: Association, centers: Array, expected: Bodies
+    ) -> tuple[Sightings, Bodies]:
+        """What the views say of each person, and what they say together."""
+        sightings = gathered([view.bodies for view in now], association)
+        known_size = self._known_sizes(expected, association)
+        return sightings, _fused(sized(sightings, centers, known_size), expected.track_id)
 
     def _known_sizes(self, expected: Bodies, association: Association) -> Array:
         """(N,) logarithm of how much larger than their views believe people are, NaN unknown."""
@@ -254,15 +264,42 @@ def carried_on(bodies: Bodies, seconds: float) -> Bodies:
     )
 
 
+def _adopted(association: Association, fused: Bodies, expected: Bodies) -> Association:
+    """Newcomers whom two cameras see where one at most sees somebody expected are that person.
+
+    While people hide each other a view may lead a track astray; nobody appears beside somebody who
+    vanishes at the same moment.
+    """
+    views, body, swapped = association.views, association.body, association.swapped
+    adopting = body.copy(), swapped.copy()
+    left = np.ones(len(views), bool)
+    for new in np.flatnonzero((views >= 2) & (np.arange(len(views)) >= len(expected))):
+        lost = np.flatnonzero(views[: len(expected)] <= 1)
+        apart = _apart(fused.joints[new], expected.joints[lost])
+        if len(lost) and apart.min() < _SAME:
+            person = lost[apart.argmin()]
+            adopting[0][:, person], adopting[1][:, person] = body[:, new], swapped[:, new]
+            left[new] = False
+            views[person] = views[new]
+    return association if left.all() else Association(*adopting).of(left)
+
+
+def _apart(joints: Array, others: Array) -> Array:
+    """(M,) mean distance of somebody's joints (34, 3) and others' (M, 34, 3); inf without any."""
+    distance = np.linalg.norm(others - joints, axis=2)
+    count = np.isfinite(distance).sum(axis=1)
+    mean = np.nansum(distance, axis=1) / np.maximum(count, 1)
+    return np.asarray(np.where(count > 0, mean, np.inf))
+
+
 def _doubles(fused: Bodies, views: NDArray[np.intp]) -> NDArray[np.bool_]:
     """(N,) who is another of them once more, perhaps turned round, as fewer cameras have it."""
     double = np.zeros(len(fused), bool)
     for one in range(len(fused)):
         before = (views > views[one]) | ((views == views[one]) & (np.arange(len(fused)) < one))
         for sides in (fused.joints, fused.joints[:, MIRRORED]):
-            apart = np.linalg.norm(sides[before & ~double] - fused.joints[one], axis=2)
-            count = np.maximum(np.isfinite(apart).sum(axis=1), 1)
-            double[one] |= bool((np.nansum(apart, axis=1) / count < DOUBLE).any())
+            apart = _apart(fused.joints[one], sides[before & ~double])
+            double[one] |= bool((apart < DOUBLE).any())
     return double
 
 
