@@ -70,6 +70,14 @@ def test_people_are_the_same_in_all_views_whatever_their_order():
     assert not found.swapped.any()
 
 
+def test_two_people_whom_one_view_each_sees_are_two():
+    he, she = (
+        cell.in_world(name, cell.sighting(name, 0, people))
+        for name, people in (("cell_front", (0,)), ("cell_left", (1,)))
+    )
+    assert associate([he, she], nobody()).body.tolist() == [[0, -1], [-1, 0]]
+
+
 def test_who_takes_left_for_right_is_outvoted():
     views = views_of(0)
     views[0] = replace(views[0], joints=views[0].joints[:, MIRRORED])
