@@ -148,10 +148,25 @@ def test_diagnostics_are_not_ok_when_poses_stop(alone, monkeypatch):
     node.image()
     node.wait(topics.MARKERS)
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 1.5)
-    node.core._diagnostics.received(0.1)
+    for later in (0.4, 1.5):
+        monkeypatch.setattr(time, "monotonic", lambda later=later: now + later)
+        node.core._diagnostics.received(0.1)
     report = node.core.diagnose()
     assert (report.level, report.message) == (WARN, "images come, but no poses for 1.5 s")
+
+
+def test_a_slow_camera_whose_every_image_becomes_poses_is_ok(alone, monkeypatch):
+    """An image in 1.8 s: just before the next one nothing waits, just after it hardly."""
+    node = alone()
+    node.info()
+    node.image()
+    node.wait(topics.MARKERS)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1.7)
+    assert node.core.diagnose().level == OK
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1.8)
+    node.core._diagnostics.received(0.1)
+    assert node.core.diagnose().level == OK
 
 
 def test_detections_of_no_image_are_counted_and_said(alone):

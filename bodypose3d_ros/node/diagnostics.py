@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -20,7 +21,7 @@ _WINDOW_S = 5.0
 _WINDOW_FRAMES = 600
 # The same kind of trouble is logged once in so long.
 _SAY_AGAIN_S = 60.0
-# Images come and no poses leave for so long: the node is blind.
+# An image comes and no poses leave for so long after it: the node is blind.
 _BLIND_AFTER_S = 1.0
 # What is missing from time to time only, as depth at half the images' rate, is no trouble.
 _MISSING_AFTER_S = 0.8
@@ -188,7 +189,8 @@ class Diagnostics:
             patience: Seconds without images, or without poses, that are too many.
         """
         with self._lock:
-            return self._state(time.monotonic(), patience, patience)
+            now = time.monotonic()
+            return self._state(now, patience, blind=self._silent(now) > patience)
 
     def report(
         self, *, stale_after: float, dropped: int, facts: dict[str, str], waited_for: str = ""
@@ -204,7 +206,8 @@ class Diagnostics:
         with self._lock:
             now = time.monotonic()
             failing = bool(self._problem)
-            state, message = self._state(now, stale_after, 0.0 if failing else _BLIND_AFTER_S)
+            blind = failing or self._unanswered(now) > _BLIND_AFTER_S
+            state, message = self._state(now, stale_after, blind=blind)
             level = OK if state is State.OK else WARN
             if state is State.BLIND and failing:
                 level = ERROR
@@ -233,7 +236,7 @@ class Diagnostics:
             }
             return Report(level, message, values)
 
-    def _state(self, now: float, stale_after: float, blind_after: float) -> tuple[State, str]:
+    def _state(self, now: float, stale_after: float, *, blind: bool) -> tuple[State, str]:
         if not self._received.times:
             return State.STALE, "no image has come yet"
         silence = now - self._received.times[-1]
@@ -241,13 +244,25 @@ class Diagnostics:
             return State.STALE, f"no image for {silence:.1f} s"
         if not self._published.times:
             return State.BLIND, self._problem or "images come, but no poses have left yet"
-        blind = now - self._published.times[-1]
-        if blind > blind_after:
-            return State.BLIND, self._problem or f"images come, but no poses for {blind:.1f} s"
+        if blind:
+            silent = f"images come, but no poses for {self._silent(now):.1f} s"
+            return State.BLIND, self._problem or silent
         late = [kind for kind, when in self._trouble.items() if now - when < _WINDOW_S]
         if self._missing or late:
             return State.DEGRADED, "; ".join([*self._missing.values(), *late])
         return State.OK, f"{self._published.rate(now):.1f} Hz"
+
+    def _silent(self, now: float) -> float:
+        """Seconds since poses left; infinite when none have."""
+        return now - self._published.times[-1] if self._published.times else math.inf
+
+    def _unanswered(self, now: float) -> float:
+        """Seconds since the first image came that no poses have followed; 0 without one.
+
+        Slow cameras leave long between poses, which is no trouble as long as none waits.
+        """
+        silent = self._silent(now)
+        return next((now - came for came in self._received.times if now - came < silent), 0.0)
 
     def _is_news(self, what: object) -> bool:
         """Whether that was not said lately."""

@@ -146,9 +146,11 @@ class Inputs:
     @property
     def waited_for(self) -> str:
         """What the images wait for that have come; nothing when none waits."""
-        if not self._images:
+        # Asked from another thread than the one that brings images: looked at once.
+        oldest = next(iter(self._images), None)
+        if oldest is None:
             return ""
-        if self._images[0].detections is None and self._parameters().use_detections:
+        if oldest.detections is None and self._parameters().use_detections:
             return "detections with their stamps"
         return "a CameraInfo of their frame" if self.lacks_camera_info else "their depth images"
 
