@@ -119,12 +119,12 @@ def test_many_frames_of_one_kind_never_say_less_than_its_bias():
     evidence, counts = size.medians(history)
     assert counts[0, SCALE_GROUND] == size.MEMORY
     _, sigma, _ = size.fuse(evidence, counts)
-    # 0.04 of bias and 0.2 sqrt(pi/2/31) = 0.045 of noise.
-    assert_allclose(sigma, np.hypot(0.04, 0.045), rtol=0.01)
+    # 0.04 of bias and 0.2 sqrt(pi/2/9) = 0.084 of noise.
+    assert_allclose(sigma, np.hypot(0.04, 0.0836), rtol=0.01)
 
 
 def test_one_table_among_the_depths_does_not_move_a_median():
     history = np.full((1, size.MEMORY, size.KINDS, 3), np.nan)
-    history[0, :9, SCALE_DEPTH] = 0.1, 0.01, 0.01
+    history[0, :, SCALE_DEPTH] = 0.1, 0.01, 0.01
     history[0, :3, SCALE_DEPTH, 0] = -1.0
     assert size.medians(history)[0][0, SCALE_DEPTH, 0] == 0.1

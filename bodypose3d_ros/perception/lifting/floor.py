@@ -55,5 +55,7 @@ def floor_evidence(joints: Array, confidence: Array, floor: Floor) -> Array:
     # d log s = d height / drop, and a tilt lifts what is at a distance: d up . p = distance tilt.
     fall = np.maximum(floor.height - _HEIGHTS.mean(), 1e-3)
     noise = _FOOT_NOISE / fall
-    bias = np.hypot(floor.height_sigma + _SOLE_SIGMA, distance * floor.tilt_sigma) / fall
+    bias = (
+        np.sqrt(floor.height_sigma**2 + _SOLE_SIGMA**2 + (distance * floor.tilt_sigma) ** 2) / fall
+    )
     return np.stack([np.log(size), np.where(stands, noise, np.nan), bias], axis=1)
