@@ -37,11 +37,19 @@ def generate_launch_description() -> LaunchDescription:
                 "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
             }
         ],
-        remappings=[("image", "image_raw"), ("image/compressed", "image_raw/compressed")],
+        remappings=[
+            ("image", "image_raw"),
+            ("image/compressed", "image_raw/compressed"),
+            ("depth", "depth/image_raw"),
+        ],
         output="screen",
     )
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(HERE / "bodypose3d.launch.py")),
-        launch_arguments={"image": "/camera/image_raw", "rviz_frame": "world"}.items(),
+        launch_arguments={
+            "image": "/camera/image_raw",
+            "depth": "/camera/depth/image_raw",  # read with depth_transport:=raw
+            "rviz_frame": "world",
+        }.items(),
     )
     return LaunchDescription([film, rate, *memory, camera, node])

@@ -128,7 +128,5 @@ def detections(stamp, *found):
 
 def depth_image(stamp=STAMP, frame_id="camera", metres=2.5, size=(32, 24)):
     width, height = size
-    return TYPES.types["sensor_msgs/msg/Image"](
-        MESSAGES.header(stamp, frame_id), height, width, "16UC1", 0, 2 * width,
-        np.full(width * height, metres * 1000, "<u2").view(np.uint8),
-    )  # fmt: skip
+    depths = np.full((height, width), metres * 1000, np.uint16)
+    return MESSAGES.depth_image(depths, MESSAGES.header(stamp, frame_id))

@@ -22,6 +22,7 @@ from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.node import interface as topics
+from bodypose3d_ros.node.diagnostics import State
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
 from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.stamps import stamp_of
@@ -105,9 +106,11 @@ def test_two_nodes_do_not_disturb_each_other(start, graph, listen):
 def test_a_camera_may_die_and_come_again(start, graph, listen):
     camera = start(CAMERA)
     poses, diagnostics = listen(POSES), listen("/diagnostics", topics.DIAGNOSTICS.type)
+    alive = listen("/bodypose3d/alive", topics.ALIVE.type)
     start(NODE, "node", "--host", "dds", "--param", "stale_after:=0.5")
-    spin_until(graph, lambda: poses)
+    spin_until(graph, lambda: poses and alive and alive[-1].state == State.OK)
     camera.kill()
+    spin_until(graph, lambda: alive[-1].state == State.STALE)
     spin_until(graph, lambda: diagnostics and "no image for" in diagnostics[-1].status[0].message)
     seen = len(poses)
     start(CAMERA)
@@ -164,11 +167,21 @@ def test_poses_can_be_given_in_a_frame_that_tf_knows(start, graph, listen):
     stamped = types["geometry_msgs/msg/TransformStamped"](
         messages.header(0, "map"), "camera", turned
     )
+    # Somebody's frame that nobody needs, without a rotation.
+    vector = types["geometry_msgs/msg/Vector3"](0.0, 0.0, 0.0)
+    nothing = types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 0.0)
+    wrong = types["geometry_msgs/msg/TransformStamped"](
+        messages.header(0, "map"), "chair", types["geometry_msgs/msg/Transform"](vector, nothing)
+    )
     tf = graph.create_publisher(topics.TF_STATIC.type, "/tf_static", topics.TF_STATIC.qos)
-    tf.publish(types[topics.TF_STATIC.type]([stamped]))
+    tf.publish(types[topics.TF_STATIC.type]([wrong, stamped]))
     poses = listen(POSES)
-    start(NODE, "node", "--host", "dds", "--param", "target_frame:=map")
-    spin_until(graph, lambda: poses)
+    diagnostics = listen("/diagnostics", topics.DIAGNOSTICS.type)
+    node = start(NODE, "node", "--host", "dds", "--param", "target_frame:=map")
+    spin_until(graph, lambda: poses and diagnostics)
+    assert any("'chair' in 'map' is dropped" in line for line in node.output)
+    values = {v.key: v.value for v in diagnostics[-1].status[0].values}
+    assert values["transforms dropped"] == "1"
     pelvis = poses[0].poses[0].joints[0].position
     assert poses[0].header.frame_id == "map"
     assert 2 <= pelvis.x <= 4

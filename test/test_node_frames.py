@@ -16,7 +16,7 @@ from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import WARN, State
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.tracking.tracker import Tracker
-from known_people import picture
+from known_people import KnownPeople, picture
 from node_alone import CAMERA, MESSAGES, SECOND, STAMP, alive, depth_image
 from people_made_up import standing
 
@@ -225,3 +225,25 @@ def test_a_floor_above_the_camera_is_none(alone):
     node.image()
     node.wait(topics.POSES)
     assert node.pipeline.seen[0].floor is None
+
+
+def test_without_tracking_everybody_is_measured_alone_in_the_target_frame(alone):
+    """For those who filter themselves: a pipeline without a tracker, placed by TF."""
+    node = alone(tracking=False, target_frame="map")
+    node.host.matrices["map", "camera"] = forward()
+    asked = []
+    node.core.cleanup()
+
+    def load(options):
+        networks = KnownPeople()
+        networks.pipeline = lambda tracker, **_: asked.append(tracker) or networks
+        return networks
+
+    node.core.configure(load)
+    node.core.activate()
+    node.info()
+    node.image(picture(distance=3.0))
+    (pose,) = node.wait(topics.POSES).poses
+    assert asked == [None]
+    pelvis = pose.joints[0].position
+    assert (pelvis.x, pelvis.y, pelvis.z) == (3, 0, 1)

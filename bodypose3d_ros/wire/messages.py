@@ -226,6 +226,19 @@ class Messages:
             data=np.ascontiguousarray(image).ravel(),
         )
 
+    def depth_image(self, millimetres: NDArray[np.uint16], header: Message) -> Message:
+        """An ``Image`` of depths (H, W), 0 where unknown: 16UC1, as REP 118 has it."""
+        height, width = millimetres.shape
+        return self._make.Image(
+            header=header,
+            height=height,
+            width=width,
+            encoding="16UC1",
+            is_bigendian=0,
+            step=2 * width,
+            data=np.ascontiguousarray(millimetres, "<u2").view(np.uint8).ravel(),
+        )
+
     def compressed_image(self, content: NDArray[np.uint8], header: Message) -> Message:
         """A ``CompressedImage`` from a JPEG file's bytes (n,)."""
         return self._make.CompressedImage(header=header, format="bgr8; jpeg", data=content)

@@ -4,12 +4,14 @@ from contextlib import suppress
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.parameter import Parameter
 
 from bodypose3d_ros.hosts.ros2.node import BodyPose3D
 
 rclpy.init()
 executor = MultiThreadedExecutor(num_threads=3)
 for side in ("left", "right"):
-    executor.add_node(BodyPose3D(namespace=side))
+    own = [Parameter("tf_prefix", value=f"{side}/")]
+    executor.add_node(BodyPose3D(namespace=side, parameter_overrides=own))
 with suppress(KeyboardInterrupt, ExternalShutdownException):
     executor.spin()

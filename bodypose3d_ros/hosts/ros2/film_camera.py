@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import cycle
+from itertools import cycle, repeat
 
 import tf2_ros
 from rclpy.node import Node
@@ -12,7 +12,7 @@ from rosidl_runtime_py.utilities import get_message
 from scipy.spatial.transform import Rotation
 
 from ...media import film
-from ...node.interface import CAMERA_INFO, IMAGE, IMAGE_COMPRESSED
+from ...node.interface import CAMERA_INFO, DEPTH, IMAGE, IMAGE_COMPRESSED
 from ...node.qos import QosProfile
 from ...wire import images
 from ...wire.messages import Message, Messages
@@ -27,7 +27,7 @@ _QOS = qos_profile(QosProfile(depth=5))
 
 
 class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
-    """Publishes ``image``, ``image/compressed``, ``camera_info`` and where the camera stands."""
+    """Publishes ``image``, its JPEG, ``depth``, ``camera_info`` and where the camera stands."""
 
     def __init__(self) -> None:
         """Read the film.
@@ -41,10 +41,10 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         shown = film.load(name)
         self._messages = Messages(message_class)
         self._shots = self._endless(shown)
-        self._image, self._compressed, self._info = (
+        self._shot_publishers = [
             self.create_publisher(get_message(topic.type), topic.name, _QOS)
-            for topic in (IMAGE, IMAGE_COMPRESSED, CAMERA_INFO)
-        )
+            for topic in (IMAGE, IMAGE_COMPRESSED, DEPTH, CAMERA_INFO)
+        ]
         self._place = tf2_ros.StaticTransformBroadcaster(self)
         self._place.sendTransform(self._transform(shown))
         self.create_timer(1 / (rate or shown.rate), self._shoot)
@@ -53,27 +53,24 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
 
     def _shoot(self) -> None:
         stamp = self.get_clock().now().to_msg()
-        image, jpeg, info = next(self._shots)
-        for publisher, message in (
-            (self._image, image),
-            (self._compressed, jpeg),
-            (self._info, info),
-        ):
-            if publisher.get_subscription_count():
+        for publisher, message in zip(self._shot_publishers, next(self._shots), strict=True):
+            if message is not None and publisher.get_subscription_count():
                 message.header.stamp = stamp
                 publisher.publish(message)
 
-    def _endless(self, shown: film.Film) -> Iterator[tuple[Message, Message, Message]]:
+    def _endless(self, shown: film.Film) -> Iterator[tuple[Message | None, ...]]:
         header = self._messages.header(0, film.FRAME_ID)
         info = self._messages.camera_info(shown.camera, header)
+        depths = shown.depth() if shown.name in film.names() else repeat(None)
         return cycle(
             [
                 (
                     self._messages.image(frame.image, header),
                     self._messages.compressed_image(images.encode_jpeg(frame.image), header),
+                    None if depth is None else self._messages.depth_image(depth, header),
                     info,
                 )
-                for frame in shown.frames()
+                for frame, depth in zip(shown.frames(), depths, strict=False)
             ]
         )
 
