@@ -3,7 +3,7 @@
 # make test    style, types and tests
 # make ros-test  colcon build and colcon test, where a ROS 2 is sourced
 # make film    render the films of bodypose3d_ros/data again
-# make peer    compare with mediapipe itself
+# make peer    compare with mediapipe itself: results, time, processor
 .PHONY: setup demo film peer test ros-test lint clean
 
 PYTHON ?= python3
@@ -34,6 +34,7 @@ peer: setup
 	$(PYTHON) -m venv .venv-peer
 	.venv-peer/bin/python -m pip install --quiet mediapipe==0.10.21 'numpy<2' --editable .
 	.venv-peer/bin/python -m benchmarks.mediapipe_peer
+	.venv-peer/bin/python -m benchmarks.mediapipe_speed
 
 lint: setup
 	$(BIN)/ruff check .

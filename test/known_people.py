@@ -59,7 +59,7 @@ class KnownPeople:
             np.tile([0.0, 0.0, -1.0], (count, 34, 1)),
         )
 
-    def search(self, frame) -> None:
+    def search(self, frame, budget=None) -> None:
         pass
 
     def reset(self) -> None:

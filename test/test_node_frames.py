@@ -97,7 +97,7 @@ class StandingPerson:
         )  # fmt: skip
         return self.tracker.update(measured, frame.stamp, frame.place)
 
-    def search(self, frame):
+    def search(self, frame, budget=None):
         pass
 
     def reset(self):

@@ -213,7 +213,7 @@ class Core:
         p, tracker, restarts = self.parameters, self._tracker, self._tracker.restarts
         tracker.coast_time, tracker.remember_time = p.coast_time, p.remember_time
         try:
-            self._estimation(shot, p)
+            self._estimation(shot, p, lambda: self._worker is not None and self._worker.behind)
         except Bodypose3dError as error:
             self._skip(error)
         except Exception as error:  # a defect, which costs this image but not the node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..errors import Bodypose3dError, CameraError, InputError
 from ..media import overlay
 from ..media.depth import registered
 from ..perception.pipeline import Pipeline
+from ..perception.search import Budget
 from ..wire import depth, images
 from ..wire.messages import Messages, marker_ids
 from ..wire.pose_cdr import PoseCdr
@@ -31,6 +33,8 @@ from .transforms import inverse
 
 Array = NDArray[np.float64]
 
+# Where newer images wait, the search for newcomers waits so many times as long.
+_BEHIND = 2
 _SOMEBODY = Bodies(
     joints=np.full((1, JOINT_COUNT, 3), np.nan),
     pixels=np.full((1, JOINT_COUNT, 2), np.nan),
@@ -97,12 +101,13 @@ class Estimation:
         self._fixed_frame = self._shown_at = None
         self._shown.clear()
 
-    def __call__(self, shot: Shot, p: Parameters) -> None:
+    def __call__(self, shot: Shot, p: Parameters, behind: Callable[[], bool]) -> None:
         """Estimate, publish, and only then look for newcomers for the next image.
 
         Args:
             shot: An image and what came with it.
             p: What the node is told to do.
+            behind: Whether newer images wait.
 
         Raises:
             Bodypose3dError: This image cannot be used; the next one may.
@@ -126,7 +131,9 @@ class Estimation:
         self._publish_bodies(published, frame, places, p)
         self._publish_overlay(frame, bodies, places)
         if found is None:
-            self.pipeline.search(frame)
+            patience = _BEHIND if behind() else 1
+            budget = Budget(p.search_time * patience, p.search_share / patience)
+            self.pipeline.search(frame, budget)
         self.milliseconds = dict(self.pipeline.milliseconds)
         self._diagnostics.worked(self.milliseconds)
 

@@ -99,6 +99,21 @@ class Parameters:
         minimum=0.0,
         maximum=60.0,
     )
+    search_time: float = setting(
+        1.5,
+        "How soon a newcomer is found while others are followed; twice as long while images come "
+        "faster than they can be worked on.",
+        unit="s",
+        minimum=0.1,
+        maximum=60.0,
+    )
+    search_share: float = setting(
+        0.25,
+        "The most of one processor core that the search for newcomers takes meanwhile, even if "
+        "they are found later.",
+        minimum=0.01,
+        maximum=8.0,
+    )
     floor_frame: str = setting(
         "",
         "A TF frame whose z = 0 is the floor that people stand on, base_footprint for example; "

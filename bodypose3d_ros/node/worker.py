@@ -42,6 +42,11 @@ class Worker(Generic[ItemT]):
         if idle:
             time.sleep(_HEAD_START_S)
 
+    @property
+    def behind(self) -> bool:
+        """Whether a newer item waits."""
+        return self._waiting is not None
+
     def check(self) -> None:
         """Raise what ended the thread, if anything did."""
         if self._failure is not None:

@@ -14,7 +14,7 @@ from .detection import Boxes, Detector
 from .lifting import lift
 from .pose import PoseModel, regions_of
 from .pose.duplicates import MIN_SCORE, certainty, distinct
-from .search import Search
+from .search import Budget, Search
 from .tracking.tracker import Tracker
 
 MAX_PEOPLE = 8
@@ -28,9 +28,9 @@ class Pipeline:
     Frames of one camera in order; ``reset`` between pictures that have nothing to do with each
     other. The first frame is searched whole, area by area, which takes as long as ten others;
     after it, and ``live`` from the start, people are followed from where they were and the search
-    goes round the areas, one a frame (two while nobody is there), so that its cost is bounded.
-    While somebody is followed the search comes last and newcomers join in the next frame: the
-    people known already need not wait for it.
+    goes round the areas, one a frame or as a budget allows (two while nobody is there), so that its
+    cost is bounded. While somebody is followed the search comes last and newcomers join in the next
+    frame: the people known already need not wait for it.
     """
 
     def __init__(
@@ -113,14 +113,23 @@ class Pipeline:
         """Look there, too, in the next frame: others see people there whom this camera does not."""
         self._expected = regions
 
-    def search(self, frame: Frame) -> None:
+    def search(self, frame: Frame, budget: Budget | None = None) -> None:
         """Look for newcomers in one area of a frame that was estimated, for the next one.
+
+        Args:
+            frame: The one that was estimated last.
+            budget: What that may take; None: it is done in every frame.
 
         Raises:
             EngineError: The network could not be run.
         """
-        if self._seen is not None and len(self._seen):
+        if self._seen is None or not len(self._seen):
+            return
+        if budget is None:
             self._look_for_newcomers(frame, _AREAS_FOLLOWING)
+            return
+        with self._stage("detect"):
+            self._found = self._search.in_time(frame, self._seen, budget)
 
     @property
     def ended(self) -> tuple[int, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,30 +17,79 @@ from .pose.second_look import confirmed
 # A region found again within this part of its size, and of about its size, is the same person.
 _SAME_CENTER = 0.3
 _SAME_SIZE = 0.6
+# An area where the last search saw nobody unknown has its turn half as often. Each place of an
+# image lies in areas of three sizes, so that newcomers are still found within Budget.seconds.
+_QUIET = 2
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What looking for newcomers may take while somebody is followed."""
+
+    seconds: float = 1.5
+    """Within which every area is searched; those where nobody unknown was, within twice that."""
+    share: float = 0.25
+    """Of one processor core."""
 
 
 class Search:
-    """Goes round the areas of a camera's image, a few a frame."""
+    """Goes round the areas of a camera's image, a few a frame, or one when a budget allows it."""
 
     def __init__(self, pose: PoseModel, detector: Detector) -> None:
         self._pose = pose
         self._detector = detector
-        self._next_area = 0
+        self._turns = self._steps = np.zeros(0)
+        # (T,) when each area has its turn, the least first; what a search puts that off by.
+        self._searched: int | None = None
+        self._cpu_seconds = 0.0
+        # What the last search in time took, and the stamp from which the next one is counted.
 
-    def newcomers(self, frame: Frame, known: Keypoints | None, areas: int | None) -> Regions:
+    def in_time(self, frame: Frame, known: Keypoints, budget: Budget) -> Regions:
+        """Where newcomers are in the next area, if it is time for one.
+
+        Args:
+            frame: The image to search.
+            known: Everybody known in this image.
+            budget: What the search may take.
+
+        Raises:
+            EngineError: A network could not be run.
+        """
+        if self._searched is not None:
+            pace = budget.seconds / (1 / self._steps).sum()
+            wait = round(max(pace, self._cpu_seconds / budget.share) * 1e9)
+            since = frame.stamp - self._searched
+            if 0 <= since < wait:
+                return Regions.none()
+            in_pace = wait <= since < 2 * wait
+            self._searched = self._searched + wait if in_pace else frame.stamp
+        else:
+            self._searched = frame.stamp
+        start = time.process_time()
+        found = self.newcomers(frame, known, 1, step_if_quiet=_QUIET)
+        self._cpu_seconds = time.process_time() - start
+        return found
+
+    def newcomers(
+        self, frame: Frame, known: Keypoints | None, areas: int | None, step_if_quiet: float = 1
+    ) -> Regions:
         """Where people are who are not known yet.
 
         Args:
             frame: The image to search.
             known: Everybody known in this image; None: nobody is.
             areas: How many areas are searched; None: the whole image.
+            step_if_quiet: So many turns later the areas come again if nobody unknown is there.
 
         Raises:
             EngineError: A network could not be run.
         """
-        found = regions_of(self._detector.detect(frame.image, self._next_areas(frame, areas)))
+        chosen, where = self._next_areas(frame, areas)
+        found = regions_of(self._detector.detect(frame.image, where))
         if known is not None:
             found = select(found, ~among(found, known.following))
+        self._steps[chosen] = 1 if len(found) else step_if_quiet
+        self._turns[chosen] += self._steps[chosen]
         if not len(found):
             return found
         seen = self._pose.estimate(frame, found)
@@ -50,15 +102,18 @@ class Search:
 
     def reset(self) -> None:
         """Begin with the first area again."""
-        self._next_area = 0
+        self._turns = self._steps = np.zeros(0)
+        self._searched = None
 
-    def _next_areas(self, frame: Frame, count: int | None) -> NDArray[np.int64]:
+    def _next_areas(
+        self, frame: Frame, count: int | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Whose turn it is, and where that is."""
         every = self._detector.areas(frame.image.shape[1], frame.image.shape[0])
-        if count is None or len(every) <= count:
-            return every
-        chosen = (self._next_area + np.arange(count)) % len(every)
-        self._next_area += count
-        return every[chosen]
+        if len(self._turns) != len(every):
+            self._turns, self._steps = np.zeros(len(every)), np.ones(len(every))
+        chosen = np.argsort(self._turns, kind="stable")[:count]
+        return chosen, every[chosen]
 
 
 def among(found: Regions, known: Regions) -> NDArray[np.bool_]:
