@@ -127,6 +127,23 @@ def test_before_a_robot_that_drives_and_turns_a_standing_person_stands(alone):
     assert np.linalg.norm([velocity.x, velocity.y, velocity.z]) < 0.05
 
 
+def test_images_a_nanosecond_apart_make_nobody_fast(alone):
+    """A difference of positions over that time would be 1e8 m/s: here TF jumps by 10 cm."""
+
+    def place(stamp):
+        return forward(0.1 * ((stamp - STAMP) % 2))
+
+    node = alone(fixed_frame="odom", target_frame="odom")
+    node.host.matrices["odom", "camera"] = place
+    node.core._estimation.pipeline = StandingPerson(lambda stamp: forward())
+    node.info()
+    for index in range(4):
+        node.image(stamp=STAMP + index)
+        node.wait(topics.MARKERS, index + 1)
+    velocity = node.host.sent[topics.POSES][-1].poses[0].joints[0].velocity
+    assert np.linalg.norm([velocity.x, velocity.y, velocity.z]) < 2
+
+
 def test_two_nodes_can_name_their_frames_apart(alone):
     node = alone(tf_joints=["neck"], tf_prefix="left/")
     node.info()
