@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
-from graph import BEST_EFFORT, FILM, MESSAGES, RELIABLE, Camera, get_message, info, message_class
+from graph import BEST_EFFORT, FILM, MESSAGES, RELIABLE, Camera, get_message, info
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -319,59 +318,6 @@ def test_detections_of_somebody_else(graph, run):
     graph.wait(lambda: poses)
     assert stamp_of(poses[0]) == stamp
     assert not poses[0].poses  # nobody was detected, and nobody was looked for
-
-
-def test_depth_images_give_people_their_size(graph, run):
-    """Those of the film, a quarter as large as its images, with the same stamps."""
-    run("bodypose3d_node", "-p", "depth_transport:=raw")
-    camera = Camera(graph).connected()
-    sender = graph.node.create_publisher(get_message(topics.DEPTH.type), "depth", RELIABLE)
-    graph.wait(sender.get_subscription_count)
-    poses = graph.hear(topics.POSES)
-    camera.calibrate()
-    depths = FILM.depth()
-
-    def come():
-        header = MESSAGES.header(camera.shoot(), film.FRAME_ID)
-        sender.publish(_depth_image(next(depths), header))
-        graph.spin(0.3)
-        return {person.scale_source for message in poses for person in message.poses}
-
-    # The first image may be looked at before it is known that depth images come.
-    graph.wait(lambda: get_message(topics.POSE.type).SCALE_DEPTH in come())
-
-
-def _depth_image(millimetres, header):
-    height, width = millimetres.shape
-    return message_class(topics.DEPTH.type)(
-        header=header,
-        height=height,
-        width=width,
-        encoding="16UC1",
-        is_bigendian=0,
-        step=2 * width,
-        data=np.frombuffer(millimetres.astype("<u2").tobytes(), np.uint8),
-    )
-
-
-def test_alive_says_when_the_camera_died(graph, run):
-    run("bodypose3d_node")
-    camera = Camera(graph).connected()
-    alive = graph.hear(topics.ALIVE)
-    camera.calibrate()
-    kind = get_message(topics.ALIVE.type)
-    graph.wait(lambda: alive)
-    assert alive[0].state != kind.OK  # nobody has looked yet
-
-    def state():
-        camera.shoot(time.time_ns())
-        graph.spin(0.2)
-        return alive[-1].state
-
-    graph.wait(lambda: state() == kind.OK)
-    graph.wait(lambda: alive[-1].state == kind.STALE)
-    assert "no image" in alive[-1].reason
-    assert alive[-1].age > 0.5
 
 
 def test_simulated_time(graph, run):
