@@ -110,7 +110,7 @@ class Errors:
 
 HEADER = (
     "| cameras | joints: mean, median, 95 % mm | without offsets | root, without offset mm | "
-    "people found | nobody's | ids changed | inside 95 %, NEES | fusing, ms |"
+    "people found | nobody's | ids changed | inside 95 %, squared error | fusing, ms |"
 )
 
 
