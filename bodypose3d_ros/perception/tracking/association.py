@@ -46,6 +46,7 @@ SIDES = (
 
 
 _MEMBERS = np.zeros((len(SIDES), JOINT_COUNT), bool)
+_AS_SEEN = np.arange(JOINT_COUNT)
 _MIRRORED = np.arange(JOINT_COUNT)
 for _group, (_left, _right) in enumerate(SIDES):
     _MEMBERS[_group, _left] = _MEMBERS[_group, _right] = True
@@ -104,13 +105,20 @@ def swapped(motion: Motion, seen: Measured) -> NDArray[np.bool_]:
     Both are rows of the same people: as far as they move from one frame to the next, limbs do not
     change sides.
     """
-    answers = np.zeros((len(motion), len(SIDES)), bool)
-    for group, (left, right) in enumerate(SIDES):
-        either, other = np.concatenate([left, right]), np.concatenate([right, left])
-        straight = _squared(motion, seen, either, either)
-        crossed = _squared(motion, seen, either, other)
-        answers[:, group] = (crossed < straight / 4) & (straight > 1)
-    return answers
+    # Across the view decides: what a shape's depth says of left and right is least sure.
+    expected = np.trace(motion.position_covariance, axis1=2, axis2=3)
+    measured = np.trace(seen.covariance, axis1=2, axis2=3)
+
+    def apart(as_seen: NDArray[np.intp]) -> Array:
+        """(T, 3) mean squared distance over the variance, of the joints of arms, legs, head."""
+        squared = ((motion.position - seen.position[:, as_seen]) ** 2).sum(axis=2)
+        share = squared / (expected + measured[:, as_seen])
+        there = np.isfinite(share)
+        count = there @ _MEMBERS.T.astype(np.intp)
+        return np.asarray((np.where(there, share, 0) @ _MEMBERS.T) / np.maximum(count, 1))
+
+    straight, crossed = apart(_AS_SEEN), apart(_MIRRORED)
+    return np.asarray((crossed < straight / 4) & (straight > 1))
 
 
 def joints_of(groups: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -126,17 +134,6 @@ def exchanged(bodies: Bodies, groups: NDArray[np.bool_]) -> Bodies:
     rows = np.arange(len(bodies))[:, None]
     names = ("joints", "pixels", "confidence", "covariance")
     return replace(bodies, **{name: getattr(bodies, name)[rows, order] for name in names})
-
-
-def _squared(motion: Motion, seen: Measured, known: Pairs, as_seen: Pairs) -> Array:
-    """(T,) mean squared distance of joints, over the variance of where they are expected."""
-    apart = ((motion.position[:, known] - seen.position[:, as_seen]) ** 2).sum(axis=2)
-    # Across the view decides: what a shape's depth says of left and right is least sure.
-    spread = motion.position_covariance[:, known] + seen.covariance[:, as_seen]
-    variance = np.trace(spread, axis1=2, axis2=3)
-    share = apart / variance
-    there = np.isfinite(share)
-    return np.asarray(np.where(there, share, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1))
 
 
 def _mahalanobis(motion: Motion, seen: Measured) -> Array:

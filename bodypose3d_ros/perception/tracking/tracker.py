@@ -139,7 +139,10 @@ class _Tracks:
         )
 
     def select(self, index: Any) -> _Tracks:  # noqa: ANN401 - whatever numpy indexes with
-        """Some of the people."""
+        """Some of the people; no copy where that is everybody in order, as it mostly is."""
+        everybody = np.arange(len(self))
+        if np.array_equal(everybody[index], everybody):
+            return self
         return _Tracks(
             self.motion.select(index),
             *(getattr(self, each.name)[index] for each in fields(self)[1:]),
@@ -147,6 +150,8 @@ class _Tracks:
 
     def replaced(self, rows: NDArray[np.intp], other: _Tracks) -> _Tracks:
         """These people with others in some rows."""
+        if np.array_equal(rows, np.arange(len(self))):
+            return other
         order = np.arange(len(self))
         order[rows] = len(self) + np.arange(len(rows))
         return self.joined(other).select(order)
