@@ -19,7 +19,7 @@ $(READY): pyproject.toml setup.py $(wildcard msg/*.msg)
 	  $(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
 	  PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dds,film,test,view]'
+	$(BIN)/python -m pip install --quiet --editable '.[batch,dds,film,test,view]'
 	$(BIN)/bodypose3d models fetch blazepose
 	touch $@
 

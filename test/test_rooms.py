@@ -29,6 +29,8 @@ HEAVY = {
     "onnxruntime": {"engines", "apps"},  # doctor looks whether it is there
     "cyclonedds": {"hosts"},
     "rerun": {"apps"},
+    "ray": {"apps"},
+    "pyarrow": {"apps", "media"},
 }
 """Packages that only these rooms import."""
 

@@ -31,9 +31,10 @@ from ..errors import Bodypose3dError, InputError, printable
 from ..perception.networks import SETTINGS
 from ..version import __version__
 from . import graph, rigs
+from .batch import batch
 from .benchmark import benchmark
 from .engine import engine
-from .options import options_of
+from .options import cameras_of, floor_of, options_of, source_options, topics_of
 from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ main.add_command(graph.echo)
 main.add_command(graph.record)
 main.add_command(graph.view)
 main.add_command(engine)
+main.add_command(batch)
 main.add_command(rigs.fuse)
 main.add_command(rigs.calibrate_rig)
 main.add_command(benchmark)
@@ -87,23 +89,7 @@ main.add_command(benchmark)
 
 @main.command()
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--camera",
-    "calibration",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="camera_calibration YAML of pictures and films.",
-)
-@click.option(
-    "--hfov",
-    type=float,
-    metavar="DEG",
-    help="Horizontal field of view of an uncalibrated camera; distances depend on it.",
-)
-@click.option("--rectified", is_flag=True, help="The images are rectified: P describes them.")
-@click.option("--image-topic", metavar="TOPIC", help="Which images of a recording.")
-@click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo.")
-@click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them.")
+@source_options
 @click.option(
     "--depth",
     "depths",
@@ -118,26 +104,6 @@ main.add_command(benchmark)
     show_default=True,
     metavar="M",
     help="Metres in a unit of theirs.",
-)
-@click.option(
-    "--camera-height",
-    type=float,
-    metavar="M",
-    help="Of the camera above the floor that people stand on.",
-)
-@click.option(
-    "--camera-pitch",
-    type=float,
-    default=0.0,
-    metavar="DEG",
-    help="How far the camera looks down.",
-)
-@click.option(
-    "--camera-roll",
-    type=float,
-    default=0.0,
-    metavar="DEG",
-    help="How far 'up' leans to the right in the image.",
 )
 @options_of(SETTINGS.values())
 @click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
@@ -157,7 +123,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     Writes poses.jsonl, poses.mcap, overlay.png or overlay.mp4, and summary.json.
     """
     from ..media.outputs import result
-    from ..media.sources import CameraChoice, Topics, expand, labels
+    from ..media.sources import expand, labels
     from ..perception.networks import Options, load_networks
     from ..perception.tracking.tracker import Tracker
     from .estimate import Estimation, file_names
@@ -167,10 +133,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         format="%(message)s",
         handlers=[RichHandler(console=err, show_time=False, show_level=False, show_path=False)],
     )
-    if options["calibration"] and options["hfov"]:
-        raise click.UsageError("give --camera or --hfov, not both")
-    cameras = CameraChoice(options["calibration"], options["hfov"], options["rectified"])
-    topics = Topics(options["image_topic"], options["info_topic"], options["depth_topic"])
+    cameras, topics = cameras_of(options), topics_of(options)
     paths = expand(list(sources))
     scene = _scene(paths, options)
     own_names = labels(paths)
@@ -233,17 +196,11 @@ def _open_all(
 
 def _scene(paths: list[Path], options: dict[str, Any]) -> Scene:
     """What the command line says of what is before the camera."""
-    from ..body.floor import Floor
     from ..media.depth import DepthFolder
     from ..media.recording import is_recording
     from ..media.sources import Scene, is_sequence
 
-    floor = depths = None
-    pitch, roll = options["camera_pitch"], options["camera_roll"]
-    if options["camera_height"] is not None:
-        floor = Floor.from_mounting(options["camera_height"], pitch, roll)
-    elif pitch or roll:
-        raise click.UsageError("--camera-pitch and --camera-roll need a --camera-height")
+    floor, depths = floor_of(options), None
     if options["depths"] is not None:
         if any(map(is_recording, paths)):
             raise click.UsageError("--depth is for pictures and films: see --depth-topic")

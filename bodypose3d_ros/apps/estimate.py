@@ -40,6 +40,9 @@ NAMESPACE = "/bodypose3d"
 NOT_OVERHEAD = ("network", "read", "overlay", "files")
 """The networks, and what only files cost: a node is handed its images decoded."""
 
+MOST_TIMES = 20_000
+"""Frames whose times are kept: a film may have any length."""
+
 _POSES, _RECORDING = "poses.jsonl", "poses.mcap"
 _ROWS, _COLUMNS = np.triu_indices(3)  # xx xy xz yy yz zz
 
@@ -60,7 +63,11 @@ class Summary:
     unreadable: int = 0
     """Frames that are damaged or cannot be used."""
     failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """From the beginning of the files to their end."""
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """By stage, of every frame; of every ``every``-th where there are too many."""
+    every: int = 1
 
     def add(self, frame: Frame, bodies: Bodies, milliseconds: dict[str, float]) -> None:
         """Count one frame."""
@@ -68,9 +75,17 @@ class Summary:
         self.people += len(bodies)
         self.tracks.update(bodies.track_id.tolist())
         self.assumed_hfov = frame.camera.assumed_hfov or self.assumed_hfov
+        if self.frames % self.every == 0:
+            self._add_times(milliseconds)
+
+    def _add_times(self, milliseconds: dict[str, float]) -> None:
         ours = sum(ms for stage, ms in milliseconds.items() if stage not in NOT_OVERHEAD)
         for stage, ms in {**milliseconds, "all but the network": ours}.items():
             self.milliseconds[stage].append(ms)
+        if len(self.milliseconds["read"]) > MOST_TIMES:
+            self.every *= 2
+            for times in self.milliseconds.values():
+                del times[::2]
 
     def to_json(self) -> dict[str, Any]:
         """As ``summary.json`` has it."""
@@ -82,6 +97,7 @@ class Summary:
             "dropped_frames": self.dropped,
             "unreadable_frames": self.unreadable,
             "failures": self.failures,
+            "seconds": round(self.seconds, 3),
             "milliseconds": {
                 stage: {
                     "median": round(float(np.median(ms)), 3),
@@ -121,6 +137,7 @@ class Estimation:
         """
         self.pipeline = pipeline
         self.summary = Summary()
+        self._start = time.perf_counter()
         self._outputs = outputs
         self._keep_images = keep_images
         self._stopped = False
@@ -173,6 +190,7 @@ class Estimation:
             WriteError: One cannot be written to its end.
         """
         path = self._outputs.part(SUMMARY)
+        self.summary.seconds = time.perf_counter() - self._start
         content = {**self.summary.to_json(), **self._outputs.description()}
         with ExitStack() as files:
             files.callback(self._recording.close)

@@ -1,20 +1,31 @@
-"""Settings as options of the command line."""
+"""Options that several commands have: settings, and what is known of the sources."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..perception.settings import Setting
+
+if TYPE_CHECKING:
+    from ..body.floor import Floor
+    from ..media.sources import CameraChoice, Topics
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def options_of(settings: Iterable[Setting]) -> Callable[[CommandT], CommandT]:
     """A decorator that gives a command an option for each setting, named as the setting."""
-    chosen = [_option(each) for each in settings]
+    return _all([_option(each) for each in settings])
+
+
+def _all(
+    options: Iterable[Callable[[CommandT], CommandT]],
+) -> Callable[[CommandT], CommandT]:
+    chosen = list(options)
 
     def decorate(command: CommandT) -> CommandT:
         for option in reversed(chosen):  # decorators are applied from the last to the first
@@ -22,6 +33,88 @@ def options_of(settings: Iterable[Setting]) -> Callable[[CommandT], CommandT]:
         return command
 
     return decorate
+
+
+source_options: Callable[[Any], Any] = _all(
+    [
+        click.option(
+            "--camera",
+            "calibration",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="camera_calibration YAML of pictures and films.",
+        ),
+        click.option(
+            "--hfov",
+            type=float,
+            metavar="DEG",
+            help="Horizontal field of view of an uncalibrated camera; distances depend on it.",
+        ),
+        click.option(
+            "--rectified", is_flag=True, help="The images are rectified: P describes them."
+        ),
+        click.option("--image-topic", metavar="TOPIC", help="Which images of a recording."),
+        click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo."),
+        click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them."),
+        click.option(
+            "--camera-height",
+            type=float,
+            metavar="M",
+            help="Of the camera above the floor that people stand on.",
+        ),
+        click.option(
+            "--camera-pitch",
+            type=float,
+            default=0.0,
+            metavar="DEG",
+            help="How far the camera looks down.",
+        ),
+        click.option(
+            "--camera-roll",
+            type=float,
+            default=0.0,
+            metavar="DEG",
+            help="How far 'up' leans to the right in the image.",
+        ),
+    ]
+)
+"""A decorator: what is known of the cameras, topics and floor of sources."""
+
+
+def cameras_of(options: dict[str, Any]) -> CameraChoice:
+    """The camera that ``source_options`` say took pictures and films.
+
+    Raises:
+        UsageError: They say two.
+    """
+    from ..media.sources import CameraChoice
+
+    if options["calibration"] and options["hfov"]:
+        raise click.UsageError("give --camera or --hfov, not both")
+    return CameraChoice(options["calibration"], options["hfov"], options["rectified"])
+
+
+def topics_of(options: dict[str, Any]) -> Topics:
+    """The topics of recordings that ``source_options`` name."""
+    from ..media.sources import Topics
+
+    return Topics(options["image_topic"], options["info_topic"], options["depth_topic"])
+
+
+def floor_of(options: dict[str, Any]) -> Floor | None:
+    """The floor that ``source_options`` tell of.
+
+    Raises:
+        UsageError: They tell of its slant, and not how far below it is.
+    """
+    from ..body.floor import Floor
+
+    pitch, roll = options["camera_pitch"], options["camera_roll"]
+    if options["camera_height"] is not None:
+        return Floor.from_mounting(options["camera_height"], pitch, roll)
+    if pitch or roll:
+        raise click.UsageError("--camera-pitch and --camera-roll need a --camera-height")
+    return None
 
 
 def _option(each: Setting) -> Callable[[CommandT], CommandT]:

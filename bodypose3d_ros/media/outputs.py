@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Outputs:
     names: tuple[str, ...]
     earlier: frozenset[str] = frozenset()
     """Files of an earlier result in the folder, which this one replaces as a whole."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What else a later run is to know of how they were made, as JSON has it."""
 
     def part(self, name: str) -> Path:
         """The file to write instead of ``name``, until it is whole.
@@ -50,7 +52,8 @@ class Outputs:
 
     def description(self) -> dict[str, Any]:
         """What tells a later run that these files are a result of this program."""
-        return {"written_by": f"bodypose3d {__version__}", "files": list(self.names)}
+        written_by = f"bodypose3d {__version__}"
+        return {"written_by": written_by, "files": list(self.names), **self.about}
 
     def keep(self) -> list[Path]:
         """Move every file that was written into its place; an earlier result's others go.

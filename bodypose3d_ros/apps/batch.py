@@ -1,0 +1,196 @@
+"""``bodypose3d batch``: the command for many recordings."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ..errors import InputError
+from ..perception.networks import SETTINGS
+from ..version import __version__
+from .options import cameras_of, floor_of, options_of, source_options, topics_of
+from .stopping import asked_by_signals
+
+if TYPE_CHECKING:
+    from .fleet import Machines, Manifest, Task, Wanted
+
+_STOPPED = 130  # as shells say it of what SIGINT ended
+_MANIFEST_SECONDS = 2.0  # between two states of the manifest: a fleet's is megabytes
+
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@source_options
+@options_of(SETTINGS.values())
+@click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to write, a folder for each source.",
+)
+@click.option(
+    "--ray",
+    "address",
+    envvar="RAY_ADDRESS",
+    metavar="ADDRESS",
+    help="A Ray cluster; RAY_ADDRESS if not given, else this machine.",
+)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="At most so many at once.")
+@click.option(
+    "--gpus",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="N",
+    help="GPUs of a worker: 0.25 lets four share one.",
+)
+@click.option(
+    "--attempts",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="How often a source is begun, where its worker dies, before it is given up.",
+)
+@click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def batch(
+    sources: tuple[Path, ...], folder: Path, retry: bool, quiet: bool, **options: Any  # noqa: ANN401
+) -> None:  # fmt: skip
+    """Estimate many pictures, films and recordings, several at a time, on one machine or many.
+
+    Each source has a folder in DIR with what `estimate` writes of it, and poses.parquet.
+    manifest.json says how far all are. The same command again does what is not done yet. A worker
+    has one thread unless --threads says otherwise; sources, DIR and models must be where every
+    machine of a cluster sees them.
+    """
+    from ..media.sources import expand
+    from .fleet import Machines, Manifest, plan
+
+    placed = {name: options.pop(name) for name in ("address", "workers", "gpus", "attempts")}
+    machines = Machines(threads=options["threads"] or 1, **placed)
+    wanted = _wanted(options)
+    tasks = plan(expand(list(sources)), folder.absolute(), wanted)
+    manifest = Manifest(folder.absolute(), tasks)
+    again = ("waiting", "failed") if retry else ("waiting",)
+    waiting = [task for task in tasks if manifest.state(task) in again]
+    manifest.write(tasks)
+    if not quiet and len(waiting) < len(tasks):
+        before = len(tasks) - len(waiting)
+        click.echo(f"{before} of {len(tasks)} sources were done by an earlier run")
+    if waiting:
+        _estimate_all(tasks, waiting, manifest, machines, wanted, quiet)
+    totals = manifest.totals(tasks)
+    if not quiet:
+        _report(totals, folder, bool(waiting))
+    if totals["failed"]:
+        sys.exit(InputError.exit_code)
+
+
+def _wanted(options: dict[str, Any]) -> Wanted:
+    """What the command line asks for, with paths that mean the same on every machine."""
+    from ..media.sources import Scene
+    from ..perception.networks import AUTO, Options
+    from .fleet import Wanted
+
+    if options["model"] == AUTO:
+        raise click.UsageError("name the model: of auto each machine would make something else")
+    if options["calibration"]:
+        options["calibration"] = options["calibration"].absolute()
+    if Path(options["model"]).suffix:
+        options["model"] = str(Path(options["model"]).absolute())
+    return Wanted(
+        cameras_of(options),
+        topics_of(options),
+        Scene(floor_of(options)),
+        Options().changed(options),
+        options["keep_images"],
+        _choices(options),
+    )
+
+
+def _choices(options: dict[str, Any]) -> dict[str, Any]:
+    """What results depend on, as JSON gives it back; the number of threads is none of it."""
+    from .fleet import state_of
+
+    files = {name: options[name] for name in ("calibration", "model") if options[name]}
+    chosen = {name: value for name, value in options.items() if name not in ("threads", *files)}
+    named = {name: [str(file), state_of(Path(file))] for name, file in files.items()}
+    choices: dict[str, Any] = json.loads(
+        json.dumps({"version": __version__, **chosen, **named}, default=str)
+    )
+    return choices
+
+
+def _estimate_all(
+    tasks: list[Task],
+    waiting: list[Task],
+    manifest: Manifest,
+    machines: Machines,
+    wanted: Wanted,
+    quiet: bool,
+) -> None:
+    from .fleet import estimated, workers
+
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
+    written = time.monotonic()
+    try:
+        with (
+            Progress(*columns, console=err, transient=True, disable=quiet) as progress,
+            workers(machines, wanted, len(waiting)) as hands,
+            asked_by_signals(_interrupt),
+        ):
+            bar = progress.add_task(f"sources, on {len(hands)} workers", total=len(waiting))
+            for task, figures in estimated(hands, waiting):
+                manifest.note(task, figures)
+                progress.advance(bar)
+                for failure in figures["failures"]:
+                    err.print(f"error: {failure}", style="red", markup=False)
+                if time.monotonic() - written > _MANIFEST_SECONDS:
+                    manifest.write(tasks)
+                    written = time.monotonic()
+    except KeyboardInterrupt:
+        totals = manifest.totals(tasks)
+        click.echo(f"stopped with {totals['waiting']} to do: the same command goes on", err=True)
+        sys.exit(_STOPPED)
+    finally:
+        manifest.write(tasks)
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:
+    click.echo(
+        f"{totals['done']} of {totals['sources']} sources are done, {totals['failed']} failed: "
+        f"{totals['frames']} frames, {totals['person_frames']} people seen in them"
+    )
+    if not worked:
+        click.echo("there was nothing to do; --retry tries again what failed")
+    click.echo(f"  {folder / 'manifest.json'}")

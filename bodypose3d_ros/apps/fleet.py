@@ -1,0 +1,369 @@
+"""Fleets of recordings: a task each, on workers that keep their networks, on one machine or many.
+
+Ray (the optional extra ``bodypose3d_ros[batch]``) places the workers and repeats what was in work
+where one dies. What is done is told by the results themselves: a source whose folder holds a whole
+result, made of the same file with the same choices, is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain, count
+from pathlib import Path, PurePath
+from typing import Any
+
+import cv2
+
+from ..errors import Bodypose3dError, EngineError, InputError, RefusedError, printable
+from ..media.outputs import SUMMARY, Outputs, fitting, result, single
+from ..media.sources import CameraChoice, Scene, Topics, labels, open_source
+from ..perception.networks import Networks, Options, load_networks
+from ..perception.tracking.tracker import Tracker
+from ..version import __version__
+from .estimate import Estimation, file_names
+
+MANIFEST = "manifest.json"
+"""What is done and what is not, of all sources of a folder of results."""
+TABLE = "poses.parquet"
+
+_OBJECT_STORE = 100 * 2**20  # bytes: tasks and answers are a few kilobytes; Ray's least is 75 MB
+_FIGURES = ("frames", "person_frames", "tracks", "dropped_frames", "unreadable_frames", "seconds")
+
+Figures = Mapping[str, Any]
+"""What ``summary.json`` says of one source."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be done with every source."""
+
+    cameras: CameraChoice = field(default_factory=CameraChoice)
+    topics: Topics = field(default_factory=Topics)
+    scene: Scene = field(default_factory=Scene)
+    networks: Options = field(default_factory=Options)
+    keep_images: bool = False
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    """All of it as JSON has it: a result of other choices is not taken for this one's."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One source, and where its results go."""
+
+    path: Path
+    outputs: Outputs
+    overlay: str
+
+    @property
+    def source(self) -> str:
+        """The source as the manifest names it."""
+        return printable(self.path)
+
+    def done(self) -> Figures | None:
+        """What was found, where the result is whole and of this source as it is now."""
+        summary = _read(self.outputs.folder / SUMMARY)
+        if any(summary.get(name) != value for name, value in self.outputs.about.items()):
+            return None
+        files = [str(name) for name in summary["files"]]
+        there = all((self.outputs.folder / f).exists() for f in files if f != self.overlay)
+        return summary if there and not replace(self.outputs, names=tuple(files)).left() else None
+
+    def give_up(self, problem: str) -> Figures:
+        """Note that the source cannot be done, so that no later run tries it unasked.
+
+        Raises:
+            WriteError: That cannot be noted.
+        """
+        outputs = replace(result(self.outputs.folder, [SUMMARY]), about=self.outputs.about)
+        figures = {**dict.fromkeys(_FIGURES, 0), "failures": [problem], **outputs.description()}
+        outputs.part(SUMMARY).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        outputs.keep()
+        return figures
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What workers run on."""
+
+    address: str | None = None
+    """Of a Ray cluster; None: this machine alone."""
+    workers: int | None = None
+    """At most so many; None: as many as there is room for."""
+    threads: int = 1
+    """CPU cores of a worker."""
+    gpus: float = 0.0
+    """GPUs of a worker; several may share one."""
+    attempts: int = 3
+    """How often a source is begun, where its worker dies, before it is given up."""
+
+
+def plan(paths: Sequence[Path], folder: Path, wanted: Wanted) -> list[Task]:
+    """A task for each source, in folders that stay theirs from run to run.
+
+    Raises:
+        RefusedError: Where a result would go is something that is none of ours.
+    """
+    known = {entry["source"]: entry["folder"] for entry in _earlier(folder)}
+    taken = {MANIFEST, *known.values()}
+    sources = list(dict.fromkeys(path.absolute() for path in paths))
+    tasks = []
+    for path, label in zip(sources, labels(sources), strict=True):
+        # Each source is used up: two names that are not UTF-8 may look the same.
+        name = known.pop(printable(path), None) or _free(label, taken)
+        taken.add(name)
+        names, (overlay,) = file_names([path], labels([path]))
+        outputs = result(folder / name, [*names, TABLE], [path])
+        made_of = {"source": printable(path), "of": state_of(path), "choices": wanted.choices}
+        tasks.append(Task(path, replace(outputs, about={"batch": made_of}), overlay))
+    return tasks
+
+
+def _free(label: str, taken: set[str]) -> str:
+    """A folder's name for a source, as short as it can be told from those that are taken."""
+    whole = label.replace("/", "_")
+    tries = chain([PurePath(label).stem, whole], map(f"{whole}_{{}}".format, count(2)))
+    return next(name for name in (fitting(each, "") for each in tries) if name not in taken)
+
+
+def state_of(path: Path) -> dict[str, int] | None:
+    """What changes when a source does; None where there is none."""
+    files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+    try:
+        found = [each.stat() for each in files]
+    except OSError:
+        return None
+    times = [each.st_mtime_ns for each in found]
+    return {"bytes": sum(each.st_size for each in found), "mtime_ns": max(times, default=0)}
+
+
+class Worker:
+    """Estimates one source after another on the same networks: Ray's actor."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        cv2.setNumThreads(wanted.networks.threads)
+
+    @cached_property
+    def _networks(self) -> Networks:
+        return load_networks(self._wanted.networks)
+
+    def estimate(self, task: Task) -> Figures:
+        """Write the results of one source; what is wrong with it is among its figures.
+
+        Raises:
+            ModelError: The model is not here.
+            EngineError: A network could not be run.
+            WriteError: A file cannot be written to.
+        """
+        from ..media.table import PoseTable
+
+        if (done := task.done()) and not done["failures"]:
+            return done  # the answer was lost on its way, with the worker or the network
+        wanted, outputs = self._wanted, task.outputs
+        pipeline = self._networks.pipeline(Tracker(), max_people=wanted.networks.max_people)
+        with (
+            closing(PoseTable(outputs.part(TABLE))) as table,
+            closing(Estimation(pipeline, outputs, keep_images=wanted.keep_images)) as estimation,
+        ):
+            try:
+                source = open_source(task.path, wanted.cameras, wanted.topics, scene=wanted.scene)
+                estimation.run(source, task.overlay, table.add)
+            except InputError as error:
+                estimation.summary.failures.append(printable(error))
+        outputs.keep()
+        return _read(outputs.folder / SUMMARY)
+
+
+@contextmanager
+def workers(machines: Machines, wanted: Wanted, tasks: int) -> Iterator[list[Any]]:
+    """Workers for a number of tasks, for as long as the block lasts.
+
+    Raises:
+        EngineError: Ray or pyarrow is missing, no cluster answers, or there is room for no worker.
+    """
+    ray = _ray()
+    networks = replace(wanted.networks, threads=machines.threads)
+    try:
+        _connect(machines)
+        room = room_for(ray.nodes(), machines)
+        if not room:
+            raise EngineError(
+                f"no machine has the {machines.threads} CPU cores and {machines.gpus:g} GPUs that "
+                "a worker is to have: choose less with --threads and --gpus"
+            )
+        # Ray itself starts a worker that died again, and repeats what that had in work.
+        actor = ray.remote(Worker).options(
+            num_cpus=machines.threads,
+            num_gpus=machines.gpus,
+            max_restarts=-1,
+            max_task_retries=machines.attempts - 1,
+        )
+        many = min(room, tasks, machines.workers or room)
+        yield [actor.remote(replace(wanted, networks=networks)) for _ in range(many)]
+    finally:
+        ray.shutdown()
+
+
+def estimated(hands: list[Any], tasks: Sequence[Task]) -> Iterator[tuple[Task, Figures]]:
+    """Each task with its figures as soon as it is done, on workers that are never idle.
+
+    Raises:
+        Bodypose3dError: What ails every source alike: a model, an engine, the disk.
+    """
+    ray = _ray()
+    waiting, idle = deque(tasks), list(hands)
+    busy: dict[Any, tuple[Any, Task]] = {}
+    gone = "none was there"
+    while waiting or busy:
+        while waiting and idle:
+            hand, task = idle.pop(), waiting.popleft()
+            busy[hand.estimate.remote(task)] = hand, task
+        if not busy:
+            raise EngineError(f"all workers are gone, the last since: {gone}")
+        (answer,), _ = ray.wait(list(busy), num_returns=1)
+        hand, task = busy.pop(answer)
+        try:
+            figures = _figures(answer, task)
+        except ray.exceptions.ActorDiedError as error:  # for good: it could not even begin
+            waiting.appendleft(task)
+            gone = str(error).strip()
+            continue
+        idle.append(hand)
+        yield task, figures
+
+
+def _figures(answer: Any, task: Task) -> Figures:  # noqa: ANN401 - Ray's reference
+    ray = _ray()
+    try:
+        figures: Figures = ray.get(answer)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, Bodypose3dError):
+            raise error.cause from None
+        logging.getLogger(__name__).debug("%s", error)
+        return task.give_up(f"{task.source}: {type(error.cause).__name__}: {error.cause}")
+    except ray.exceptions.ActorUnavailableError:
+        return task.give_up(f"{task.source}: given up, since workers died of it")
+    return figures
+
+
+def _ray() -> Any:  # noqa: ANN401 - the module
+    try:
+        import pyarrow  # noqa: F401 - what the workers write with
+        import ray
+    except ImportError as error:
+        raise EngineError(
+            f"{error.name} is not installed: pip install 'bodypose3d_ros[batch]'"
+        ) from error
+    return ray
+
+
+def _connect(machines: Machines) -> None:
+    ray = _ray()
+    if machines.address is not None:
+        try:
+            ray.init(address=machines.address, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise EngineError(f"{machines.address}: no Ray cluster answers ({error})") from error
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    cores = len(os.sched_getaffinity(0))
+    many = machines.workers or max(cores // machines.threads, 1)
+    ray.init(
+        address="local",
+        num_cpus=many * machines.threads,
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE,
+        logging_level=logging.ERROR,
+    )
+
+
+def room_for(nodes: Sequence[Mapping[str, Any]], machines: Machines) -> int:
+    """How many workers the machines of a cluster have room for."""
+    room = 0
+    for node in nodes:
+        if node["Alive"]:
+            has = node["Resources"]
+            cpus = int(has.get("CPU", 0) // machines.threads)
+            room += min(cpus, int(has.get("GPU", 0) / machines.gpus)) if machines.gpus else cpus
+    return room
+
+
+class Manifest:
+    """The file that says how far all sources are, those of earlier runs included."""
+
+    def __init__(self, folder: Path, tasks: Sequence[Task]) -> None:
+        """Begin it, with what is done already.
+
+        Raises:
+            RefusedError: There is such a file, and it is none of ours.
+        """
+        self._path = folder / MANIFEST
+        self._entries = {entry["source"]: dict(entry) for entry in _earlier(folder)}
+        for task in tasks:
+            self.note(task, task.done())
+
+    def note(self, task: Task, figures: Figures | None) -> None:
+        """A source's figures; None: it is still to be done."""
+        entry = {"source": task.source, "folder": task.outputs.folder.name, "state": "waiting"}
+        if figures is not None:
+            entry["state"] = "failed" if figures["failures"] else "done"
+            entry |= {name: figures[name] for name in (*_FIGURES, "failures")}
+        self._entries[task.source] = entry
+
+    def state(self, task: Task) -> str:
+        """``done``, ``failed`` or ``waiting``."""
+        return str(self._entries[task.source]["state"])
+
+    def totals(self, tasks: Sequence[Task]) -> dict[str, float]:
+        """Of some tasks: how many are in each state, and the sums of their figures."""
+        entries = [self._entries[task.source] for task in tasks]
+        states = [entry["state"] for entry in entries]
+        sums = {name: sum(entry.get(name, 0) for entry in entries) for name in _FIGURES}
+        counts = {state: states.count(state) for state in ("done", "failed", "waiting")}
+        return {"sources": len(entries), **counts, **sums}
+
+    def write(self, tasks: Sequence[Task]) -> None:
+        """Replace the file.
+
+        Raises:
+            WriteError: It cannot be written.
+        """
+        content = {
+            "written_by": f"bodypose3d {__version__}",
+            "totals": self.totals(tasks),
+            "sources": list(self._entries.values()),
+        }
+        outputs = single(self._path, overwrite=True)
+        outputs.part(MANIFEST).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        outputs.keep()
+
+
+def _earlier(folder: Path) -> list[dict[str, Any]]:
+    """The sources of a manifest that is there already.
+
+    Raises:
+        RefusedError: It is none of ours.
+    """
+    path = folder / MANIFEST
+    content = _read(path)
+    if not content and not path.exists():
+        return []
+    if not str(content.get("written_by")).startswith("bodypose3d"):
+        raise RefusedError(f"{path}: is of no earlier run: choose another --out, or move it away")
+    return list(content["sources"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON file; empty where there is none, or it is damaged or something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

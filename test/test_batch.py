@@ -1,0 +1,234 @@
+"""Fleets of recordings: results as `estimate` has them, nothing done twice, no worker missed."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from mcap.reader import make_reader
+
+from bodypose3d_ros.apps import fleet
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.skeleton import JOINTS
+from bodypose3d_ros.errors import RefusedError
+from bodypose3d_ros.media import film
+from bodypose3d_ros.media.sources import CameraChoice
+from bodypose3d_ros.media.video import VideoWriter
+
+pytest.importorskip("ray", reason="the extra batch is not installed")
+parquet = pytest.importorskip("pyarrow.parquet", reason="the extra batch is not installed")
+
+FRAMES = 6
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def clip(path, name, frames=FRAMES):
+    """The first frames of a film of known people."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shown = film.load(name)
+    with VideoWriter(path, shown.rate) as writer:
+        for _, frame in zip(range(frames), shown.frames(), strict=False):
+            writer.write(frame.image)
+
+
+@dataclass(frozen=True)
+class Batch:
+    sources: list[Path]
+    out: Path
+    answer: object
+
+    def again(self, *options):
+        return run("batch", *self.sources, "--hfov", 60, "--out", self.out, *options)
+
+    def manifest(self):
+        return json.loads((self.out / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """Two films of one name, a picture, and a file that is no film, on two workers."""
+    folder = tmp_path_factory.mktemp("batch")
+    sources = [folder / name for name in ("a/f.mp4", "b/f.mp4", "room.png", "broken.mp4")]
+    clip(sources[0], "one_person")
+    clip(sources[1], "two_people")
+    cv2.imwrite(str(sources[2]), np.full((48, 64, 3), 128, np.uint8))
+    sources[3].write_bytes(b"no film")
+    made = Batch(sources, folder / "out", None)
+    return replace(made, answer=made.again("--workers", 2))
+
+
+def test_everything_is_done_but_what_cannot_be_which_is_reported_once(batch):
+    assert batch.answer.exit_code == 3, batch.answer.output
+    (error,) = (line for line in batch.answer.output.splitlines() if line.startswith("error:"))
+    assert "broken.mp4: is not a film" in error
+    assert "3 of 4 sources are done, 1 failed" in batch.answer.output
+    totals = batch.manifest()["totals"]
+    assert (totals["done"], totals["failed"], totals["waiting"]) == (3, 1, 0)
+    assert totals["frames"] == 2 * FRAMES + 1
+    states = {each["folder"]: each["state"] for each in batch.manifest()["sources"]}
+    assert states == {"f": "done", "b_f.mp4": "done", "room": "done", "broken": "failed"}
+    assert not list(batch.out.rglob("*.part"))
+
+
+def messages(path):
+    with path.open("rb") as file:
+        return [(c.topic, m.log_time, m.data) for _, c, m in make_reader(file).iter_messages()]
+
+
+@pytest.mark.parametrize("folder", ["f", "b_f.mp4", "room"])
+def test_each_source_is_as_estimate_has_it(batch, tmp_path, folder):
+    (source,) = (each["source"] for each in batch.manifest()["sources"]
+                 if each["folder"] == folder)  # fmt: skip
+    answer = run("estimate", source, "--hfov", 60, "--threads", 1, "--out", tmp_path, "--quiet")
+    assert answer.exit_code == 0, answer.output
+    ours = batch.out / folder
+    assert (ours / "poses.jsonl").read_bytes() == (tmp_path / "poses.jsonl").read_bytes()
+    assert messages(ours / "poses.mcap") == messages(tmp_path / "poses.mcap")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {path.name for path in ours.iterdir()} == names | {"poses.parquet"}
+
+
+def test_the_table_holds_what_the_lines_hold(batch):
+    lines = (batch.out / "b_f.mp4" / "poses.jsonl").read_text().splitlines()
+    rows = parquet.read_table(batch.out / "b_f.mp4" / "poses.parquet").to_pylist()
+    table = {(row["stamp_ns"], row["track_id"], row["joint"]): row for row in rows}
+    known = 0
+    for line in map(json.loads, lines):
+        for person in line["people"]:
+            for joint, name in enumerate(JOINTS):
+                if person["joints"][joint] is None:
+                    continue
+                known += 1
+                row = table[round(line["stamp"] * 1e9), person["track_id"], name]
+                # The lines are rounded to a tenth of a millimetre, the table is of 32 bits.
+                point = [row["x"], row["y"], row["z"]]
+                assert point == pytest.approx(person["joints"][joint], abs=6e-5)
+                pixel = person["keypoints"][joint]
+                assert (row["u"] is None) == (pixel is None)
+                assert pixel is None or [row["u"], row["v"]] == pytest.approx(pixel, abs=6e-3)
+                assert row["state"] == person["state"]
+                assert row["covariance_zz"] == pytest.approx(
+                    person["covariances"][joint][5], abs=1e-8, rel=1e-5
+                )
+    assert known == len(rows) > 30 * FRAMES
+
+
+def test_a_second_run_does_nothing_and_says_so(batch, monkeypatch):
+    monkeypatch.delattr(fleet, "workers")  # not even Ray is started
+    before = {path: path.stat().st_mtime_ns for path in batch.out.glob("*/*")}
+    answer = batch.again("--workers", 2)
+    assert answer.exit_code == 3  # a failure stays one until it is mended
+    assert "4 of 4 sources were done by an earlier run" in answer.output
+    assert "there was nothing to do" in answer.output
+    assert {path: path.stat().st_mtime_ns for path in batch.out.glob("*/*")} == before
+
+
+@pytest.fixture
+def waiting(batch, tmp_path):
+    """Says which folders are still to be done, in a copy of the results."""
+    out = tmp_path / "out"
+    shutil.copytree(batch.out, out)
+    choices = json.loads((out / "f" / "summary.json").read_text())["batch"]["choices"]
+
+    def ask(**changes):
+        wanted = fleet.Wanted(choices={**choices, **changes})
+        tasks = fleet.plan(batch.sources, out, wanted)
+        manifest = fleet.Manifest(out, tasks)
+        return [t.outputs.folder.name for t in tasks if manifest.state(t) == "waiting"]
+
+    ask.out = out
+    return ask
+
+
+def test_what_is_not_whole_or_of_other_choices_is_done_again(batch, waiting):
+    assert waiting() == []
+    assert waiting(hfov=61.0) == ["f", "b_f.mp4", "room", "broken"]
+    (waiting.out / "f" / "poses.mcap").rename(waiting.out / "f" / "poses.mcap.part")
+    (waiting.out / "room" / "poses.parquet").unlink()
+    assert waiting() == ["f", "room"]
+
+
+def test_a_source_that_changed_is_done_again_even_if_it_failed(batch, waiting):
+    times = batch.sources[3].stat()
+    try:
+        os.utime(batch.sources[3], ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+        assert waiting() == ["broken"]
+    finally:
+        os.utime(batch.sources[3], ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_folders_stay_their_sources_whatever_is_handed_in_beside_them(batch, waiting):
+    reverse = fleet.plan([*reversed(batch.sources), Path("c/f.mp4")], waiting.out, fleet.Wanted())
+    names = [task.outputs.folder.name for task in reverse]
+    assert names == ["broken", "room", "b_f.mp4", "f", "c_f.mp4"]
+    fleet.Manifest(waiting.out, fleet.plan([Path("c/f.mp4")], waiting.out, fleet.Wanted()))
+    assert waiting() == []
+
+
+def test_what_is_somebody_elses_is_refused(batch, tmp_path):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "poses.jsonl").write_text("precious")
+    with pytest.raises(RefusedError, match=r"poses\.jsonl: exists already"):
+        fleet.plan(batch.sources, tmp_path, fleet.Wanted())
+    (tmp_path / "manifest.json").write_text("{}")
+    answer = run("batch", batch.sources[0], "--hfov", 60, "--out", tmp_path)
+    assert answer.exit_code == 2
+    assert "is of no earlier run" in answer.output
+
+
+@dataclass(frozen=True)
+class Deadly(CameraChoice):
+    """Kills the process that asks for the camera of images of some width, so many times."""
+
+    deaths: Path = Path()
+
+    def of(self, width, height):
+        died = self.deaths / str(width)
+        times = int(died.read_text()) if died.exists() else 0
+        if times < {66: 1, 70: 99}.get(width, 0):
+            died.write_text(str(times + 1))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().of(width, height)
+
+
+def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(tmp_path, monkeypatch):
+    """64 kills nobody, 66 one worker, 70 everyone: all three are done or told, each once."""
+    sources = [tmp_path / f"{width}.png" for width in (64, 66, 70, 72)]
+    for source in sources:
+        cv2.imwrite(str(source), np.full((48, int(source.stem), 3), 128, np.uint8))
+    wanted = fleet.Wanted(Deadly(hfov=60, deaths=tmp_path))
+    here = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(here))  # where workers find Deadly
+    tasks = fleet.plan(sources, tmp_path / "out", wanted)
+    with fleet.workers(fleet.Machines(workers=1, attempts=2), wanted, len(tasks)) as hands:
+        done = [(task.path.stem, figures["failures"])
+                for task, figures in fleet.estimated(hands, tasks)]  # fmt: skip
+    assert [name for name, _ in done] == ["64", "66", "70", "72"]
+    assert [bool(failures) for _, failures in done] == [False, False, True, False]
+    assert "70.png: given up, since workers died of it" in done[2][1][0]
+    assert (tmp_path / "70").read_text() == "2"
+    assert [bool(task.done()["failures"]) for task in tasks] == [False, False, True, False]
+
+
+def test_a_cluster_has_room_for_as_many_workers_as_its_machines_have_each():
+    nodes = [{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
+             {"Alive": True, "Resources": {"CPU": 3.0}},
+             {"Alive": False, "Resources": {"CPU": 64.0}}]  # fmt: skip
+    assert fleet.room_for(nodes, fleet.Machines(threads=2)) == 3
+    assert fleet.room_for(nodes, fleet.Machines(threads=1, gpus=0.25)) == 4
+    assert fleet.room_for(nodes, fleet.Machines(threads=8)) == 0
+
+
+def test_all_results_are_of_one_model(batch, tmp_path):
+    answer = run("batch", *batch.sources, "--model", "auto", "--out", tmp_path)
+    assert answer.exit_code == 2
+    assert "name the model" in answer.output
