@@ -3,8 +3,9 @@
 # make test    style, types and tests
 # make ros-test  colcon build and colcon test, where a ROS 2 is sourced
 # make film    render the films of bodypose3d_ros/data again
+# make mutants  mutation tests of perception/, for hours; PART=NAME* for a part
 # make peer    compare with mediapipe itself: results, time, processor
-.PHONY: setup demo film peer test ros-test lint clean
+.PHONY: setup demo film peer test mutants ros-test lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -45,6 +46,13 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest
 
+# mutmut wants newer versions of what the program uses: it gets an environment of its own.
+mutants: setup
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet 'mutmut>=3.8,<4' --editable '.[dds,film,test]'
+	.venv-mutants/bin/mutmut run $(PART)
+	.venv-mutants/bin/mutmut results
+
 COLCON := colcon --log-base build/colcon/log
 COLCON_WHERE := --build-base build/colcon/build --install-base build/colcon/install
 
@@ -54,4 +62,4 @@ ros-test:
 	  --return-code-on-test-failure
 
 clean:
-	rm -rf .venv .virtualenv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-mutants .virtualenv mutants out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -103,16 +103,31 @@ def test_a_small_skeleton_on_somebodys_trunk_is_no_newcomer():
 
 
 def test_a_small_person_beside_the_arm_of_a_large_one_is_kept():
-    """Far away behind him, beside his elbow: within 0.075 of his size, but not of theirs."""
+    """Far away behind him: most joints lie within 0.075 of his size of his arm, but not of hers."""
     near, far = at(0, 2.0), at(0, 5.0)
     elbow = near[INDEX["left_elbow"]] - far[INDEX["torso"]]
-    beside = far + elbow + (0.08 * np.ptp(near[:, 1]), 0)
+    beside = far + elbow + (0.05 * np.ptp(near[:, 1]), 0)
     assert newcomers_kept(near, beside) == [0, 1]
 
 
 def test_a_person_half_behind_another_is_kept():
     person = at(0)
-    assert newcomers_kept(person, person + (0.3 * np.ptp(person[:, 1]), 0)) == [0, 1]
+    assert newcomers_kept(person, person + (0.2 * np.ptp(person[:, 1]), 0)) == [0, 1]
+
+
+@pytest.mark.parametrize(("moved", "people"), [(0.14, 1), (0.16, 2)])
+def test_joints_of_one_name_are_the_same_within_015_of_a_size(moved, people):
+    person = at(0)
+    assert (
+        len(kept(found(person, person + (moved * np.ptp(person[:, 1]), 0)), [0.9, 0.5])) == people
+    )
+
+
+@pytest.mark.parametrize(("shared", "people"), [(17, 2), (18, 1)])
+def test_a_body_of_which_more_than_half_is_somebody_elses_is_nobody(shared, people):
+    person, mixed = at(0), at(1.5)
+    mixed[-shared:] = person[-shared:]  # from the hands on: its face stays its own
+    assert len(kept(found(person, mixed), [0.9, 0.5])) == people
 
 
 def test_nobody_lies_on_nobody():

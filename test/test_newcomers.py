@@ -95,6 +95,19 @@ def test_people_without_limbs_in_view_are_compared_by_the_rest_and_nothing_is_no
     assert len(difference(nobody, nobody)) == 0
 
 
+def test_a_region_is_mirrored_with_the_image(frame):
+    class Noting(Eyes):
+        def estimate(self, frame, regions):
+            self.regions = regions
+            return super().estimate(frame, regions)
+
+    region = Regions(np.array([[200.0, 240]]), np.array([[50.0, 90]]), np.array([0.3]), np.ones(1))
+    eyes = Noting()
+    look_in_mirror(eyes, frame, region)
+    assert eyes.regions.center.tolist() == [[439.0, 240.0]]
+    assert (eyes.regions.rotation.tolist(), eyes.regions.size.tolist()) == ([-0.3], [[50.0, 90.0]])
+
+
 # -- through the real network -------------------------------------------------------------------
 
 

@@ -1,0 +1,98 @@
+"""What is made of the landmark network's answers: which joints are known, and where."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Frame, Regions
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.perception.pose.blazepose import BlazePose
+
+NOSE, LEFT_HIP, RIGHT_HIP = 0, 23, 24
+"""BlazePose's own numbers."""
+
+
+class Answering:
+    """The landmark network, with landmarks in the middle of the crop unless told otherwise."""
+
+    def __init__(self):
+        self.landmarks = np.tile([128.0, 128, 0, 9, 9], (39, 1))
+        self.landmarks[34, 1] = 28  # the person's up
+
+    def infer(self, inputs):
+        self.crops = inputs["input"]
+        count = len(self.crops)
+        return {
+            "landmarks": np.tile(self.landmarks.reshape(1, 195), (count, 1)).astype(np.float32),
+            "presence": np.full((count, 1), 0.9, np.float32),
+            "heatmap": np.full((count, 39, 64, 64), -20, np.float32),
+            "world": np.tile([0.1, -0.2, 0.3], (count, 39)).astype(np.float32),
+        }
+
+
+@pytest.fixture
+def network():
+    return Answering()
+
+
+def look(network, rotation=0.0, center=(320.0, 240.0)):
+    frame = Frame(np.zeros((480, 640, 3), np.uint8), Camera.from_hfov(640, 480, 60), 0)
+    region = Regions(np.array([center]), np.full((1, 2), 200.0), np.array([rotation]), np.ones(1))
+    return BlazePose(network).estimate(frame, region)
+
+
+def logit(probability):
+    return np.log(probability / (1 - probability))
+
+
+def test_a_joint_is_known_from_a_presence_of_one_half(network):
+    network.landmarks[NOSE, 4] = logit(0.51)
+    assert look(network).confidence[0, INDEX["nose"]] > 0.9
+    network.landmarks[NOSE, 4] = logit(0.49)
+    seen = look(network)
+    assert seen.confidence[0, INDEX["nose"]] == 0
+    assert np.isnan(seen.pixels[0, INDEX["nose"]]).all()
+    assert np.isnan(seen.world[0, INDEX["nose"]]).all()
+
+
+def test_a_joint_made_of_several_landmarks_is_as_sure_as_the_least_of_them(network):
+    network.landmarks[LEFT_HIP, 3] = logit(0.6)
+    network.landmarks[RIGHT_HIP, 3] = logit(0.8)
+    assert_allclose(look(network).confidence[0, INDEX["pelvis"]], 0.6, atol=1e-6)
+    network.landmarks[RIGHT_HIP, 4] = logit(0.3)
+    assert look(network).confidence[0, INDEX["pelvis"]] == 0
+
+
+def test_joints_in_the_image_to_its_last_pixel_are_known_and_beyond_it_not(network):
+    # A crop of 250 pixels about the image's right edge: 256 of the network's are 250 of the image.
+    for beyond, known in ((-0.6, True), (-0.4, False)):
+        network.landmarks[NOSE, 0] = 128 + beyond * 256 / 250
+        seen = look(network, center=(640.0, 240.0))
+        assert (seen.confidence[0, INDEX["nose"]] > 0) == known
+
+
+def test_small_toes_and_middle_fingertips_are_never_known(network):
+    seen = look(network)
+    unknown = {n for n, i in INDEX.items() if seen.confidence[0, i] == 0}
+    assert unknown == {f"{side}_{name}" for side in ("left", "right")
+                       for name in ("small_toe", "middle_tip")}  # fmt: skip
+
+
+def test_a_turned_crop_is_turned_back(network):
+    """A quarter clockwise: the crop's up is the image's right, for pixels and for metres."""
+    network.landmarks[NOSE, :2] = (128, 28)
+    seen = look(network, rotation=np.pi / 2)
+    assert_allclose(seen.pixels[0, INDEX["nose"]], [320 + 100 * 250 / 256, 240], atol=1e-6)
+    assert_allclose(seen.world[0, INDEX["nose"]], [0.2, 0.1, 0.3], atol=1e-6)
+    # Where to look next: the last two landmarks, whose up is the crop's up, too.
+    assert_allclose(seen.following.rotation, [np.pi / 2], atol=1e-6)
+    assert_allclose(seen.following.size, [[200 * 250 / 256] * 2], atol=1e-4)
+
+
+def test_the_crop_is_a_quarter_larger_than_the_region(network):
+    seen = look(network)
+    network.landmarks[NOSE, :2] = (256, 128)
+    at_edge = look(network).pixels[0, INDEX["nose"]] - seen.pixels[0, INDEX["nose"]]
+    assert_allclose(at_edge, [125, 0], atol=1e-6)
+    assert network.crops.shape == (1, 3, 256, 256)

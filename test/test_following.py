@@ -1,0 +1,146 @@
+"""Who goes before whom, with networks that see what they are told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Frame, Keypoints, Regions
+from bodypose3d_ros.perception.detection import Boxes
+from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
+from bodypose3d_ros.perception.pipeline import Pipeline
+from people_made_up import standing
+
+CAMERA = Camera.from_hfov(640, 480, 60)
+
+
+class Somebody:
+    """A pose network that sees a standing person in every region, at the region's middle.
+
+    Confidence and score are those of the person told for the third of the image he is in.
+    """
+
+    shape, sure_score = ShapeModel(), 0.85
+
+    def __init__(self):
+        self.confidence = [0.9, 0.9, 0.9]
+        self.score = [0.95, 0.95, 0.95]
+
+    def estimate(self, frame, regions):
+        body = CAMERA.project(standing((0.0, 0.2, 4.0))[None])[0]
+        middle = (body.min(axis=0) + body.max(axis=0)) / 2
+        pixels = body - middle + regions.center[:, None]
+        third = np.clip(regions.center[:, 0] // 214, 0, 2).astype(int)
+        score = np.array(self.score)[third]
+        confidence = np.repeat(np.array(self.confidence)[third, None], 34, axis=1)
+        return Keypoints(pixels, confidence, score, regions, replace(regions, score=score),
+                         world=np.tile(standing((0.0, 0, 0)), (len(regions), 1, 1)))  # fmt: skip
+
+
+class Nobody:
+    """A detector that finds nobody, in three areas."""
+
+    def __init__(self):
+        self.searched = []
+
+    def areas(self, width, height):
+        return np.array([[0, 0, width, height], [0, 0, 320, 480], [320, 0, 320, 480]])
+
+    def detect(self, image, areas):
+        self.searched.append([area[:1] + area[2:3] for area in areas.tolist()])
+        return Boxes(np.zeros((0, 4)), np.zeros(0))
+
+
+@pytest.fixture
+def pose():
+    return Somebody()
+
+
+def pipeline(pose, **options):
+    return Pipeline(pose, Nobody(), None, **options)
+
+
+def frame(stamp=0):
+    return Frame(np.zeros((480, 640, 3), np.uint8), CAMERA, stamp)
+
+
+def at(*columns):
+    corners = [[x - 40.0, 100, x + 40, 380] for x in columns]
+    return Boxes(np.array(corners).reshape(-1, 4), np.ones(len(columns)))
+
+
+def regions(*columns):
+    return Regions.from_boxes(at(*columns).corners)
+
+
+def columns(bodies):
+    return np.nanmean(bodies.pixels[..., 0], axis=1).round(-1).tolist()
+
+
+def test_who_is_followed_goes_before_somebody_surer_who_is_expected_at_the_same_place(pose):
+    following = pipeline(pose)
+    following.estimate(frame(), at(200))
+    pose.confidence = [0.5, 0.99, 0.99]
+    following.expect(regions(216))
+    assert columns(following.estimate(frame(1))) == [200]
+
+
+def test_with_too_many_the_surest_stay_and_of_those_followed_none_goes_for_a_newcomer(pose):
+    pose.confidence = [0.6, 0.9, 0.8]
+    assert columns(pipeline(pose, max_people=2).estimate(frame(), at(100, 300, 520))) == [300, 520]
+    following = pipeline(pose, max_people=2)
+    following.estimate(frame(), at(100, 520))
+    following.expect(regions(300))
+    assert sorted(columns(following.estimate(frame(1)))) == [100, 520]
+
+
+def test_somebody_new_must_be_surer_than_somebody_followed(pose):
+    following = pipeline(pose)
+    following.estimate(frame(), at(100))
+    pose.score = [0.51, 0.84, 0.86]
+    following.expect(regions(300, 520))
+    assert columns(following.estimate(frame(1))) == [100, 520]
+    pose.score = [0.49, 0.9, 0.9]
+    assert columns(following.estimate(frame(2))) == [520]
+
+
+def test_expected_people_are_looked_for_once(pose):
+    following = pipeline(pose)
+    following.estimate(frame(), at(100))
+    pose.score[2] = 0.6
+    following.expect(regions(520))
+    following.estimate(frame(1))
+    pose.score[2] = 0.95
+    assert columns(following.estimate(frame(2))) == [100]
+
+
+def test_the_search_goes_round_the_areas_and_begins_anew_after_a_reset(pose):
+    detector = Nobody()
+    whole, left, right = [0, 640], [0, 320], [320, 320]
+    live = Pipeline(pose, detector, None, live=True)
+    live(frame())
+    live(frame(1))
+    live.estimate(frame(2), at(100))
+    live.search(frame(2))
+    live(frame(3))
+    assert detector.searched == [[whole, left], [right, whole], [left], [right]]
+    live.reset()
+    live(frame(4))
+    assert detector.searched[-1] == [whole, left]
+    first = Nobody()
+    searched_whole = Pipeline(pose, first, None)
+    searched_whole(frame())
+    searched_whole(frame(1))
+    assert first.searched == [[whole, left, right], [whole, left]]
+
+
+def test_after_a_reset_nobody_is_followed(pose):
+    following = pipeline(pose)
+    following.estimate(frame(), at(100))
+    following.reset()
+    assert len(following.estimate(frame(1))) == 0
+
+
+def test_a_network_that_gives_nothing_for_nobody_is_no_trouble(pose):
+    assert len(pipeline(pose).estimate(frame(), at())) == 0
