@@ -64,7 +64,7 @@ def test_folders_of_pictures_need_a_rate(cell, tmp_path):
             picture = cv2.imencode(".png", np.zeros((480, 640, 3), np.uint8))[1]
             (tmp_path / name / f"{number}.png").write_bytes(picture.tobytes())
     folders = [tmp_path / "a", tmp_path / "b"]
-    with pytest.raises(InputError, match="give --rate or --times"):
+    with pytest.raises(InputError, match="give --film-rate or --times"):
         feeds.of_films(cell, folders)
     moments = list(feeds.instants(feeds.of_films(cell, folders, rate=4)))
     assert [stamp for stamp, _ in moments] == [0, 250_000_000]

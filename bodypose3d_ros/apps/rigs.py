@@ -22,7 +22,10 @@ from .options import options_of
     help="When a film's images were taken, once for each film: a line an image, seconds.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), metavar="HZ", help="Of pictures in folders."
+    "--film-rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="HZ",
+    help="Of pictures in folders.",
 )
 @options_of(SETTINGS.values())
 @click.option(
@@ -39,7 +42,7 @@ def fuse(
     rig_file: Path,
     films: tuple[Path, ...],
     times: tuple[Path, ...],
-    rate: float | None,
+    film_rate: float | None,
     folder: Path,
     quiet: bool,
     **options: Any,  # noqa: ANN401 - click's
@@ -57,7 +60,7 @@ def fuse(
     from .fuse import CameraFusion, FusedFiles, file_names, fused
 
     cell = rig.read(rig_file)
-    feeds = of_films(cell, films, times, rate)
+    feeds = of_films(cell, films, times, film_rate)
     outputs = result(folder, file_names(feeds), [rig_file, *films])
     chosen = Options().changed(options)
     with load_networks(chosen) as networks:
@@ -96,7 +99,10 @@ def fuse(
     help="When a film's images were taken, once for each camera: a line an image, seconds.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), metavar="HZ", help="Of pictures in folders."
+    "--film-rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="HZ",
+    help="Of pictures in folders.",
 )
 @click.option(
     "--distance",
@@ -127,7 +133,7 @@ def fuse(
 def calibrate_rig(
     cameras: tuple[tuple[str, Path, Path], ...],
     times: tuple[Path, ...],
-    rate: float | None,
+    film_rate: float | None,
     fixed_frame: str,
     folder: Path,
     **options: Any,  # noqa: ANN401 - click's
@@ -150,7 +156,7 @@ def calibrate_rig(
     chosen = Options().changed(options)
     rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
     films = [film for _, _, film in cameras]
-    feeds = of_films(rig, films, times, rate)
+    feeds = of_films(rig, films, times, film_rate)
     outputs = result(folder, work.FILES, [*films, *(path for _, path, _ in cameras)])
     out, err = Console(), Console(stderr=True)
     with load_networks(chosen) as networks, err.status("looking for people") as status:

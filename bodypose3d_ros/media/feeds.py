@@ -106,7 +106,7 @@ def read_times(path: Path) -> list[int]:
 def _own_rate(path: Path) -> float:
     if path.is_dir():
         raise InputError(
-            f"{path}: pictures do not say when they were taken: give --rate or --times"
+            f"{path}: pictures do not say when they were taken: give --film-rate or --times"
         )
     if not is_sequence(path) or is_recording(path):
         raise InputError(f"{path}: is neither a film nor a folder of pictures")
