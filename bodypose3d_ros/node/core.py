@@ -58,8 +58,11 @@ class Core:
 
     # -- life -------------------------------------------------------------------------------
 
-    def configure(self, load: Loader = networks.load_networks) -> None:
+    def configure(self, load: Loader | None = None) -> None:
         """Load the networks, which takes seconds.
+
+        Args:
+            load: What loads them: ``perception.networks``, unless it is another.
 
         Raises:
             InputError: The parameters do not go together.
@@ -70,7 +73,7 @@ class Core:
         model = p.perception.model
         self._host.log(logging.INFO, f"loading {model} ({p.perception.engine})")
         start = time.monotonic()
-        self._networks = load(p.perception)
+        self._networks = (load or networks.load_networks)(p.perception)
         most, tracker = p.perception.max_people, self._tracker if p.tracking else None
         pipeline = self._networks.pipeline(tracker, max_people=most, live=True)
         self._estimation = Estimation(self._host, self.messages, pipeline, self._diagnostics)

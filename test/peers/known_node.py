@@ -11,6 +11,6 @@ def load(*_: object, **__: object):
     return known_people.KnownPeople(seconds=float(os.environ.get("SECONDS_PER_IMAGE", "0")))
 
 
-networks.load_networks = load  # before the node is imported, which the command does
+networks.load_networks = load  # which the node looks up when it is configured
 
 main(prog_name="bodypose3d")
