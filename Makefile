@@ -4,8 +4,11 @@
 # make ros-test  colcon build and colcon test, where a ROS 2 is sourced
 # make film    render the films of bodypose3d_ros/data again
 # make mutants  mutation tests of perception/, for hours; PART=NAME* for a part
+# make fuzz    bad messages and files, many more of them than make test: FUZZ_CASES=100000
+# make soak    the node for minutes before cameras that fail at random: SOAK="--seconds 3600"
+# make audit   known holes in what pip installs
 # make peer    compare with mediapipe itself: results, time, processor
-.PHONY: setup demo film peer test mutants ros-test lint clean
+.PHONY: setup demo film peer fuzz soak audit test mutants ros-test lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -37,6 +40,20 @@ peer: setup
 	.venv-peer/bin/python -m benchmarks.mediapipe_peer
 	.venv-peer/bin/python -m benchmarks.mediapipe_speed
 
+FUZZ_CASES ?= 10000
+fuzz: setup
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q test/test_fuzz.py
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak $(SOAK)
+
+# An environment of its own: what audits is no dependency.
+audit: setup
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.7,<3'
+	$(BIN)/python -m pip freeze --exclude-editable > .venv-audit/installed.txt
+	.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement .venv-audit/installed.txt
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,4 +79,5 @@ ros-test:
 	  --return-code-on-test-failure
 
 clean:
-	rm -rf .venv .venv-mutants .virtualenv mutants out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peer .venv-audit .venv-mutants .virtualenv mutants out build dist *.egg-info \
+	  .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,282 @@
+"""The node over DDS before cameras that fail at random: does it go on, and is what it says right?
+
+    python -m benchmarks.soak [--seconds 300] [--seed 0]
+
+A film plays as the camera; faults come one after the other, by the seed: the camera is killed and
+started again, sleeps, floods the node at ten times its rate, or another publisher sends images that
+are none beside it. After each fault poses must come again within twenty seconds. All the time the
+node's diagnostics must come, every joint must be a place a person before that camera can be, no
+stamp may be told twice, and memory and threads must stay. Prints a line for each fault and a
+verdict; exits with 1 where a promise was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from bodypose3d_ros.hosts.dds.names import Names
+from bodypose3d_ros.hosts.dds.network import LOOPBACK, Network
+from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.node import interface
+from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
+from bodypose3d_ros.wire.messages import Message, Messages, bodies_of
+from bodypose3d_ros.wire.stamps import stamp_of
+
+DOMAIN = 98
+RECOVERY_S = 20.0
+"""Half of it is the start of a camera's process on a machine that is busy."""
+SILENCE_S = 5.0
+"""Of the diagnostics, which come each second, on a machine that is busy."""
+DEPTHS = (0.3, 15.0)
+"""Metres from the camera within which the film's person is, however wrong the size."""
+MEMORY_MB = 60.0
+"""By which the node may grow once every fault has come: buffers of the largest images."""
+_FAULT_S = 4.0
+_COMMAND = (sys.executable, "-c", "from bodypose3d_ros.apps.cli import main; main()")
+
+
+@dataclass
+class Watch:
+    """What the node says, and what of it is wrong."""
+
+    poses: int = 0
+    people: int = 0
+    wrong: list[str] = field(default_factory=list)
+    last_told: float = field(default_factory=time.monotonic)
+    longest_silence: float = 0.0
+    levels: dict[int, int] = field(default_factory=dict)
+    stamps: set[int] = field(default_factory=set)
+
+    def take_poses(self, message: Message) -> None:
+        """A ``Pose3DArray`` has come."""
+        stamp = stamp_of(message)
+        if stamp in self.stamps:
+            self.wrong.append(f"poses of {stamp} twice")
+        self.stamps.add(stamp)
+        bodies = bodies_of(message)
+        self.poses += 1
+        self.people += len(bodies)
+        depth = bodies.joints[..., 2]
+        low, high = DEPTHS
+        if (np.isfinite(depth) & ((depth < low) | (depth > high))).any():
+            self.wrong.append(f"a joint {np.nanmin(depth):.1f} to {np.nanmax(depth):.1f} m away")
+
+    def take_diagnostics(self, message: Message) -> None:
+        """A ``DiagnosticArray`` has come."""
+        now = time.monotonic()
+        self.longest_silence = max(self.longest_silence, now - self.last_told)
+        self.last_told = now
+        level = message.status[0].level
+        number = level[0] if isinstance(level, (bytes, bytearray)) else int(level)
+        self.levels[number] = self.levels.get(number, 0) + 1
+
+
+class Camera:
+    """``bodypose3d play`` as a process of its own."""
+
+    def __init__(self) -> None:
+        self.process = self._started("1")
+
+    def kill(self, graph: Node) -> None:
+        """It is gone at once, and comes back."""
+        self._end(signal.SIGKILL)
+        spin(graph, _FAULT_S)
+        self.process = self._started("1")
+
+    def sleep(self, graph: Node) -> None:
+        """It stops without a word, and wakes up."""
+        self.process.send_signal(signal.SIGSTOP)
+        spin(graph, _FAULT_S)
+        self.process.send_signal(signal.SIGCONT)
+
+    def flood(self, graph: Node) -> None:
+        """Ten times as many images."""
+        self._end(signal.SIGINT)
+        self.process = self._started("10")
+        spin(graph, _FAULT_S)
+        self._end(signal.SIGINT)
+        self.process = self._started("1")
+
+    def close(self) -> None:
+        """End it."""
+        self._end(signal.SIGINT)
+
+    def _started(self, speed: str) -> subprocess.Popen[bytes]:
+        return start("play", "one_person", "--loop", "--speed", speed, "--wait", "1")
+
+    def _end(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        self.process.wait(20)
+
+
+class Vandal:
+    """Another camera of the same topic, whose images are none or come from other times."""
+
+    def __init__(self, graph: Node, dice: random.Random) -> None:
+        self._graph, self._dice = graph, dice
+        self._messages = Messages(graph.types.__getitem__)
+        self._publisher = graph.create_publisher(interface.IMAGE.type, "/image", SENSOR_DATA)
+
+    def rage(self) -> None:
+        """Send nonsense for a while."""
+        end = time.monotonic() + _FAULT_S
+        while time.monotonic() < end:
+            self._publisher.publish(self._nonsense())
+            spin(self._graph, 0.05)
+
+    def _nonsense(self) -> Message:
+        choice, now = self._dice.choice, time.time_ns()
+        stamp = choice([0, 1, now - 10**13, now + 3600 * 10**9, now])
+        header = self._messages.header(stamp, choice(["", "nowhere", "camera_optical_frame"]))
+        size = choice([1, 7, 48, 2000]), choice([1, 64])
+        message = self._messages.image(np.zeros((*size, 3), np.uint8), header)
+        message.encoding = choice(["bgr8", "32FC3", "", "nv12", "16UC1"])
+        message.width = choice([size[1], 0, 2**32 - 1])
+        message.step = choice([3 * size[1], 0, 3, 2**32 - 1])
+        return message
+
+
+def soak(seconds: float, seed: int, log: Path) -> int:
+    """Run it; how many promises were broken."""
+    dice = random.Random(seed)  # noqa: S311 - faults, not secrets
+    watch = Watch()
+    with (
+        log.open("wb") as said,
+        Node(Names("soak"), Network.from_environment(DOMAIN, LOOPBACK, {})) as graph,
+        ended(start("node", "--host", "dds", stderr=said)) as node,
+    ):
+        poses, told = interface.POSES.type, interface.DIAGNOSTICS.type
+        graph.create_subscription(poses, "/bodypose3d/poses", watch.take_poses, DEFAULT)
+        graph.create_subscription(told, "/diagnostics", watch.take_diagnostics, DEFAULT)
+        vandal, camera = Vandal(graph, dice), Camera()
+        faults: dict[str, Callable[[], None]] = {
+            "killed": lambda: camera.kill(graph),
+            "asleep": lambda: camera.sleep(graph),
+            "flood": lambda: camera.flood(graph),
+            "nonsense": vandal.rage,
+        }
+        try:
+            if not came(graph, watch, 60.0):
+                watch.wrong.append("no poses within a minute of the start")
+            watch.last_told, watch.longest_silence = time.monotonic(), 0.0
+            slowest, held, count = 0.0, None, 0
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and node.poll() is None:
+                name = list(faults)[count] if count < len(faults) else dice.choice(list(faults))
+                faults[name]()
+                began = time.monotonic()
+                if not came(graph, watch, RECOVERY_S):
+                    watch.wrong.append(f"no poses within {RECOVERY_S:.0f} s of {name}")
+                again = time.monotonic() - began
+                slowest, count = max(slowest, again), count + 1
+                spin(graph, dice.uniform(0.5, 3.0))
+                now = holds(node)
+                print(f"{name:10} poses again after {again:4.1f} s, {now[0]:.0f} MB, "
+                      f"{now[1]} threads, {now[2]} handles", flush=True)  # fmt: skip
+                held = now if count == len(faults) else held
+        finally:
+            camera.close()
+        if node.poll() is not None:
+            watch.wrong.append(f"the node ended with {node.returncode}")
+        else:
+            watch.wrong += kept(held, holds(node))
+    if watch.longest_silence > SILENCE_S:
+        watch.wrong.append(f"diagnostics were silent for {watch.longest_silence:.1f} s")
+    if "Traceback" in log.read_text(errors="replace"):
+        watch.wrong.append("the node met a defect: see above")
+        print(log.read_text(errors="replace")[-3000:])
+    for text in dict.fromkeys(watch.wrong):
+        print(f"broken: {text}")
+    verdict = "kept" if not watch.wrong else "BROKEN"
+    print(f"verdict: {verdict}, seed {seed}, {count} faults, {watch.poses} poses, {watch.people} "
+          f"people, slowest recovery {slowest:.1f} s, diagnostics by level {watch.levels}, "
+          f"{len(watch.wrong)} broken promises")  # fmt: skip
+    return len(watch.wrong)
+
+
+def kept(first: tuple[float, int, int] | None, last: tuple[float, int, int]) -> list[str]:
+    """What the node holds at the end and did not hold once every fault had come."""
+    if first is None:
+        return []
+    wrong = []
+    if last[0] - first[0] > MEMORY_MB:
+        wrong.append(f"memory went from {first[0]:.0f} to {last[0]:.0f} MB")
+    for name, then, now in (("threads", first[1], last[1]), ("handles", first[2], last[2])):
+        if now > then + 8:
+            wrong.append(f"{name} went from {then} to {now}")
+    return wrong
+
+
+def holds(process: subprocess.Popen[bytes]) -> tuple[float, int, int]:
+    """Megabytes, threads and file handles."""
+    if process.poll() is not None:
+        return 0.0, 0, 0
+    held = psutil.Process(process.pid)
+    return held.memory_info().rss / 1e6, held.num_threads(), held.num_fds()
+
+
+def came(graph: Node, watch: Watch, seconds: float) -> bool:
+    """Whether poses with somebody in them come within a time."""
+    before, end = watch.people, time.monotonic() + seconds
+    while watch.people == before and time.monotonic() < end:
+        graph.spin_once(0.1)
+    return watch.people > before
+
+
+def spin(graph: Node, seconds: float) -> None:
+    """Listen for a while."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        graph.spin_once(left)
+
+
+def start(command: str, *arguments: str, stderr: object = None) -> subprocess.Popen[bytes]:
+    """A command of ours on the loopback interface."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CYCLONEDDS")}
+    graph = ("--domain", str(DOMAIN), "--interface", LOOPBACK)
+    return subprocess.Popen(
+        [*_COMMAND, command, *arguments, *graph],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr or subprocess.DEVNULL,  # type: ignore[arg-type]  # a file or nothing
+    )
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is over when the block is."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+
+
+def main() -> None:
+    """Soak, and fail where a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        broken = soak(options.seconds, options.seed, Path(folder) / "node.log")
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
