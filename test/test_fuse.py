@@ -11,7 +11,11 @@ from rosbags.highlevel import AnyReader
 import cell_sightings as cell
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.media.film_recording import EPOCH
+from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.media.video import Video, VideoWriter
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.typestore import ros_types
 
 FRAMES = 6
 NAMES = ("cell_front", "cell_left")
@@ -107,3 +111,51 @@ def test_a_film_too_few_is_an_input_error(rig):
     done = CliRunner().invoke(main, ["fuse", str(rig / "rig.yaml"), films(rig)[0]])
     assert done.exit_code == 3
     assert "cell_left" in done.output
+
+
+def test_a_recording_of_several_cameras_is_fused_where_tf_static_says_they_stand(rig, fused):
+    """The same films as a recording: the same people at the same places."""
+    types = ros_types()
+    messages = Messages(lambda kind: types.types[kind])
+    path = rig / "cell.mcap"
+    with RecordingWriter(path, types) as recording:
+        header = messages.header(EPOCH, "hall")
+        for name in NAMES:
+            place = cell.FILMS[name].camera_in_world
+            frame_id = f"{name}_optical_frame"
+            recording.write("/tf_static", messages.transform(header, frame_id, *place), EPOCH)
+        for name in NAMES:
+            for _, frame in zip(range(FRAMES), cell.FILMS[name].frames(), strict=False):
+                stamp = EPOCH + frame.stamp
+                header = messages.header(stamp, f"{name}_optical_frame")
+                info = messages.camera_info(frame.camera, header)
+                recording.write(f"/{name}/camera_info", info, stamp)
+                recording.write(f"/{name}/image_raw", messages.image(frame.image, header), stamp)
+    out = rig / "from_recording"
+    done = CliRunner().invoke(main, ["fuse", str(path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    lines, before = (
+        [json.loads(text) for text in (each / "poses.jsonl").read_text().splitlines()]
+        for each in (out, fused)
+    )
+    assert len(lines) == FRAMES and lines[0]["frame_id"] == "hall"
+    assert lines[0]["stamp"] == EPOCH / 1e9
+    here, there = (
+        np.array([p["joints"][INDEX["pelvis"]] for p in each[-1]["people"]])
+        for each in (lines, before)
+    )
+    # The film lost a little to H.264, the recording nothing.
+    np.testing.assert_allclose(np.sort(here, axis=0), np.sort(there, axis=0), atol=0.05)
+
+
+def test_a_recording_of_one_camera_is_not_fused(rig):
+    types = ros_types()
+    messages = Messages(lambda kind: types.types[kind])
+    path = rig / "one.mcap"
+    with RecordingWriter(path, types) as recording:
+        frame = next(cell.FILMS[NAMES[0]].frames())
+        header = messages.header(EPOCH, "camera")
+        recording.write("/camera_info", messages.camera_info(frame.camera, header), EPOCH)
+        recording.write("/image_raw", messages.image(frame.image, header), EPOCH)
+    done = CliRunner().invoke(main, ["fuse", str(path), "--out", str(rig / "none")])
+    assert done.exit_code == 3 and "fusing takes two" in done.output

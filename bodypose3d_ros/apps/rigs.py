@@ -12,8 +12,8 @@ from .options import options_of
 
 
 @click.command()
-@click.argument("rig_file", metavar="RIG.yaml", type=click.Path(path_type=Path))
-@click.argument("films", metavar="FILM...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("rig_file", metavar="RIG.yaml|RECORDING", type=click.Path(path_type=Path))
+@click.argument("films", metavar="[FILM...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--times",
     multiple=True,
@@ -50,17 +50,24 @@ def fuse(
     """Fuse the people that several cameras see, in metres in the rig's fixed frame.
 
     FILM... are a film or a folder of pictures for each camera, in the rig's order; images with
-    equal numbers are simultaneous unless --times says otherwise. Writes poses.jsonl, poses.mcap,
+    equal numbers are simultaneous unless --times says otherwise. A RECORDING of several cameras
+    brings their images, CameraInfo, and places in /tf_static. Writes poses.jsonl, poses.mcap,
     overlay_CAMERA.mp4 with the fused people, and summary.json.
     """
     from ..media import rig
-    from ..media.feeds import of_films
+    from ..media.feeds import of_films, of_recording
     from ..media.outputs import result
+    from ..media.recording import is_recording
     from ..perception.networks import Options, load_networks
     from .fuse import CameraFusion, FusedFiles, file_names, fused
 
-    cell = rig.read(rig_file)
-    feeds = of_films(cell, films, times, film_rate)
+    if is_recording(rig_file):
+        if films or times or film_rate:
+            raise click.UsageError("a recording brings its own images and times")
+        cell, feeds = of_recording(rig_file)
+    else:
+        cell = rig.read(rig_file)
+        feeds = of_films(cell, films, times, film_rate)
     outputs = result(folder, file_names(feeds), [rig_file, *films])
     chosen = Options().changed(options)
     with load_networks(chosen) as networks:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, groupby, pairwise
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..body.people import Frame
 from ..errors import InputError
-from .recording import Item, is_recording
-from .rig import Rig, RigCamera
+from .recording import Item, Recording, image_topics, is_recording
+from .rig import Rig, RigCamera, place_of
 from .sources import CameraChoice, Topics, expand, is_sequence, open_source
+
+Array = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +81,41 @@ def of_films(
     ]
 
 
+def of_recording(path: Path) -> tuple[Rig, list[Feed]]:
+    """The cameras of one recording, where /tf_static says that they stand.
+
+    The fixed frame is the frame that all of them hang from.
+
+    Raises:
+        InputError: There are fewer than two cameras, or they do not hang together.
+    """
+    recordings = [Recording(path, image_topic=topic) for topic in image_topics(path)]
+    recordings = [each for each in recordings if not each.is_depth]
+    if len(recordings) < 2:
+        raise InputError(f"{path}: holds images of {len(recordings)} cameras: fusing takes two")
+    hangs_from = {
+        str(each.child_frame_id): (str(each.header.frame_id), _place(each.transform))
+        for each in recordings[0].static_transforms()
+    }
+    first = [_first_frame(each) for each in recordings]
+    placed = [_in_root(path, frame.frame_id, hangs_from) for frame in first]
+    roots = sorted({root for root, _ in placed})
+    if len(roots) > 1:
+        raise InputError(
+            f"{path}: /tf_static does not say how the cameras stand to each other: they hang from "
+            f"{', '.join(roots)}"
+        )
+    cameras = tuple(
+        RigCamera(frame.frame_id.removesuffix("_optical_frame"), frame.camera, place)
+        for frame, (_, place) in zip(first, placed, strict=True)
+    )
+    feeds = [
+        Feed(camera, each.count, each.rate, partial(_recorded, path, camera, each))
+        for camera, each in zip(cameras, recordings, strict=True)
+    ]
+    return Rig(roots[0], cameras), feeds
+
+
 def instants(feeds: Sequence[Feed]) -> Iterator[tuple[int, dict[str, Frame]]]:
     """Every moment at which a camera took an image: the stamp, and the images by camera."""
     named = [_named(feed) for feed in feeds]
@@ -119,7 +161,7 @@ def _feed(camera: RigCamera, path: Path, stamps: list[int] | None, rate: float) 
     sources = [open_source(file, choice, Topics(), index) for index, file in enumerate(files)]
     count = sum(source.count for source in sources)
 
-    def stamp(number: int) -> int:
+    def stamp(number: int, _: Frame) -> int:
         if stamps is None:
             return round(number * 1e9 / rate)
         if number >= len(stamps):
@@ -128,21 +170,54 @@ def _feed(camera: RigCamera, path: Path, stamps: list[int] | None, rate: float) 
 
     def frames() -> Iterator[Frame]:
         items = chain.from_iterable(source.items() for source in sources)
-        yield from _usable(path, camera, items, stamp)
+        yield from _placed(path, camera, items, stamp)
 
     return Feed(camera, count, rate, frames)
 
 
-def _usable(
-    path: Path, camera: RigCamera, items: Iterator[Item], stamp: Callable[[int], int]
+def _recorded(path: Path, camera: RigCamera, recording: Recording) -> Iterator[Frame]:
+    return _placed(path, camera, recording.items(), lambda _, frame: frame.stamp)
+
+
+def _first_frame(recording: Recording) -> Frame:
+    for item in recording.items():
+        if item.frame is not None:
+            return item.frame
+    raise InputError(f"{recording.path}: no image of {recording.image_topic} can be used")
+
+
+def _place(transform: Any) -> Array:  # noqa: ANN401 - a geometry_msgs/Transform
+    t, q = transform.translation, transform.rotation
+    return place_of([t.x, t.y, t.z], [q.x, q.y, q.z, q.w])
+
+
+def _in_root(
+    path: Path, frame: str, hangs_from: Mapping[str, tuple[str, Array]]
+) -> tuple[str, Array]:
+    """The frame at the top, and the matrix (4, 4) from a frame to it."""
+    place, passed = np.eye(4), set()
+    while frame in hangs_from:
+        if frame in passed:
+            raise InputError(f"{path}: /tf_static goes round in a circle at {frame}")
+        passed.add(frame)
+        frame, matrix = hangs_from[frame]
+        place = matrix @ place
+    return frame, place
+
+
+def _placed(
+    path: Path, camera: RigCamera, items: Iterator[Item], stamp: Callable[[int, Frame], int]
 ) -> Iterator[Frame]:
-    """Images with the camera's place and a stamp by their number; of others it is said."""
+    """Images that can be used, with the camera's place and a stamp; of others it is said.
+
+    ``stamp`` tells it from the image's number, those that cannot be used counted, and the image.
+    """
     lost = 0
     for number, item in enumerate(items):
         if item.frame is not None:
             yield replace(
                 item.frame,
-                stamp=stamp(number),
+                stamp=stamp(number, item.frame),
                 frame_id=camera.optical_frame,
                 source=camera.name,
                 place=camera.place,

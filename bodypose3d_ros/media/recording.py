@@ -50,6 +50,19 @@ def is_recording(path: Path) -> bool:
     return path.suffix in (".mcap", ".db3")
 
 
+def image_topics(path: Path) -> list[str]:
+    """The image topics of a recording, one for each camera: the raw one before its transports.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    found: dict[str, str] = {}
+    for channel in sorted(look_into(path).channels, key=lambda each: each.topic):
+        if channel.type in IMAGE_TYPES and channel.count:
+            found.setdefault(_without_transport(channel.topic), channel.topic)
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class Item:
     """One thing that a source gives, in order of time."""
@@ -116,6 +129,16 @@ class Recording:
         """Images a second, on average."""
         seconds = self._storage.duration / 1e9
         return (self.count - 1) / seconds if self.count > 1 and seconds > 0 else 1.0
+
+    @property
+    def is_depth(self) -> bool:
+        """Whether the images are depths, not pictures."""
+        return self._is_depth(self.image_topic)
+
+    def static_transforms(self) -> Iterator[Any]:
+        """Every ``TransformStamped`` of /tf_static."""
+        for message in self._all("/tf_static"):
+            yield from message.transforms
 
     def items(self) -> Iterator[Item]:
         """Every message in order of time; an image comes with its frame, or why there is none.
