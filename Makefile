@@ -16,6 +16,7 @@ READY := .venv/.ready
 
 setup: $(READY)
 
+# setuptools warns of every editable installation beside its own sources, which this one is.
 # Debian's Python may come without ensurepip, which venv needs: virtualenv does without.
 $(READY): pyproject.toml setup.py $(wildcard msg/*.msg)
 	$(PYTHON) -m venv .venv 2>/dev/null || { \
@@ -23,7 +24,8 @@ $(READY): pyproject.toml setup.py $(wildcard msg/*.msg)
 	  $(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
 	  PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[batch,dds,film,test,view]'
+	PYTHONWARNINGS='ignore:Editable installation' \
+	  $(BIN)/python -m pip install --quiet --editable '.[batch,dds,film,test,view]'
 	$(BIN)/bodypose3d models fetch blazepose
 	touch $@
 
