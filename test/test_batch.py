@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -226,6 +227,15 @@ def test_a_cluster_has_room_for_as_many_workers_as_its_machines_have_each():
     assert fleet.room_for(nodes, fleet.Machines(threads=2)) == 3
     assert fleet.room_for(nodes, fleet.Machines(threads=1, gpus=0.25)) == 4
     assert fleet.room_for(nodes, fleet.Machines(threads=8)) == 0
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(batch, tmp_path):
+    with socket.socket() as nobody:  # bound, and listening to no one
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        answer = run("batch", batch.sources[0], "--hfov", 60, "--out", tmp_path, "--ray", address)
+    assert answer.exit_code == 4
+    assert f"{address}: no Ray cluster answers" in answer.output
 
 
 def test_all_results_are_of_one_model(batch, tmp_path):

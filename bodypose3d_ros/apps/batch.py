@@ -191,6 +191,8 @@ def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:
         f"{totals['done']} of {totals['sources']} sources are done, {totals['failed']} failed: "
         f"{totals['frames']} frames, {totals['person_frames']} people seen in them"
     )
+    if lost := totals["unreadable_frames"] + totals["dropped_frames"]:
+        click.echo(f"{lost} frames could not be used: manifest.json says of which sources")
     if not worked:
         click.echo("there was nothing to do; --retry tries again what failed")
     click.echo(f"  {folder / 'manifest.json'}")

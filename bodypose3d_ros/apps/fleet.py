@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -34,6 +35,7 @@ MANIFEST = "manifest.json"
 TABLE = "poses.parquet"
 
 _OBJECT_STORE = 100 * 2**20  # bytes: tasks and answers are a few kilobytes; Ray's least is 75 MB
+_KNOCK_SECONDS = 10.0
 _FIGURES = ("frames", "person_frames", "tracks", "dropped_frames", "unreadable_frames", "seconds")
 
 Figures = Mapping[str, Any]
@@ -266,10 +268,13 @@ def _ray() -> Any:  # noqa: ANN401 - the module
 
 def _connect(machines: Machines) -> None:
     ray = _ray()
+    # What ails a source is among its figures; Ray's own log stays where Ray keeps it.
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if machines.address is not None:
         try:
-            ray.init(address=machines.address, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+            _knock(machines.address)
+            ray.init(address=machines.address, **quiet)
+        except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(f"{machines.address}: no Ray cluster answers ({error})") from error
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -280,8 +285,15 @@ def _connect(machines: Machines) -> None:
         num_cpus=many * machines.threads,
         include_dashboard=False,
         object_store_memory=_OBJECT_STORE,
-        logging_level=logging.ERROR,
+        **quiet,
     )
+
+
+def _knock(address: str) -> None:
+    """See whether anybody is there: Ray itself takes minutes to say that nobody is."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
 def room_for(nodes: Sequence[Mapping[str, Any]], machines: Machines) -> int:
