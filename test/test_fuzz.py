@@ -22,6 +22,8 @@ from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters
 from bodypose3d_ros.node.transforms import TransformError
 from bodypose3d_ros.wire import depth, images
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 CASES = int(os.environ.get("FUZZ_CASES", "60"))
 many = settings(
     max_examples=CASES,

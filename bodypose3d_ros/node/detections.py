@@ -24,11 +24,12 @@ def boxes(message: Message, class_id: str = "") -> Boxes:
     size = np.array([[b.size_x, b.size_y] for b in found], float).reshape(-1, 2)
     theta = np.array([b.center.theta for b in found], float)
     score = np.array([max(scores, default=np.nan) for scores in results], float)
-    cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
-    # A box that is turned lies in an upright one.
-    upright = np.stack(
-        [size[:, 0] * cos + size[:, 1] * sin, size[:, 0] * sin + size[:, 1] * cos], 1
-    )
-    corners = np.concatenate([center - upright / 2, center + upright / 2], axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number is left out below
+        cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
+        # A box that is turned lies in an upright one.
+        upright = np.stack(
+            [size[:, 0] * cos + size[:, 1] * sin, size[:, 0] * sin + size[:, 1] * cos], 1
+        )
+        corners = np.concatenate([center - upright / 2, center + upright / 2], axis=1)
     usable = np.isfinite(score) & np.isfinite(corners).all(axis=1) & (size > 0).all(axis=1)
     return Boxes(corners[usable], score[usable])

@@ -118,7 +118,9 @@ class FrameBuffer:
             return "one of them has no name"
         if not np.isfinite(numbers).all():
             return "it is not a number"
-        if abs(numbers[3:] @ numbers[3:] - 1) > _NORM_TOLERANCE:
+        with np.errstate(over="ignore"):
+            squared = numbers[3:] @ numbers[3:]
+        if abs(squared - 1) > _NORM_TOLERANCE:
             return "its rotation is no unit quaternion"
         if child in self._chain(parent):
             return "the frames would be in a loop"
