@@ -2,7 +2,9 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -190,3 +192,17 @@ def test_a_recording_comes_out_with_poses_markers_and_tf(tmp_path):
         summary["milliseconds"]
     )
     assert (out / "overlay.mp4").stat().st_size > 10_000
+
+
+def test_a_person_is_found_at_once_and_is_the_same_when_the_image_changes_its_size(fresh):
+    """A camera that is switched to half its resolution while somebody stands before it."""
+    shown = film.load("one_person")
+    large = next(shown.frames())
+    to_half = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
+    half = replace(shown.camera, width=320, height=240, matrix=to_half @ shown.camera.matrix)
+    small = Frame(
+        cv2.resize(large.image, (320, 240), interpolation=cv2.INTER_AREA), half, large.stamp + 1
+    )
+    before, after = fresh(large), fresh(small)
+    assert before.track_id.tolist() == after.track_id.tolist() == [1]
+    assert np.nanmax(np.abs(after.joints - before.joints)) < 0.15

@@ -61,6 +61,8 @@ class Pipeline:
         """The same as processor time of the whole process."""
         self._live = live
         self._search = Search(pose, detector)
+        self._size: tuple[int, ...] | None = None
+        """Height and width of the last image."""
         self._seen: Keypoints | None = None
         """Who was seen in the last frame, and where to look for them in the next."""
         self._found = Regions.none()
@@ -90,6 +92,7 @@ class Pipeline:
         """
         frame.camera.check_size(frame.image.shape[1], frame.image.shape[0])
         self.milliseconds, self.cpu_milliseconds = {}, {}
+        self._forget_places_in_another_size(frame)
         following = Regions.none() if self._seen is None else self._seen.following
         if boxes is not None:
             following, self._found = Regions.none(), regions_of(boxes)
@@ -143,6 +146,15 @@ class Pipeline:
         self._search.reset()
         if self.tracker is not None:
             self.tracker.reset()
+
+    def _forget_places_in_another_size(self, frame: Frame) -> None:
+        """Where people are in an image of another size says nothing; who they are stays known."""
+        size = frame.image.shape[:2]
+        if self._size not in (None, size):
+            self._seen, self._whole = None, not self._live
+            self._found = self._expected = Regions.none()
+            self._search.reset()
+        self._size = size
 
     def _look_for_newcomers(self, frame: Frame, areas: int | None) -> None:
         with self._stage("detect"):
