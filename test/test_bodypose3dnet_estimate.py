@@ -109,7 +109,8 @@ def test_the_node_says_the_same(network):
     core.configure()
     core.activate()
     for stamp in range(IMAGES):
-        header = messages.header(stamp, "camera")
+        # Half a second apart: enough for the search, which has a budget, to look once an image.
+        header = messages.header(stamp * 500_000_000, "camera")
         core.inputs()[CAMERA_INFO](messages.camera_info(camera, header))
         core.image(messages.image(picture, header))
         end = time.monotonic() + 60
