@@ -21,8 +21,9 @@ from ...body.skeleton import JOINT_COUNT, JOINTS, known
 Array = NDArray[np.float64]
 
 WHITE = 0.15
-"""The part of a measured covariance that is new in every frame; the rest persists. Differences of
-consecutive frames against all of the error, by ``python -m benchmarks.fit_noise``."""
+"""The part of a measured covariance that is new in every frame; the rest persists.
+``python -m benchmarks.fit_noise`` finds 0.06; more is taken since joints at rest tremble less so
+(swept with ``PERSISTENCE`` and ``ACCELERATION`` on the films and a real film: speeds, lag)."""
 PERSISTENCE = 0.3
 """Seconds after which a view's error is another one."""
 START_SPEED = 1.0
