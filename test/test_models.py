@@ -146,7 +146,7 @@ def packed(monkeypatch, tmp_path, cache, origin):
             member.size = len(content)
             package.addfile(member, io.BytesIO(content))
     parts = tuple(
-        models.Part(name, f"{origin}/whole", hashlib.sha256(content).hexdigest(), {})
+        models.Part(name, f"{origin}/whole", (hashlib.sha256(content).hexdigest(),), {})
         for name, content in members.items()
     )
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
