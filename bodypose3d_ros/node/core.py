@@ -11,7 +11,7 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..errors import Bodypose3dError, InputError
 from ..perception import networks
@@ -55,6 +55,24 @@ class Core:
         self._dropped = 0
         self._defects = 0
         self._said_nameless = False
+
+    @property
+    def autostart(self) -> bool:
+        """Whether it is to begin by itself."""
+        return self.parameters.autostart
+
+    @property
+    def uses_tf(self) -> bool:
+        """Whether it looks frames up."""
+        return self.parameters.uses_tf
+
+    def change(self, values: Mapping[str, object], *, running: bool) -> None:
+        """Set parameters.
+
+        Raises:
+            InputError: As ``Parameters.changed``; nothing has changed.
+        """
+        self.parameters = self.parameters.changed(values, running=running)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -113,6 +131,10 @@ class Core:
         """Raise what has ended the worker, if anything did: a defect, not bad input."""
         if self._worker is not None:
             self._worker.check()
+
+    def statuses(self) -> Mapping[str, Callable[[], Report]]:
+        """What tells how the node is now, by its name in ``/diagnostics``."""
+        return {"estimation": self.diagnose}
 
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""

@@ -13,22 +13,23 @@ from numpy.typing import NDArray
 from ..body.camera import Camera, is_calibrated
 from ..body.depth import DepthImage
 from ..body.floor import Floor
-from ..body.people import Bodies, Frame, nearest, transform
-from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS
+from ..body.people import Bodies, Frame, transform
+from ..body.skeleton import JOINT_COUNT
 from ..errors import Bodypose3dError, CameraError, InputError
 from ..media import overlay
 from ..media.depth import registered
 from ..perception.pipeline import Pipeline
 from ..perception.search import Budget
 from ..wire import depth, images
-from ..wire.messages import Messages, marker_ids
+from ..wire.messages import Messages
 from ..wire.pose_cdr import PoseCdr
 from .detections import boxes
 from .diagnostics import Diagnostics
 from .host import Host
 from .inputs import Shot
-from .interface import MARKERS, OVERLAY, OVERLAY_COMPRESSED, POSE, POSES, TF
+from .interface import OVERLAY, OVERLAY_COMPRESSED
 from .parameters import Parameters
+from .publishing import Moment, PeoplePublisher
 from .transforms import inverse
 
 Array = NDArray[np.float64]
@@ -44,9 +45,6 @@ _SOMEBODY = Bodies(
 )
 # OpenCV's remap numbers pixels with 16 bits (SHRT_MAX).
 _LONGEST_SIDE = 32767
-# Markers live for three images, within these bounds, in nanoseconds.
-_LIFETIMES = 500_000_000, 5_000_000_000
-_IMAGES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,9 @@ class Estimation:
         self._host = host
         self._messages = messages
         self._diagnostics = diagnostics
+        self._publisher = PeoplePublisher(host, messages)
         self._fixed_frame: str | None = None
         self._floor_known = True
-        self._shown: set[int] = set()
-        """Of whom there are markers."""
-        self._shown_at: int | None = None
 
     def warm_up(self) -> None:
         """Do once what only the first image has to wait for: imports."""
@@ -98,8 +94,8 @@ class Estimation:
     def reset(self) -> None:
         """Forget everybody."""
         self.pipeline.reset()
-        self._fixed_frame = self._shown_at = None
-        self._shown.clear()
+        self._publisher.reset()
+        self._fixed_frame = None
 
     def __call__(self, shot: Shot, p: Parameters, behind: Callable[[], bool]) -> None:
         """Estimate, publish, and only then look for newcomers for the next image.
@@ -196,34 +192,18 @@ class Estimation:
     # -- out --------------------------------------------------------------------------------
 
     def _publish_bodies(self, bodies: Bodies, frame: Frame, places: _Places, p: Parameters) -> None:
-        size = (frame.camera.width, frame.camera.height)
-        poses = PoseCdr(bodies, frame.stamp, places.target_frame, size)
-        self._host.publish(POSES, poses.array())
-        latency = (self._host.now() - frame.stamp) / 1e9
+        moment = Moment(
+            frame.stamp,
+            places.target_frame,
+            (frame.camera.width, frame.camera.height),
+            places.viewpoint,
+        )
         network = self.pipeline.milliseconds.get("network", 0) / 1e3
-        self._diagnostics.published(frame.stamp, latency, network)
-        first = nearest(replace(bodies, joints=bodies.joints - places.viewpoint))
-        if first is not None:
-            self._host.publish(POSE, poses.pose(first))
-        header = self._messages.header(frame.stamp, places.target_frame)
-        if p.publish_tf:
-            joints = [INDEX[name] for name in p.tf_joints or JOINTS]
-            tf = self._messages.transforms(bodies, header, joints, p.tf_prefix)
-            self._host.publish(TF, tf)
-        if p.publish_markers:
-            ids = set(marker_ids(bodies).tolist())
-            gone, lifetime = sorted(self._shown - ids), self._lifetime(frame.stamp)
-            self._host.publish(MARKERS, self._messages.markers(bodies, header, gone, lifetime))
-            self._shown = ids
-        elif self._shown:
-            self._host.publish(MARKERS, self._messages.no_markers(header))
-            self._shown = set()
 
-    def _lifetime(self, stamp: int) -> int:
-        gap = 0 if self._shown_at is None else stamp - self._shown_at
-        self._shown_at = stamp
-        shortest, longest = _LIFETIMES
-        return min(max(_IMAGES_SHOWN * gap, shortest), longest)
+        def left(latency: float) -> None:
+            self._diagnostics.published(frame.stamp, latency, network)
+
+        self._publisher(bodies, moment, p, left)
 
     def _publish_overlay(self, frame: Frame, bodies: Bodies, places: _Places) -> None:
         raw, jpeg = self._host.subscribers(OVERLAY), self._host.subscribers(OVERLAY_COMPRESSED)

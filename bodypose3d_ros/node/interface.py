@@ -16,6 +16,8 @@ class Topic:
     type: str
     qos: QosProfile
     description: str
+    raw: bool = False
+    """Its messages are handed over as CDR."""
 
 
 IMAGE = Topic("image", "sensor_msgs/msg/Image", SENSOR_DATA, "What the camera sees.")

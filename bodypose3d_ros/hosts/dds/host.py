@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...node import interface
-from ...node.core import Core
+from ...node.diagnostics import Report
 from ...node.interface import Topic
-from ...node.parameters import Parameters
+from ...node.kinds import ESTIMATION, Kind
 from ...node.qos import SENSOR_DATA
 from ...wire.messages import Message
 from ...wire.stamps import nanoseconds
@@ -35,8 +35,8 @@ _BYTES_PER_PIXEL = 3
 class DdsHost:
     """Brings DDS messages to the core and sends what it publishes."""
 
-    def __init__(self, node: Node, values: Mapping[str, Any]) -> None:
-        """``values``: parameters by name, as in a parameter file.
+    def __init__(self, node: Node, values: Mapping[str, Any], kind: Kind = ESTIMATION) -> None:
+        """``values``: parameters by name, as in a parameter file; ``kind``: what it does.
 
         Raises:
             InputError: A parameter that does not exist or has a bad value.
@@ -53,12 +53,12 @@ class DdsHost:
         for name in [name for name in values if name.startswith("qos_overrides.")]:
             log.warning("%s is only for the node on ROS 2: it has no effect here", name)
             del values[name]
-        self.core = Core(self, node.types.__getitem__, Parameters().changed(values))
-        if not self.core.parameters.autostart:
+        self.core = kind.make(self, node.types.__getitem__, values)
+        if not self.core.autostart:
             raise InputError("autostart: there is no lifecycle without ROS 2; leave it true")
         self._publishers = {
             topic: node.create_publisher(topic.type, topic.name, topic.qos)
-            for topic in interface.OUTPUTS
+            for topic in kind.outputs
         }
         if use_sim_time:
             self._clock = 0
@@ -67,7 +67,7 @@ class DdsHost:
     def start(self) -> None:
         """Begin to take images, once the core is configured."""
         self.core.activate()
-        if self.core.parameters.uses_tf:
+        if self.core.uses_tf:
             self._subscribe(interface.TF, self._frames.add)
             self._subscribe(interface.TF_STATIC, lambda m: self._frames.add(m, static=True))
         for topic, callback in self.core.inputs().items():
@@ -111,7 +111,9 @@ class DdsHost:
     # -- what comes in ----------------------------------------------------------------------
 
     def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> Subscription:
-        return self._node.create_subscription(topic.type, topic.name, callback, topic.qos)
+        return self._node.create_subscription(
+            topic.type, topic.name, callback, topic.qos, raw=topic.raw
+        )
 
     def _time_passed(self, message: Message) -> None:
         now = nanoseconds(message.clock)
@@ -126,7 +128,7 @@ class DdsHost:
         def checked(message: Message) -> None:
             camera_info(message)
             size = (int(message.width), int(message.height))
-            if size in self._image_sizes or self.core.parameters.image_transport != "raw":
+            if size in self._image_sizes or interface.IMAGE not in self.core.inputs():
                 return
             self._image_sizes.add(size)
             if warning := receive_buffer_warning(size[0] * size[1] * _BYTES_PER_PIXEL):
@@ -146,13 +148,18 @@ class DdsHost:
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
-        report, types = self.core.diagnose(), self._node.types
-        values = dict(report.values)
-        if self.core.parameters.uses_tf:
+        statuses = [self._status(name, how()) for name, how in self.core.statuses().items()]
+        header = self.core.messages.header(self.now(), "")
+        kind = self._node.types[interface.DIAGNOSTICS.type]
+        self.publish(interface.DIAGNOSTICS, kind(header=header, status=statuses))
+
+    def _status(self, name: str, report: Report) -> Message:
+        types, values = self._node.types, dict(report.values)
+        if self.core.uses_tf:
             values["transforms dropped"] = str(self._frames.dropped)
-        status = types["diagnostic_msgs/msg/DiagnosticStatus"](
+        return types["diagnostic_msgs/msg/DiagnosticStatus"](
             level=report.level,
-            name=f"{self._node.names.node}: estimation",
+            name=f"{self._node.names.node}: {name}",
             message=report.message,
             hardware_id="",
             values=[
@@ -160,6 +167,3 @@ class DdsHost:
                 for key, value in values.items()
             ],
         )
-        header = self.core.messages.header(self.now(), "")
-        array = types[interface.DIAGNOSTICS.type](header=header, status=[status])
-        self.publish(interface.DIAGNOSTICS, array)

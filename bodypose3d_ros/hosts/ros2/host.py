@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tf2_ros
@@ -27,7 +27,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-from ...node.interface import DIAGNOSTICS, IMAGE, IMAGE_COMPRESSED, OUTPUTS, Topic
+from ...node.interface import DIAGNOSTICS, IMAGE, IMAGE_COMPRESSED, Topic
 from ...node.qos import QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire.messages import Message
@@ -68,8 +68,9 @@ def qos_profile(qos: QosProfile) -> QoSProfile:
 class RosHost:
     """Brings rclpy's messages to the core and sends what it publishes."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, outputs: Sequence[Topic]) -> None:
         self._node = node
+        self._outputs = outputs
         # Messages come in while services, or a manager's long transition, are at work.
         self._inputs = MutuallyExclusiveCallbackGroup()
         self._publishers: dict[Topic, LifecyclePublisher] = {}
@@ -83,7 +84,7 @@ class RosHost:
 
     def open(self) -> None:
         """Make the publishers, which stay silent until the node is active."""
-        for topic in OUTPUTS:
+        for topic in self._outputs:
             if topic != DIAGNOSTICS:  # diagnostic_updater has its own
                 self._publishers[topic] = self._node.create_lifecycle_publisher(
                     get_message(topic.type),
@@ -163,7 +164,7 @@ class RosHost:
         def read(cdr: bytes) -> None:
             logger = self._node.get_logger()
             try:
-                callback(self._types.deserialize_cdr(cdr, topic.type))
+                callback(cdr if topic.raw else self._types.deserialize_cdr(cdr, topic.type))
             except SerdeError as error:
                 logger.warning(f"{topic.name}: dropped a damaged message: {error}", once=True)
             except Exception:  # noqa: BLE001 - nobody's message ends the process

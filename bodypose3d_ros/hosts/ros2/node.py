@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from diagnostic_updater import DiagnosticStatusWrapper, Updater
@@ -17,9 +17,8 @@ from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 
 from ...errors import Bodypose3dError, InputError
-from ...node.core import Core
-from ...node.diagnostics import ERROR, WARN
-from ...node.parameters import DECLARATIONS
+from ...node.diagnostics import ERROR, WARN, Report
+from ...node.kinds import ESTIMATION, Kind
 from .host import RosHost, message_class
 from .parameters import declare
 from .program import run
@@ -49,29 +48,33 @@ def _said(transition: Transition) -> Transition:
 
 
 class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
-    """The managed node ``bodypose3d``."""
+    """The managed node ``bodypose3d``, or one of another kind."""
 
     def __init__(
         self,
-        node_name: str = "bodypose3d",
+        node_name: str = "",
         *,
+        kind: Kind = ESTIMATION,
         ending: threading.Event | None = None,
         **options: Any,  # noqa: ANN401 - rclpy's
     ) -> None:
         """Declare everything; begin to load if ``autostart`` says so.
 
         Args:
-            node_name: Its name.
+            node_name: Its name; empty: its kind's.
+            kind: What it does.
             ending: Set when the process is to end: loading is not waited for then.
             options: rclpy's: ``namespace``, ``context``, ``parameter_overrides``...
 
         Raises:
             InputError: A parameter has a bad value.
         """
-        super().__init__(node_name, **options)
-        self._host = RosHost(self)
+        super().__init__(node_name or kind.name, **options)
+        self._kind = kind
+        self._host = RosHost(self, kind.outputs)
         try:
-            self._core = Core(self._host, message_class, declare(self))
+            values = declare(self, kind.declarations)
+            self._core = kind.make(self._host, message_class, values)
         except InputError:
             # Since Kilted rclpy's end would call our destroy_node, on half a node.
             super().destroy_node()
@@ -83,9 +86,10 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
-        self._updater.add("estimation", self._diagnose)
+        for name, report in self._core.statuses().items():
+            self._updater.add(name, partial(self._diagnose, report))
         self._start = threading.Thread(target=self._autostart, name="autostart", daemon=True)
-        if self._core.parameters.autostart:
+        if self._core.autostart:
             self._start.start()
 
     # -- life -------------------------------------------------------------------------------
@@ -110,7 +114,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         result = super().on_activate(state)
         self._core.activate()
         core = self._core
-        self._host.listen(core.inputs(), core.lost, tf=core.parameters.uses_tf)
+        self._host.listen(core.inputs(), core.lost, tf=core.uses_tf)
         self._alive = self.create_timer(_ALIVE_PERIOD_S, core.tell_alive)
         self._status = None
         return result
@@ -198,19 +202,20 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
 
     # Not _set_parameters: rclpy of Humble has a method of that name.
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        values = {p.name: p.value for p in parameters if p.name in DECLARATIONS}
+        values = {p.name: p.value for p in parameters if p.name in self._kind.declarations}
         try:
-            changed = self._core.parameters.changed(values, running=self._configured)
+            self._core.change(values, running=self._configured)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self._core.parameters = changed
-        if changed.uses_tf:
+        if self._core.uses_tf:
             self._host.listen_to_tf()
         return SetParametersResult(successful=True)
 
-    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+    def _diagnose(
+        self, how: Callable[[], Report], status: DiagnosticStatusWrapper
+    ) -> DiagnosticStatusWrapper:
         self._core.check()
-        report = self._core.diagnose()
+        report = how()
         for key, value in report.values.items():
             status.add(key, value)
         level, message = self._status or (report.level, report.message)
@@ -218,9 +223,9 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         return status
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; returns the exit code."""
-    return run(lambda stop: BodyPose3D(ending=stop), args)
+def main(args: Sequence[str] | None = None, kind: Kind = ESTIMATION) -> int:
+    """Run a node until SIGINT or SIGTERM; returns the exit code."""
+    return run(lambda stop: BodyPose3D(kind=kind, ending=stop), args)
 
 
 if __name__ == "__main__":

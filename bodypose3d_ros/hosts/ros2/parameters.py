@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ...errors import InputError
-from ...node.parameters import DECLARATIONS, Parameters
-from ...perception.settings import Setting
+from ...perception.settings import Setting, Value
 
 # Whoever leaves the start to a lifecycle manager says so before the node runs. The others that are
 # read at configuration may be set while the node is not configured.
 _READ_ONLY = ("autostart",)
 
 
-def declare(node: Node) -> Parameters:
+def declare(node: Node, declarations: Mapping[str, Setting]) -> dict[str, Value]:
     """Declare every parameter; returns what files and the command line have set.
 
     Raises:
-        InputError: One of them has another type, or a value that is not allowed.
+        InputError: One of them has another type.
     """
     try:
-        values = {each.name: _declare(node, each) for each in DECLARATIONS.values()}
+        return {each.name: _declare(node, each) for each in declarations.values()}
     except ParameterException as error:
         raise InputError(str(error)) from error
-    return Parameters().changed(values)
 
 
-def _declare(node: Node, each: Setting) -> object:
+def _declare(node: Node, each: Setting) -> Value:
+    value: Value
     if not isinstance(each.default, tuple):
-        return node.declare_parameter(each.name, each.default, _descriptor(each)).value
+        value = node.declare_parameter(each.name, each.default, _descriptor(each)).value
+        return value
     # rclpy would take an empty list for one of bytes.
     kind = Parameter.Type.STRING_ARRAY
     node.declare_parameter(each.name, kind, _descriptor(each))

@@ -1,0 +1,93 @@
+"""The kinds of node that this package has, as hosts run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..perception.settings import Setting
+from ..wire.messages import Lookup, Message, Messages
+from . import interface
+from .core import Core
+from .diagnostics import Report
+from .host import Host
+from .interface import Topic
+from .parameters import DECLARATIONS, Parameters
+
+
+class NodeCore(Protocol):
+    """A node without its host: messages in, messages out through the host."""
+
+    messages: Messages
+
+    @property
+    def autostart(self) -> bool:
+        """Whether it is to begin by itself."""
+
+    @property
+    def uses_tf(self) -> bool:
+        """Whether it looks frames up."""
+
+    @property
+    def lacks_camera_info(self) -> bool:
+        """Whether a ``CameraInfo`` that may have been latched long ago is missing."""
+
+    def change(self, values: Mapping[str, object], *, running: bool) -> None:
+        """Set parameters.
+
+        Raises:
+            InputError: One does not exist, cannot be changed now, or has a bad value; nothing
+                has changed.
+        """
+
+    def configure(self) -> None:
+        """Load what takes seconds.
+
+        Raises:
+            Bodypose3dError: It cannot be loaded.
+        """
+
+    def activate(self) -> None:
+        """Begin to work."""
+
+    def deactivate(self) -> None:
+        """Stop working; forget who was seen."""
+
+    def cleanup(self) -> None:
+        """Give back what configuration took."""
+
+    def check(self) -> None:
+        """Raise what has ended the work, if anything did: a defect, not bad input."""
+
+    def statuses(self) -> Mapping[str, Callable[[], Report]]:
+        """What tells how the node is now, by its name in ``/diagnostics``."""
+
+    def tell_alive(self) -> None:
+        """Publish whether the poses can be relied on now: for hosts to call often."""
+
+    def inputs(self) -> dict[Topic, Callable[[Message], None]]:
+        """What takes the messages of each topic, TF left to hosts."""
+
+    def lost(self, count: int) -> None:
+        """Images were lost on the way here, so many more."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a host needs to know to run a node."""
+
+    name: str
+    """The node's, unless it is renamed."""
+    declarations: Mapping[str, Setting]
+    """Its parameters."""
+    outputs: tuple[Topic, ...]
+    make: Callable[[Host, Lookup, Mapping[str, object]], NodeCore]
+    """Makes one from parameters by name; raises InputError for a bad one."""
+
+
+def _estimation(host: Host, lookup: Lookup, values: Mapping[str, object]) -> NodeCore:
+    return Core(host, lookup, Parameters().changed(values))
+
+
+ESTIMATION = Kind("bodypose3d", DECLARATIONS, interface.OUTPUTS, _estimation)
