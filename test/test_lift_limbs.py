@@ -13,7 +13,8 @@ from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import SCALE_LIMBS, Keypoints, Regions
 from bodypose3d_ros.body.skeleton import INDEX, LENGTH_LIMBS, MEAN_LENGTHS, NORMALISED_LENGTHS
 from bodypose3d_ros.perception.lifting import lift
-from bodypose3d_ros.perception.lifting.limbs import median_depth, metric_scale, root_depths
+from bodypose3d_ros.perception.lifting.limbs import metric_scale, root_depths
+from bodypose3d_ros.perception.lifting.median import median
 from people_made_up import proportioned, standing
 
 CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]))
@@ -175,10 +176,11 @@ def test_nobody_in_nobody_out():
     assert len(lift(seen(np.zeros((0, 34, 3))), CAMERA)) == 0
 
 
-def test_the_median_is_the_upper_one_of_what_is_known():
+def test_the_median_is_one_of_what_is_known():
     nan = np.nan
     rows = np.array([[4.0, 1, 3, 2], [nan, 1, 3, 2], [nan, nan, 5, nan], [nan] * 4])
-    assert_allclose(median_depth(rows), [3, 2, 5, nan])
+    assert_allclose(median(rows), [2, 2, 5, nan])
+    assert_allclose(median(rows, upper=True), [3, 2, 5, nan])
 
 
 def test_identical_joints_have_a_length_of_zero_and_no_scale():

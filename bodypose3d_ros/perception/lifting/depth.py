@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...body.depth import DepthImage
 from ...body.people import SCALE_DEPTH, Bodies
 from ...body.skeleton import JOINT_COUNT, JOINTS
+from .median import median
 from .size import LARGEST, SMALLEST, VALUE
 
 Array = NDArray[np.float64]
@@ -59,14 +60,14 @@ def depth_evidence(joints: Array, depth: DepthImage) -> Array:
     Returns:
         (N, 3) logarithm of the size, its noise and its bias; NaN where too few joints are seen.
     """
-    found = _median(depths_at(joints, depth))[:, _CORE] + DEEP[_CORE]
+    found = median(depths_at(joints, depth))[:, _CORE] + DEEP[_CORE]
     expected = joints[:, _CORE, 2]
     ratio = np.log(found / np.where(expected > 0, expected, np.nan))
     count = np.isfinite(ratio).sum(axis=1)
-    middle = _median(ratio)
-    spread = _MAD * _median(np.abs(ratio - middle[:, None]))
+    middle = median(ratio)
+    spread = _MAD * median(np.abs(ratio - middle[:, None]))
     noise = spread * np.sqrt(np.pi / 2 / np.maximum(count, 1))
-    evidence = np.stack([middle, noise, _SCALE_BIAS / _median(found)], axis=1)
+    evidence = np.stack([middle, noise, _SCALE_BIAS / median(found)], axis=1)
     # Of no person's size is what stands before somebody, or behind.
     possible = (middle > np.log(SMALLEST)) & (middle < np.log(LARGEST))
     evidence[~(possible & (count >= _LEAST))] = np.nan
@@ -79,7 +80,7 @@ def onto_depths(bodies: Bodies, depth: DepthImage) -> Bodies:
     z = bodies.joints[..., 2]
     around = depths_at(bodies.joints, depth) + DEEP[:, None]
     around[~(np.abs(around - z[..., None]) < FITS)] = np.nan
-    own = _median(around)
+    own = median(around)
     fits = known[:, None] & np.isfinite(own)
     distance = np.linalg.norm(bodies.joints, axis=2)
     ray = bodies.joints / np.where(distance > 0, distance, 1)[..., None]
@@ -87,7 +88,7 @@ def onto_depths(bodies: Bodies, depth: DepthImage) -> Bodies:
     # The size is in every joint's covariance: what is drawn together is the rest.
     size = (bodies.size_sigma[:, None] * distance) ** 2
     shape = (outer * bodies.covariance).sum(axis=(2, 3)) - size
-    spread = _MAD * _median(np.abs(around - own[..., None]))
+    spread = _MAD * median(np.abs(around - own[..., None]))
     count = np.maximum(np.isfinite(around).sum(axis=2), 1)
     measured = _OWN_SIGMA**2 + np.pi / 2 * spread**2 / count
     share = np.where(fits, shape / (shape + measured), 0)
@@ -121,11 +122,3 @@ def depths_at(joints: Array, depth: DepthImage) -> Array:
     found = np.full(len(column), np.nan)
     found[inside] = depth.values[row[inside], column[inside]]
     return found.reshape(-1, JOINT_COUNT, len(_GRID))
-
-
-def _median(values: Array) -> Array:
-    """(...,) the lower median of what is known of values (..., K); NaN where nothing is."""
-    count = np.isfinite(values).sum(axis=-1)
-    middle = np.maximum(count - 1, 0) // 2
-    ordered = np.sort(values, axis=-1)  # NaN last
-    return np.asarray(np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0])

@@ -14,6 +14,7 @@ from ...body.camera import Camera
 from ...body.people import Keypoints
 from ...body.skeleton import LENGTH_LIMBS, MEAN_LENGTHS, NORMALISED_LENGTHS, known
 from ...errors import ModelError
+from .median import median
 
 Array = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ def lift_limbs(keypoints: Keypoints, camera: Camera) -> Array:
     lengths = MEAN_LENGTHS if keypoints.limb_lengths is None else keypoints.limb_lengths
     rays = camera.rays(keypoints.pixels)
     rays[keypoints.confidence <= 0] = np.nan
-    root = median_depth(root_depths(rays, keypoints.depth))
+    root = median(root_depths(rays, keypoints.depth), upper=True)
     depth = (keypoints.depth + root[:, None])[..., None]
     bodies = np.concatenate([rays, np.ones_like(depth)], axis=2) * depth
     bodies[~(known(rays) & (depth[..., 0] > 0))] = np.nan
@@ -71,14 +72,6 @@ def root_depths(rays: Array, depth: Array) -> Array:
     c = (offset**2).sum(axis=2) + (z_n - z_m) ** 2 - NORMALISED_LENGTHS**2
     root = np.sqrt(np.maximum(b**2 - a * c, _TINY))
     return np.asarray((root - b) / a)
-
-
-def median_depth(depths: Array) -> Array:
-    """(N,) the upper median of each row's known values (N, L), NaN for a row without any."""
-    count = np.isfinite(depths).sum(axis=1)
-    ordered = np.sort(depths, axis=1)  # NaN last
-    middle = np.minimum(count // 2, depths.shape[1] - 1)
-    return np.asarray(ordered[np.arange(len(depths)), middle])
 
 
 def metric_scale(bodies: Array, confidence: Array, lengths: Array) -> Array:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .median import median
+
 Array = NDArray[np.float64]
 
 KINDS = 3
@@ -61,12 +63,9 @@ def medians(history: Array) -> tuple[Array, NDArray[np.intp]]:
     The value is the median, noise and bias are the newest.
     """
     values = history[..., VALUE]
-    counts = np.isfinite(values).sum(axis=1)
-    ordered = np.sort(values, axis=1)  # NaN last
-    middle = np.maximum(counts - 1, 0) // 2
     evidence = _newest(history)
-    evidence[..., VALUE] = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
-    return evidence, counts
+    evidence[..., VALUE] = median(values.swapaxes(1, 2))
+    return evidence, np.isfinite(values).sum(axis=1)
 
 
 def _newest(history: Array) -> Array:
