@@ -40,7 +40,8 @@ peer: setup
 	$(PYTHON) -m venv .venv-peer
 	.venv-peer/bin/python -m pip install --quiet mediapipe==0.10.21 'numpy<2' --editable .
 	.venv-peer/bin/python -m benchmarks.mediapipe_peer
-	.venv-peer/bin/python -m benchmarks.mediapipe_speed
+	.venv-peer/bin/bodypose3d models fetch blazepose-int8
+	.venv-peer/bin/python -m benchmarks.mediapipe_speed --model blazepose blazepose-int8
 
 FUZZ_CASES ?= 10000
 fuzz: setup

@@ -71,6 +71,7 @@ def _bodypose3dnet(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) ->
 BLAZEPOSE = Network(
     models.BLAZEPOSE, "landmarks.onnx", _blazepose, BLAZEPOSE_FULL, declared(blazepose.Settings)
 )
+BLAZEPOSE_INT8 = replace(BLAZEPOSE, model=models.BLAZEPOSE_INT8)
 BLAZEPOSE_LITE = replace(BLAZEPOSE, model=models.BLAZEPOSE_LITE, shape=BLAZEPOSE_LITE_SHAPE)
 BLAZEPOSE_HEAVY = replace(BLAZEPOSE, model=models.BLAZEPOSE_HEAVY, shape=BLAZEPOSE_HEAVY_SHAPE)
 BODYPOSE3DNET = tuple(
@@ -78,13 +79,13 @@ BODYPOSE3DNET = tuple(
     for model in models.BODYPOSE3DNET
 )
 AUTO = "auto"
-_BY_WEIGHT = (BLAZEPOSE_HEAVY, BLAZEPOSE, BLAZEPOSE_LITE)
+_BY_WEIGHT = (BLAZEPOSE_HEAVY, BLAZEPOSE, BLAZEPOSE_INT8, BLAZEPOSE_LITE)
 _PEOPLE, _RUNS = 2, 5
 # The rest of a frame's time is for crops, metres, messages, and other programs.
 _SHARE_OF_FRAME = 0.7
 NETWORKS = {
     network.name: network
-    for network in (BLAZEPOSE, BLAZEPOSE_LITE, BLAZEPOSE_HEAVY, *BODYPOSE3DNET)
+    for network in (BLAZEPOSE, BLAZEPOSE_INT8, BLAZEPOSE_LITE, BLAZEPOSE_HEAVY, *BODYPOSE3DNET)
 }
 
 
