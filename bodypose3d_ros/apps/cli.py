@@ -76,6 +76,7 @@ def main() -> None:
 
 
 main.add_command(graph.node)
+main.add_command(graph.fusion)
 main.add_command(graph.play)
 main.add_command(graph.echo)
 main.add_command(graph.record)

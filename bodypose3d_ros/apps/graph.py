@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..body.people import Frame
     from ..hosts.dds.node import Node
     from ..media.sources import CameraChoice, Topics
+    from ..node.kinds import Kind
 
 _log = logging.getLogger("bodypose3d.graph")
 
@@ -51,41 +52,75 @@ def _graph_options(command: FunctionT) -> FunctionT:
     return command
 
 
+_NODE_OPTIONS = (
+    click.option(
+        "--params-file",
+        "params_files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="ROS 2 parameter file.",
+    ),
+    click.option("--param", "params", multiple=True, metavar="NAME:=VALUE", help="One parameter."),
+    click.option(
+        "--host",
+        type=click.Choice(["auto", "ros2", "dds"]),
+        default="auto",
+        show_default=True,
+        help="ROS 2's rclpy, where one with this package is sourced, or our own DDS runtime.",
+    ),
+)
+
+
+def _node_options(command: FunctionT) -> FunctionT:
+    for option in reversed(_NODE_OPTIONS):
+        command = option(command)
+    return _graph_options(command)
+
+
 @click.command()
-@click.option(
-    "--params-file",
-    "params_files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="ROS 2 parameter file.",
-)
-@click.option("--param", "params", multiple=True, metavar="NAME:=VALUE", help="One parameter.")
-@click.option(
-    "--host",
-    type=click.Choice(["auto", "ros2", "dds"]),
-    default="auto",
-    show_default=True,
-    help="ROS 2's rclpy, where one with this package is sourced, or our own DDS runtime.",
-)
-@_graph_options
-def node(host: str, params_files: tuple[Path, ...], params: tuple[str, ...], **graph: Any) -> None:  # noqa: ANN401
+@_node_options
+def node(**options: Any) -> None:  # noqa: ANN401
     """Run the node: camera topics in, people out.
 
     Ends on Ctrl-C or SIGTERM, and the ROS graph forgets it at once.
     """
+    from ..node.kinds import ESTIMATION
+
+    _run(ESTIMATION, **options)
+
+
+@click.command()
+@_node_options
+def fusion(**options: Any) -> None:  # noqa: ANN401
+    """Run the fusion node: the poses of several cameras' nodes in, one truth out.
+
+    Ends on Ctrl-C or SIGTERM, and the ROS graph forgets it at once.
+    """
+    from ..node.kinds import FUSION
+
+    _run(FUSION, **options)
+
+
+def _run(
+    kind: Kind,
+    host: str,
+    params_files: tuple[Path, ...],
+    params: tuple[str, ...],
+    **graph: Any,  # noqa: ANN401
+) -> None:
     if host == "ros2" or (host == "auto" and _ros2_is_sourced()):
-        _run_on_ros2(params_files, params, graph)
+        _run_on_ros2(kind, params_files, params, graph)
         return
     from ..hosts.dds.host import DdsHost
     from ..hosts.dds.params_file import read
 
-    with _graph_node("bodypose3d", graph) as member:
+    with _graph_node(kind.name, graph) as member:
         values: dict[str, Any] = {}
         for path in params_files:
             values |= read(path, member.names.full_node)
         values |= dict(map(_parsed, params))
-        host_ = DdsHost(member, values)
+        host_ = DdsHost(member, values, kind)
         try:
             host_.core.configure()
             host_.start()
@@ -315,6 +350,7 @@ def _ros2_is_sourced() -> bool:
 
 
 def _run_on_ros2(
+    kind: Kind,
     params_files: tuple[Path, ...],
     params: tuple[str, ...],
     graph: dict[str, Any],
@@ -332,4 +368,4 @@ def _run_on_ros2(
     for param in params:
         arguments += ["-p", param]
     ros2 = importlib.import_module("bodypose3d_ros.hosts.ros2.node")
-    sys.exit(ros2.main([sys.argv[0], *arguments]))
+    sys.exit(ros2.main([sys.argv[0], *arguments], kind))

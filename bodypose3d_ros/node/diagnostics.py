@@ -52,7 +52,7 @@ class Report:
 
 
 @dataclass
-class _Events:
+class Events:
     """When something happened lately, and a number that belongs to it: milliseconds."""
 
     times: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW_FRAMES))
@@ -60,6 +60,7 @@ class _Events:
     count: int = 0
 
     def add(self, now: float, number: float = 0.0) -> None:
+        """It has happened again."""
         self.times.append(now)
         self.numbers.append(number)
         self.count += 1
@@ -83,9 +84,9 @@ class Diagnostics:
         self.newest: int | None = None
         """The stamp of the newest image whose poses went out, nanoseconds."""
         self._lock = threading.Lock()
-        self._received, self._published, self._skipped = _Events(), _Events(), _Events()
-        self._added = _Events()
-        self._stages: defaultdict[str, _Events] = defaultdict(_Events)
+        self._received, self._published, self._skipped = Events(), Events(), Events()
+        self._added = Events()
+        self._stages: defaultdict[str, Events] = defaultdict(Events)
         self._unmatched: Counter[str] = Counter()
         self._trouble: dict[str, float] = {}
         self._lost = 0

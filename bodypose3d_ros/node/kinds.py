@@ -11,6 +11,8 @@ from ..wire.messages import Lookup, Message, Messages
 from . import interface
 from .core import Core
 from .diagnostics import Report
+from .fusion import core as fusion
+from .fusion import parameters as fusion_parameters
 from .host import Host
 from .interface import Topic
 from .parameters import DECLARATIONS, Parameters
@@ -90,4 +92,9 @@ def _estimation(host: Host, lookup: Lookup, values: Mapping[str, object]) -> Nod
     return Core(host, lookup, Parameters().changed(values))
 
 
+def _fusion(host: Host, lookup: Lookup, values: Mapping[str, object]) -> NodeCore:
+    return fusion.FusionCore(host, lookup, fusion_parameters.Parameters().changed(values))
+
+
 ESTIMATION = Kind("bodypose3d", DECLARATIONS, interface.OUTPUTS, _estimation)
+FUSION = Kind("bodypose3d_fusion", fusion_parameters.DECLARATIONS, fusion.OUTPUTS, _fusion)

@@ -44,7 +44,8 @@ _SAME = 0.5
 class View:
     """What one camera saw at one time."""
 
-    camera: Camera
+    camera: Camera | None
+    """None where nobody has told its calibration: what it covers is unknown then."""
     place: Array
     """(4, 4) from the optical frame to the fixed frame."""
     stamp: int
@@ -60,6 +61,8 @@ class View:
 
     def pixels(self, joints: Array) -> Array:
         """Where joints (..., 3) of the fixed frame are in the raw image, NaN where outside it."""
+        if self.camera is None:
+            return np.full((*joints.shape[:-1], 2), np.nan)
         rotation, translation = self.place[:3, :3], self.place[:3, 3]
         pixels = self.camera.project((joints - translation) @ rotation)
         last = np.array([self.camera.width, self.camera.height]) - 0.5

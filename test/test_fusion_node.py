@@ -1,0 +1,286 @@
+"""The fusion node: what several cameras' nodes say becomes one truth, and who is wrong is told."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import cell_sightings as cell
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.node import interface as topics
+from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
+from bodypose3d_ros.node.fusion.core import FusionCore
+from bodypose3d_ros.node.fusion.parameters import DECLARATIONS, Parameters
+from bodypose3d_ros.wire.messages import bodies_of
+from bodypose3d_ros.wire.pose_cdr import PoseCdr
+from fusion_alone import CAMERAS, EPOCH, FusionNode, poses, topics_stamp
+from node_alone import TYPES
+from people_made_up import row
+
+
+@pytest.fixture
+def alone():
+    """Starts fusion nodes without anything around them: see fusion_alone."""
+    nodes = []
+
+    def starter(**parameters):
+        nodes.append(FusionNode(**parameters))
+        return nodes[-1]
+
+    yield starter
+    for node in nodes:
+        node.core.cleanup()
+
+
+def off(message, number):
+    """(N,) metres from everybody's joints to somebody's of the film, the nearest."""
+    truth = cell.FILMS["cell_front"].joints_world[number]
+    apart = np.linalg.norm(bodies_of(message).joints[:, None] - truth[None], axis=3)
+    return np.nanmean(apart, axis=2).min(axis=1)
+
+
+def sigma(message):
+    """Metres: how well the pelvises are known, in the worst direction."""
+    covariance = bodies_of(message).covariance[:, INDEX["pelvis"]]
+    return float(np.sqrt(np.linalg.eigvalsh(covariance)[:, -1]).mean())
+
+
+def alive(node):
+    node.core.tell_alive()
+    message = node.host.sent[topics.ALIVE][-1]
+    return State(message.state), message.reason
+
+
+def test_three_views_are_one_truth_in_the_fixed_frame(alone):
+    node = alone()
+    said = node.run(range(10), size=1.06)
+    assert said.header.frame_id == "world"
+    assert topics_stamp(said) == EPOCH + cell.FILMS["cell_front"].stamp(9)
+    assert sorted(pose.track_id for pose in said.poses) == [1, 2]
+    assert (off(said, 9) < 0.05).all()  # a view alone, 6 % too far, is 20 cm off
+    markers, tf = node.host.sent[topics.MARKERS][-1], node.host.sent[topics.TF][-1]
+    assert {marker.id for marker in markers.markers} == {1, 2}
+    assert tf.transforms[0].header.frame_id == "world"
+    assert len(node.host.sent[topics.POSES]) == 10
+    report = node.core.diagnose()
+    assert (report.level, report.values["cameras that contribute"]) == (OK, "front, left, back")
+    assert alive(node) == (State.OK, "")
+
+
+def test_each_camera_tells_its_residual_and_latency(alone):
+    node = alone()
+    node.run(range(10))
+    for camera in CAMERAS:
+        report = node.core.statuses()[camera]()
+        assert (report.level, report.message) == (OK, "contributes")
+        assert report.values["latency, median (ms)"] == "20.0"
+        # Keypoints are 3 pixels off in each direction, of 8.6 pixels a degree.
+        assert 0.1 < float(report.values["residual, median (degrees)"]) < 0.6
+        assert 1 < float(report.values["residual, median (pixels)"]) < 5
+        assert report.values["people in view"] == "2"
+
+
+def test_without_calibrations_there_are_degrees_and_no_pixels(alone):
+    node = alone(infos=False)
+    node.run(range(10))
+    values = node.core.statuses()["left"]().values
+    assert float(values["residual, median (degrees)"]) < 0.6
+    assert values["residual, median (pixels)"] == "nan"
+
+
+def test_without_one_camera_people_go_on_less_well_known_and_it_joins_again(alone):
+    node = alone(stale_after=0.5)
+    before = node.run(range(10))
+    without = node.run(range(10, 20), cameras=("front", "back"))
+    assert sorted(p.track_id for p in without.poses) == [1, 2]
+    assert sigma(without) > 1.1 * sigma(before)
+    node.until(lambda: "left: silent" in node.core.diagnose().message)
+    node.run(range(20, 22), cameras=("front", "back"))
+    report = node.core.diagnose()
+    assert report.level == WARN
+    assert "left: silent for" in report.message
+    assert alive(node)[0] == State.DEGRADED
+    back = node.run(range(22, 24))
+    assert sorted(p.track_id for p in back.poses) == [1, 2]
+    assert "left" in node.core.diagnose().values["cameras that contribute"]
+    assert node.core.statuses()["left"]().level == OK
+
+
+def test_when_all_are_silent_nothing_is_said_and_that_is_an_error(alone):
+    node = alone(stale_after=0.1, alive_timeout=0.1)
+    node.run(range(5))
+    node.until(lambda: node.core.diagnose().level == ERROR)
+    assert "all cameras are silent: no poses for" in node.core.diagnose().message
+    assert alive(node)[0] == State.STALE
+    assert len(node.host.sent[topics.POSES]) == 5
+
+
+def test_before_any_camera_is_heard_that_is_an_error(alone):
+    report = alone().core.diagnose()
+    assert (report.level, report.message) == (
+        ERROR,
+        "no camera's poses have come yet: front, left, back",
+    )
+
+
+@pytest.mark.parametrize("axis", np.eye(3))
+def test_a_camera_whose_place_is_wrong_is_named(alone, axis):
+    node = alone()
+    node.host.turn("left", 2, axis)
+    node.run(range(45))
+    message = node.core.diagnose().message
+    assert message.startswith("left: ")
+    assert "degrees off since" in message
+    # Least is told by people of a rotation about the line to them.
+    assert 1.0 < float(node.core.statuses()["left"]().values["place is off by (degrees)"]) < 2.5
+    for other in ("front", "back"):
+        assert float(node.core.statuses()[other]().values["place is off by (degrees)"]) < 0.7
+    assert [text.split(" degrees")[0][:-4] for text in node.warnings] == [
+        "left: its place in TF is"
+    ]
+    assert alive(node)[0] == State.DEGRADED
+
+
+def test_places_that_fit_are_not_blamed(alone):
+    node = alone()
+    node.run(range(60))
+    for camera in CAMERAS:
+        assert float(node.core.statuses()[camera]().values["place is off by (degrees)"]) < 0.3
+    assert node.warnings == []
+
+
+def test_cameras_that_come_in_any_order_are_fused_in_that_of_their_stamps(alone):
+    node = alone(cameras=("front", "left"), wait=0.0)
+    film, newest = cell.FILMS["cell_front"], 0
+    for camera, number in (("front", 2), ("left", 1), ("front", 3), ("left", 2), ("left", 4)):
+        stamp = EPOCH + film.stamp(number)
+        node.host.time = max(node.host.time, stamp + 20_000_000)
+        node.hear(camera, poses(camera, number))
+        if number > newest:
+            node.wait(stamp)
+            newest = number
+    stamps = [topics_stamp(message) - EPOCH for message in node.host.sent[topics.POSES]]
+    assert stamps == [film.stamp(number) for number in (2, 3, 4)]
+    assert sorted(p.track_id for p in node.host.sent[topics.POSES][-1].poses) == [1, 2]
+
+
+def test_a_camera_without_a_place_is_told_of_and_holds_up_nobody(alone):
+    node = alone(transform_timeout=0.0)
+    del node.host.matrices["world", "left"]
+    said = node.run(range(6))
+    assert len(said.poses) == 2
+    report = node.core.diagnose()
+    assert (report.level, report.message) == (
+        WARN,
+        "left: TF does not connect 'left' with 'world'",
+    )
+    assert node.warnings == ["left: TF does not connect 'left' with 'world'"]
+    unused = node.core.statuses()["left"]().values["poses without transform"]
+    assert int(unused) >= 5
+
+
+def damaged():
+    """Poses that nobody can fuse, by what is wrong with them."""
+    good = poses("left", 0)
+    bodies = row(1)
+    nan, inf = np.full_like(bodies.covariance, np.nan), np.full_like(bodies.covariance, np.inf)
+
+    def cdr(**changes):
+        return PoseCdr(
+            replace(bodies, track_id=np.zeros(1, np.uint32), **changes), EPOCH, "left", (9, 9)
+        ).array()
+
+    yield "nothing", b""
+    yield "an encapsulation", good[:4]
+    yield "half of it", good[: len(good) // 2]
+    yield "big-endian", b"\x00\x00" + good[2:]
+    yield "no covariances", cdr(covariance=nan)
+    yield "infinite covariances", cdr(covariance=inf)
+    yield "flat covariances", cdr(covariance=bodies.covariance * 0)
+    yield "negative covariances", cdr(covariance=-bodies.covariance)
+    yield "far away", cdr(joints=bodies.joints * 1e100)
+    yield "nobody's confidence", cdr(confidence=np.full((1, 34), np.nan), score=np.array([np.nan]))
+
+
+@pytest.mark.parametrize("cdr", [pytest.param(cdr, id=what) for what, cdr in damaged()])
+def test_malformed_poses_never_end_it(alone, cdr):
+    node = alone()
+    node.run(range(3))
+    node.hear("left", cdr)
+    said = node.run(range(3, 8))
+    assert sorted(p.track_id for p in said.poses) == [1, 2]
+    assert all(np.isfinite(bodies_of(m).joints).any() for m in node.host.sent[topics.POSES][2:])
+
+
+def test_damaged_poses_are_counted_and_said_once(alone):
+    node = alone()
+    node.run(range(3))
+    for _ in range(3):
+        node.hear("left", b"no CDR")
+    assert node.core.statuses()["left"]().values["damaged poses"] == "3"
+    assert len(node.warnings) == 1
+    assert node.core.diagnose().level == WARN
+
+
+def test_poses_of_a_node_that_tracks_are_fused_and_told_of(alone):
+    node = alone()
+    bodies = replace(cell.sighting("cell_left", 0), track_id=np.array([1, 2], np.uint32))
+    node.hear("left", PoseCdr(bodies, EPOCH, "left", (640, 480)).array())
+    assert node.warnings == ["left: its node follows people itself: set tracking: false there"]
+
+
+def test_poses_in_another_frame_than_the_cameras_are_fused_as_well(alone):
+    """The camera's place is that of the frame of its CameraInfo."""
+    node = alone()
+    for number in range(6):
+        stamp = EPOCH + cell.FILMS["cell_front"].stamp(number)
+        node.host.time = stamp
+        for camera in CAMERAS:
+            bodies = cell.in_world(
+                f"cell_{camera}", cell.sighting(f"cell_{camera}", number, size=1.05)
+            )
+            node.hear(camera, PoseCdr(bodies, stamp, "world", (640, 480)).array())
+        node.wait(stamp)
+    assert (off(node.host.sent[topics.POSES][-1], 5) < 0.05).all()
+
+
+def test_ids_outlive_the_life_cycle(alone):
+    node = alone()
+    node.run(range(5))
+    node.core.deactivate()
+    assert node.host.sent[topics.MARKERS][-1].markers[0].action == 3  # everything goes
+    node.core.activate()
+    said = node.run(range(6, 10))
+    assert sorted(p.track_id for p in said.poses) == [3, 4]
+
+
+def test_people_keep_their_ids_while_they_cross(alone):
+    node = alone()
+    node.run(range(40))
+    ids = Counter(p.track_id for m in node.host.sent[topics.POSES] for p in m.poses)
+    assert set(ids) == {1, 2}
+    assert min(ids.values()) == 40
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({}, "name those to be fused"),
+        ({"cameras": ("front", "front")}, "one is there twice"),
+        ({"cameras": ("front", "a/b")}, "'a/b' is no name"),
+        ({"cameras": ("a", "b"), "poses_topic": "poses"}, "is one for all"),
+        ({"cameras": ("a",), "fixed_frame": ""}, "fixed_frame"),
+        ({"camera": ("a",)}, "cameras"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(values, why):
+    with pytest.raises(InputError, match=why):
+        FusionCore(None, TYPES.types.__getitem__, Parameters().changed(values))
+
+
+def test_what_is_read_at_the_start_cannot_be_changed_later():
+    assert DECLARATIONS["cameras"].read_only
+    with pytest.raises(InputError, match="start it again"):
+        Parameters(cameras=("a",)).changed({"cameras": ("b",)}, running=True)
