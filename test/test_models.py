@@ -3,8 +3,13 @@
 import hashlib
 import http.server
 import io
+import os
+import resource
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 import zipfile
 from dataclasses import replace
 
@@ -16,6 +21,7 @@ from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.cache import cache_folder
 from bodypose3d_ros.engines.tflite_to_onnx import convert
 from bodypose3d_ros.errors import ModelError
+from ros_network import ROOT
 
 CONTENT = bytes(range(256)) * 9000
 
@@ -130,6 +136,118 @@ def test_a_wheel_that_is_not_the_one_expected_is_refused(cache, tmp_path):
     with pytest.raises(ModelError, match=models.BLAZEPOSE.sha256):
         models.fetch("blazepose", source=wheel)
     assert everything_in(cache) == []
+
+
+# -- faults of the machine ------------------------------------------------------------------------
+
+
+def cut(folder, file):
+    (folder / file).write_bytes(CONTENT[:1000])
+
+
+DAMAGES = {
+    "a file deleted": lambda folder, file: (folder / file).unlink(),
+    "a file half written": cut,
+    "the sums deleted": lambda folder, _: (folder / models.SUMS).unlink(),
+    "the sums half written": lambda folder, _: (folder / models.SUMS).write_text("3f0a"),
+    "the sums empty": lambda folder, _: (folder / models.SUMS).write_text(""),
+    "the sums no text": lambda folder, _: (folder / models.SUMS).write_bytes(CONTENT[:5000]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_model_that_is_not_as_it_was_fetched_is_refused_and_mended_by_fetching(known, damage):
+    model = known()
+    (file,) = model.files
+    folder = models.fetch(model.name)
+    DAMAGES[damage](folder, file)
+    with pytest.raises(ModelError, match=f"bodypose3d models fetch {model.name}"):
+        models.path(model, file)
+    models.fetch(model.name)
+    assert models.path(model, file).read_bytes() == CONTENT
+
+
+def program(text, *arguments, **options):
+    """A process in whose ``text`` models are fetched."""
+    command = [sys.executable, "-c", f"from bodypose3d_ros.engines import models\n{text}"]
+    return subprocess.Popen(
+        [*command, *map(str, arguments)], cwd=ROOT, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(cache, tmp_path):
+    """A limit on the size of files stands in for it: both fail while writing."""
+    brought = tmp_path / "brought.onnx"
+    brought.write_bytes(CONTENT)
+    answer = subprocess.run(
+        [sys.executable, "-m", "bodypose3d_ros", "models", "fetch", "bodypose3dnet-accuracy",
+         "--from", brought],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
+    )  # fmt: skip
+    assert answer.returncode == 4, answer.stderr
+    assert "File too large: nothing was installed. Make room" in " ".join(answer.stderr.split())
+    assert "Traceback" not in answer.stderr
+    assert everything_in(cache) == []
+
+
+def test_a_cache_that_cannot_be_made_is_named(monkeypatch, tmp_path, known):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ModelError, match=r"/file: File exists: nothing was installed"):
+        models.fetch(known().name)
+
+
+def test_processes_that_fetch_the_same_model_at_once_do_not_disturb_each_other(cache, tmp_path):
+    brought, go = tmp_path / "brought.onnx", tmp_path / "go"
+    brought.write_bytes(CONTENT)
+    text = (
+        "import pathlib, sys\n"
+        "print('ready', flush=True)\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): pass\n"
+        "models.fetch('bodypose3dnet-accuracy', source=pathlib.Path(sys.argv[1]))\n"
+        "assert not models.verify('bodypose3dnet-accuracy')"
+    )
+    all_of_them = [program(text, brought, go, stdout=subprocess.PIPE) for _ in range(3)]
+    for each in all_of_them:
+        each.stdout.readline()
+    go.touch()
+    assert [(each.communicate(timeout=30)[1], each.returncode) for each in all_of_them] == [
+        ("", 0)
+    ] * 3
+    assert everything_in(cache) == [
+        "bodypose3dnet-accuracy", "bodypose3dnet-accuracy/SHA256SUMS",
+        "bodypose3dnet-accuracy/bodypose3dnet_accuracy.onnx",
+    ]  # fmt: skip
+
+
+def test_what_a_killed_process_has_left_is_no_model_and_goes_after_a_day(known, cache, tmp_path):
+    started = tmp_path / "started"
+    text = (
+        "import dataclasses, pathlib, sys, time\n"
+        "name = 'bodypose3dnet-accuracy'\n"
+        "model = dataclasses.replace(models.MODELS[name], origin=sys.argv[1])\n"
+        "models.MODELS[name] = model\n"
+        "def hang(done, total):\n"
+        "    pathlib.Path(sys.argv[2]).touch(); time.sleep(60)\n"
+        "models.fetch(name, hang)"
+    )
+    model = known()
+    process = program(text, model.origin, started)
+    while not started.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=10)
+    (left,) = cache.iterdir()
+    assert not models.is_fetched(model)
+    models.fetch(model.name)
+    assert left.exists()  # another process may still be at it
+    (cache / model.name / models.SUMS).unlink()
+    yesterday = time.time() - 25 * 3600
+    os.utime(left, (yesterday, yesterday))
+    models.fetch(model.name)
+    assert [path.name for path in cache.iterdir()] == [model.name]
 
 
 # -- what is published inside a package ---------------------------------------------------------

@@ -1,15 +1,23 @@
 """What other programs and defects do to the node costs an image, is said, and never ends it."""
 
+import itertools
 import logging
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.errors import EngineError
+from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
-from known_people import KnownPeople
+from bodypose3d_ros.perception.networks import load_networks
+from bodypose3d_ros.perception.pose.blazepose import BlazePose
+from bodypose3d_ros.wire.messages import bodies_of
+from known_people import KnownPeople, picture
 from node_alone import CAMERA, MESSAGES, SECOND, STAMP, alive, detections
 
 
@@ -52,6 +60,234 @@ def test_ten_defects_in_a_row_end_the_node(alone):
     node.core._worker._thread.join(5)
     with pytest.raises(ZeroDivisionError):
         node.core.check()
+
+
+# -- engines that fail, under the real network ----------------------------------------------------
+
+
+class Faulty:
+    """An engine with a fault: what becomes of its answers; None: nothing."""
+
+    def __init__(self, engine):
+        self._engine, self.description, self.close = engine, engine.description, engine.close
+        self.fault = None
+
+    def infer(self, inputs):
+        answer = self._engine.infer(inputs)
+        return answer if self.fault is None else self.fault(answer)
+
+
+def raises(answer):
+    raise EngineError("the GPU is gone")
+
+
+def holding(value, *names):
+    def faulty(answer):
+        return {n: np.full_like(v, value) if n in names else v for n, v in answer.items()}
+
+    return faulty
+
+
+def noise(answer):
+    random = np.random.default_rng(0)
+    return {n: random.normal(0, 100, v.shape).astype(v.dtype) for n, v in answer.items()}
+
+
+@pytest.fixture(scope="module")
+def networks():
+    with load_networks() as loaded:
+        pose = replace(loaded, pose=BlazePose(Faulty(loaded.pose.engine), loaded.pose.shape))
+        yield SimpleNamespace(pipeline=pose.pipeline, engine=pose.pose.engine, close=lambda: None)
+
+
+@pytest.fixture
+def watching(alone, networks):
+    """A node that follows the film's person through the real network; call it for a frame."""
+    shown, node = film.load("one_person"), alone()
+    frames = list(itertools.islice(shown.frames(), 8))
+    node.core.cleanup()
+    node.core.configure(lambda options: networks)
+    node.core.activate()
+    node.info(camera=shown.camera)
+
+    def watch(number, stamp=None):
+        """The people told of in a frame of the film; None where it was skipped."""
+        told, skipped = len(node.host.sent[topics.MARKERS]), skips(node)
+        node.image(frames[number].image, STAMP + frames[number].stamp if stamp is None else stamp)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if len(node.host.sent[topics.MARKERS]) > told:
+                return bodies_of(node.host.sent[topics.POSES][-1])
+            if skips(node) > skipped:
+                return None
+            time.sleep(0.002)
+        raise AssertionError("nothing became of an image")
+
+    watch.node, watch.engine = node, networks.engine
+    yield watch
+    networks.engine.fault = None
+
+
+def skips(node):
+    return int(node.core.diagnose().values["images skipped"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (raises, "the GPU is gone"),
+        (holding(np.nan, "landmarks", "world"), "NaN or infinity in landmarks, world"),
+        (holding(np.nan, "presence"), "NaN or infinity in presence"),
+        (holding(np.inf, "heatmap"), "NaN or infinity in heatmap"),
+        (holding(1e20, "world"), "joints 1e+20 m from the hips, which is nobody"),
+        (holding(-0.5, "presence"), "probabilities up to 0.5 and"),
+        (noise, "which is nobody: this image is left out"),
+    ],
+)
+def test_an_engine_that_fails_costs_its_images_and_is_said(watching, fault, says):
+    """Nobody is told of, instead of somebody elsewhere or nobody at all; then life goes on."""
+    assert watching(0).track_id.tolist() == [1]
+    watching.engine.fault = fault
+    assert watching(1) is watching(2) is None
+    report = watching.node.core.diagnose()
+    assert report.level == ERROR
+    assert says in report.message
+    (warning,) = watching.node.skipped(0)
+    assert says in warning
+    watching.engine.fault = None
+    after = watching(3)
+    assert after.track_id.tolist() == [1]
+    assert np.nanmax(np.linalg.norm(after.velocity, axis=2), initial=0) < 5
+    assert watching.node.core.diagnose().level == OK
+
+
+def test_an_engine_that_always_fails_leaves_the_node_alive_and_blind(watching):
+    """What the engine says is no defect of the node: it goes on trying, and says so once."""
+    watching.engine.fault = raises
+    assert [watching(0, STAMP + n * SECOND // 15) for n in range(12)] == [None] * 12
+    watching.node.core.check()
+    assert topics.POSES not in watching.node.host.sent
+    assert watching.node.core.diagnose().level == ERROR
+    assert len(watching.node.skipped(0)) == 1
+    assert alive(watching.node)[0] == State.BLIND
+
+
+# -- what messages say of times, sizes and cameras ----------------------------------------------
+
+
+def speeds(people):
+    """The fastest joint, in metres a second; 0 where nothing is known of it."""
+    return np.nanmax(np.linalg.norm(people.velocity, axis=2), initial=0)
+
+
+def test_images_of_one_stamp_are_of_the_same_person_who_does_not_fly(watching):
+    """A driver that repeats images, or stamps two alike."""
+    people = [watching(number, STAMP + max(number - 1, 0)) for number in range(5)]
+    assert [each.track_id.tolist() for each in people] == [[1]] * 5
+    assert max(map(speeds, people)) < 5
+
+
+def test_an_image_that_comes_late_is_counted_and_changes_nobody(watching):
+    step = SECOND // 15
+    people = [watching(n, STAMP + at * step) for n, at in enumerate((0, 1, 3, 2, 4))]
+    assert [each.track_id.tolist() for each in people] == [[1]] * 5
+    assert max(map(speeds, people)) < 5
+    assert watching.node.core.diagnose().values["images out of order"] == "1"
+
+
+@pytest.mark.parametrize("seconds", [-500, 3600])
+def test_a_clock_that_jumps_makes_everybody_new_and_is_said(watching, seconds):
+    """To and back, where it goes ahead: nobody keeps an id or a velocity over such a gap."""
+    step, jump = SECOND // 15, seconds * SECOND
+    first = [watching(n, STAMP + n * step) for n in range(2)]
+    there = watching(2, STAMP + 2 * step + jump)
+    back = watching(3, STAMP + 3 * step)
+    assert first[1].track_id.tolist() == [1]
+    assert there.track_id.tolist() == [2]
+    assert back.track_id.tolist() == [3] if seconds > 0 else [2]
+    assert np.isnan(back.velocity).all()
+    watching(4, STAMP + 4 * step)
+    assert watching.node.skipped(0) == ["the images' time jumped back: everybody is new"]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "says"),
+    [
+        (0, "images are 1000.2 s old when their poses leave"),
+        (STAMP - 3 * SECOND, "images are 3.2 s old when their poses leave"),
+        (STAMP + 3600 * SECOND, "images are stamped 3599.8 s ahead of the time here"),
+    ],
+)
+def test_stamps_of_another_clock_are_a_warning(alone, stamp, says):
+    """A camera that stamps with zero, is late, or whose machine's clock is an hour ahead."""
+    node = alone()
+    node.info()
+    node.image(stamp=stamp)
+    node.wait(topics.MARKERS)
+    report = node.core.diagnose()
+    assert (report.level, report.message) == (WARN, says)
+    state, _, reason = alive(node)
+    assert (state, reason) == (State.STALE, says)
+
+
+def test_a_camera_info_that_changes_counts_from_the_next_image_on(alone):
+    """A lens that zooms: the same pixels are seen by another camera."""
+    node, near = alone(), Camera.from_hfov(64, 48, 30)
+    for count, camera in enumerate((CAMERA, near, CAMERA), start=1):
+        node.info(camera=camera)
+        node.image()
+        node.wait(topics.MARKERS, count)
+    focal = [frame.camera.matrix[0, 0] for frame in node.pipeline.seen]
+    assert focal == pytest.approx([c.matrix[0, 0] for c in (CAMERA, near, CAMERA)])
+
+
+def test_images_that_change_their_size_wait_for_their_calibration(alone):
+    """The driver was told another resolution: never are pixels of one size seen by the other's."""
+    node, half = alone(), Camera.from_hfov(32, 24, 60)
+    node.info()
+    node.image()
+    node.wait(topics.MARKERS)
+    node.image(picture(size=(32, 24)))
+    assert "the calibration is for 64x48 images, this one is 32x24" in node.skipped()[0]
+    assert node.core.diagnose().level == ERROR
+    node.info(camera=half)
+    node.image(picture(size=(32, 24)))
+    node.wait(topics.MARKERS, 2)
+    assert [frame.camera.width for frame in node.pipeline.seen] == [64, 32]
+    assert node.core.diagnose().level == OK
+
+
+@pytest.mark.parametrize("encoding", ["", "bgr9", "32FC3", "BGR8\0", "ü", "x" * 10_000])
+def test_an_unknown_encoding_costs_its_image(alone, encoding):
+    node = alone()
+    node.info()
+    message = MESSAGES.image(picture(), MESSAGES.header(STAMP, "camera"))
+    message.encoding = encoding
+    node.core.image(message)
+    (text,) = node.skipped()
+    assert "encoding" in text
+    assert len(text) < 500
+    node.image()
+    node.wait(topics.POSES)
+
+
+def test_tf_that_is_lost_costs_images_and_nobody_is_placed_by_what_was_known_before(alone):
+    node = alone(target_frame="map")
+    node.info()
+    node.host.matrices["map", "camera"] = np.eye(4)
+    node.image()
+    node.wait(topics.MARKERS)
+    del node.host.matrices["map", "camera"]
+    for count in (1, 2, 3):
+        node.image(stamp=STAMP + count)
+        node.skipped(count)
+    assert len(node.host.sent[topics.POSES]) == 1
+    assert node.core.diagnose().level == ERROR
+    node.host.matrices["map", "camera"] = np.diag([1.0, 1, 1, 1]) + np.eye(4, k=3) * 5
+    node.image(stamp=STAMP + 4)
+    node.wait(topics.MARKERS, 2)
+    assert node.host.sent[topics.POSES][-1].poses[0].joints[0].position.x == 5
+    assert node.core.diagnose().level == OK
 
 
 @pytest.mark.parametrize("seconds", [-1, 2**31 - 1])

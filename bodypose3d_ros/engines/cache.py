@@ -5,12 +5,19 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shutil
 import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import EngineError
 
 _log = logging.getLogger(__name__)
+# No download and no build of an engine takes so long.
+_ABANDONED_S = 24 * 3600.0
 
 
 def cache_folder() -> Path:
@@ -33,6 +40,23 @@ def make_private(folder: Path) -> None:
     for level in (*reversed(folder.parents), folder):
         if not level.is_dir():
             level.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def scratch_folder(prefix: str, folder: Path) -> Iterator[Path]:
+    """A folder for what is not whole yet, beside what it becomes; gone when the block ends.
+
+    Besides, those that killed processes have left there with that prefix go.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    for left in folder.glob(f"{prefix}*"):
+        with suppress(OSError):  # another process may be faster
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as scratch:
+        yield Path(scratch)
 
 
 def check_ownership(path: Path) -> None:

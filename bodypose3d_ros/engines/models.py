@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from . import download
-from .cache import cache_folder, make_private
+from .cache import cache_folder, make_private, scratch_folder
 from .download import Progress
 
 SUMS = "SHA256SUMS"
@@ -190,16 +189,19 @@ def paths(name: str) -> tuple[Path, ...]:
 
 
 def path(model: Model, file: str) -> Path:
-    """One of the ONNX files of a fetched model.
+    """One of the ONNX files of a fetched model, as it was fetched.
 
     Raises:
-        ModelError: It is not here; the message gives the command that fetches it.
+        ModelError: It is not here, or has changed; the message gives the command that fetches it.
     """
-    return paths(model.name)[model.files.index(file)]
+    found = paths(model.name)[model.files.index(file)]
+    if problem := _problem(found):
+        raise ModelError(f"{found}: {problem}: run  bodypose3d models fetch {model.name}")
+    return found
 
 
 def fetch(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
-    """Download, check, convert and keep a model; a model that is here already is left alone.
+    """Download, check, convert and keep a model; one that is here and as fetched is left alone.
 
     Args:
         name: One of ``MODELS``.
@@ -210,26 +212,21 @@ def fetch(name: str, progress: Progress | None = None, source: Path | None = Non
         The folder that holds its files.
 
     Raises:
-        ModelError: It is unknown, cannot be downloaded, or is not what it should be. Nothing
-            is left behind then.
+        ModelError: It is unknown, cannot be downloaded or kept, or is not what it should be.
+            Nothing is left behind then.
     """
     model = known(name)
-    if is_fetched(model):
+    if _is_whole(model):
         return folder(model)
-    make_private(cache_folder())
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_folder()) as scratch:
-        downloaded = source or _download(model, Path(scratch), progress)
-        if not downloaded.is_dir():
-            check_sum(downloaded, model.sha256)
-        made = Path(scratch) / "made"
-        made.mkdir()
-        if model.parts:
-            _convert(model, downloaded, made)
-        else:
-            shutil.copyfile(downloaded, made / model.files[0])
-        sums = [f"{_sha256(made / file)}  {file}\n" for file in model.files]
-        (made / SUMS).write_text("".join(sums))
-        _move_into_place(made, folder(model))
+    try:
+        make_private(cache_folder())
+        with scratch_folder(f".{name}-", cache_folder()) as scratch:
+            _fetch_into(scratch, model, progress, source)
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or cache_folder()}: {error.strerror}: nothing was installed. Make "
+            "room, or set BODYPOSE3D_CACHE to a folder that can be written to"
+        ) from error
     return folder(model)
 
 
@@ -240,14 +237,8 @@ def verify(name: str) -> list[str]:
         ModelError: It is unknown or not here.
     """
     where = paths(name)[0].parent
-    problems = []
-    for line in (where / SUMS).read_text().splitlines():
-        expected, file = line.split(maxsplit=1)
-        if not (where / file).is_file():
-            problems.append(f"{file} is missing")
-        elif _sha256(where / file) != expected:
-            problems.append(f"{file} has changed since it was fetched")
-    return problems
+    found = ((file, _problem(where / file)) for file in known(name).files)
+    return [f"{file} {problem}" for file, problem in found if problem]
 
 
 def check_sum(path: Path, expected: str | None) -> None:
@@ -263,6 +254,35 @@ def check_sum(path: Path, expected: str | None) -> None:
             f"{path.name}: SHA-256 is {found}, expected {expected}. The file is damaged or has "
             "been replaced: nothing was installed; fetch it again"
         )
+
+
+def _problem(file: Path) -> str:
+    """What is wrong with a file that was fetched; nothing when all is well."""
+    pairs = map(str.split, (file.parent / SUMS).read_text(errors="replace").splitlines())
+    sums = {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+    return "" if sums.get(file.name) == _sha256(file) else "has changed since it was fetched"
+
+
+def _is_whole(model: Model) -> bool:
+    return is_fetched(model) and not verify(model.name)
+
+
+def _fetch_into(
+    scratch: Path, model: Model, progress: Progress | None, source: Path | None
+) -> None:
+    """Fetch a model by way of a folder for what is not whole yet."""
+    downloaded = source or _download(model, scratch, progress)
+    if not downloaded.is_dir():
+        check_sum(downloaded, model.sha256)
+    made = scratch / "made"
+    made.mkdir()
+    if model.parts:
+        _convert(model, downloaded, made)
+    else:
+        shutil.copyfile(downloaded, made / model.files[0])
+    sums = [f"{_sha256(made / file)}  {file}\n" for file in model.files]
+    (made / SUMS).write_text("".join(sums))
+    _move_into_place(made, model)
 
 
 def _download(model: Model, scratch: Path, progress: Progress | None) -> Path:
@@ -314,13 +334,14 @@ def _content(downloaded: Path, part: Part) -> bytes:
         return member.read()
 
 
-def _move_into_place(made: Path, target: Path) -> None:
-    if target.exists() and not (target / SUMS).is_file():
+def _move_into_place(made: Path, model: Model) -> None:
+    target = folder(model)
+    if target.exists() and not _is_whole(model):
         shutil.rmtree(target)
     # Another process may have fetched the same model meanwhile: its files are as good as ours.
     with suppress(OSError):
         made.rename(target)
-    if not (target / SUMS).is_file():
+    if not is_fetched(model):
         raise ModelError(f"{target}: cannot be written; check the folder's permissions")
 
 

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import shutil
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -22,7 +21,13 @@ from typing import Any
 
 from ..errors import EngineError, ModelError
 from . import cuda, versions
-from .cache import can_keep_engines, check_ownership, engines_folder, say_not_kept
+from .cache import (
+    can_keep_engines,
+    check_ownership,
+    engines_folder,
+    say_not_kept,
+    scratch_folder,
+)
 
 ENGINE_FILE = "model.engine"
 RECORD_FILE = "built.json"
@@ -203,8 +208,8 @@ def _keep_timings(config: Any, file: Path) -> None:  # noqa: ANN401 - no types
     if cache is None:
         return
     try:
-        with tempfile.TemporaryDirectory(prefix=".timing-", dir=file.parent) as scratch:
-            made = Path(scratch) / file.name
+        with scratch_folder(".timing-", file.parent) as scratch:
+            made = scratch / file.name
             made.write_bytes(bytes(cache.serialize()))
             made.chmod(0o600)
             made.replace(file)
@@ -250,8 +255,8 @@ def _keep(content: bytes, built: Built) -> bool:
     digest = hashlib.sha256(content).hexdigest()
     record = {"built": asdict(built), "engine_sha256": digest}
     try:
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=engines_folder()) as scratch:
-            made = Path(scratch) / "made"
+        with scratch_folder(".building-", engines_folder()) as scratch:
+            made = scratch / "made"
             made.mkdir(mode=0o700)
             for name, written in (
                 (ENGINE_FILE, content),

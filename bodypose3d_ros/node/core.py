@@ -19,7 +19,7 @@ from ..perception.tracking.tracker import Tracker
 from ..wire.messages import Lookup, Message, Messages
 from ..wire.stamps import stamp_of
 from . import heap, interface
-from .diagnostics import Diagnostics, Report, State
+from .diagnostics import LONGEST_TEXT, Diagnostics, Report, State
 from .estimation import Estimation
 from .host import Host
 from .inputs import UNSEEN, Inputs, Shot
@@ -254,4 +254,4 @@ class Core:
 
     def _skip(self, error: Bodypose3dError) -> None:
         if self._diagnostics.skipped(error):
-            self._host.log(logging.WARNING, f"image skipped: {error}")
+            self._host.log(logging.WARNING, f"image skipped: {str(error)[:LONGEST_TEXT]}")

@@ -17,10 +17,15 @@ from ..errors import Bodypose3dError
 # diagnostic_msgs/DiagnosticStatus
 OK, WARN, ERROR = range(3)
 
+LONGEST_TEXT = 400
+"""Characters of a reason that are told: others' names in it may be of any length."""
+
 _WINDOW_S = 5.0
 _WINDOW_FRAMES = 600
 # The same kind of trouble is logged once in so long.
 _SAY_AGAIN_S = 60.0
+# Images so far from the time here, before or behind, are stamped by another clock.
+_OTHER_CLOCK_S = 2.0
 # An image comes and no poses leave for so long after it: the node is blind.
 _BLIND_AFTER_S = 1.0
 # What is missing from time to time only, as depth at half the images' rate, is no trouble.
@@ -148,6 +153,7 @@ class Diagnostics:
             self._skipped.add(time.monotonic())
             known = isinstance(reason, Bodypose3dError)
             text = str(reason) if known else f"{type(reason).__name__}: {reason}"
+            text = text[:LONGEST_TEXT]
             self._problem = self._last_problem = text
             return self._is_news(type(reason))
 
@@ -248,6 +254,11 @@ class Diagnostics:
         if blind:
             silent = f"images come, but no poses for {self._silent(now):.1f} s"
             return State.BLIND, self._problem or silent
+        latency = self._published.numbers[-1] / 1e3
+        if latency > _OTHER_CLOCK_S:
+            return State.STALE, f"images are {latency:.1f} s old when their poses leave"
+        if latency < -_OTHER_CLOCK_S:
+            return State.STALE, f"images are stamped {-latency:.1f} s ahead of the time here"
         late = [kind for kind, when in self._trouble.items() if now - when < _WINDOW_S]
         if self._missing or late:
             return State.DEGRADED, "; ".join([*self._missing.values(), *late])

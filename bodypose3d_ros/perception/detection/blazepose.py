@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engines import Engine
+from ..pose import check_finite
 from ..pose.blazepose import sigmoid
 from ..pose.crop import cut, image_from_crop, to_tensor
 from . import HipCircles
@@ -48,6 +49,10 @@ class BlazePoseDetector:
 
         Returns:
             Circles, best first; a person seen in several tiles is there several times.
+
+        Raises:
+            EngineError: The network could not be run.
+            OutputError: It gave NaN or infinity.
         """
         center = areas[:, :2] + areas[:, 2:] / 2
         side = areas[:, 2:].max(axis=1)
@@ -56,6 +61,7 @@ class BlazePoseDetector:
         )
         crops = cut(image, to_image, (INPUT, INPUT), cv2.BORDER_CONSTANT)
         answer = self.engine.infer({"input": to_tensor(crops, (-1, 1))})
+        check_finite(answer, ("boxes", "scores"))
         found = [
             self._decode(boxes, scores[:, 0], origin, scale)
             for boxes, scores, origin, scale in zip(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Frame, Keypoints, Regions
-from ...engines import Engine
+from ...engines import Engine, Tensors
+from ...errors import OutputError
 from ..detection import Found, HipCircles
 from ..lifting.shape_model import ShapeModel
 
@@ -28,7 +30,8 @@ class PoseModel(Protocol):
         """Find the keypoints of the person in each region, all regions as one batch.
 
         Raises:
-            EngineError: The network could not be run, or gave nonsense.
+            EngineError: The network could not be run.
+            OutputError: It gave NaN or infinity.
         """
 
     def close(self) -> None:
@@ -44,6 +47,20 @@ def regions_of(found: Found) -> Regions:
         side = 2 * found.radius
         return Regions(found.center, np.stack([side, side], -1), found.rotation, found.score)
     return Regions.from_boxes(found.corners, found.score)
+
+
+def check_finite(answer: Tensors, names: Collection[str]) -> None:
+    """Refuse an answer of no numbers: of comparisons with them nobody would come out, silently.
+
+    Raises:
+        OutputError: One of the outputs named holds NaN or infinity.
+    """
+    wrong = [name for name in names if not np.isfinite(answer[name]).all()]
+    if wrong:
+        raise OutputError(
+            f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. "
+            "If it happens again and again, build the engine in full precision"
+        )
 
 
 def in_image(pixels: Array, frame: Frame) -> NDArray[np.bool_]:

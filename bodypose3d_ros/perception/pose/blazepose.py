@@ -16,11 +16,12 @@ from scipy.special import expit
 
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
-from ...engines import Engine
+from ...engines import Engine, Tensors
+from ...errors import OutputError
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
 from ..settings import setting
-from . import in_image, regions_of
+from . import check_finite, in_image, regions_of
 from .crop import apply, cut, image_from_crop, to_tensor
 
 Array = NDArray[np.float64]
@@ -33,6 +34,11 @@ LANDMARKS = 39
 MIN_PRESENCE = 0.5
 """Below it a landmark lies outside what the network saw: its place would be invented."""
 _REGION_CENTER, _REGION_EDGE = 33, 34
+_PROBABILITIES = -0.01, 1.01
+"""With room for what quantised networks round to."""
+_FARTHEST = 5.0
+"""Metres from the hips: no joint is farther from them."""
+_READ = "landmarks", "presence", "heatmap", "world"
 
 # The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
 _REACH = np.arange(9) - 4
@@ -66,13 +72,20 @@ class BlazePose:
         self.shape = shape
 
     def estimate(self, frame: Frame, regions: Regions) -> Keypoints:
-        """Find 30 of the 34 joints of the person in each region, all regions as one batch."""
+        """Find 30 of the 34 joints of the person in each region, all regions as one batch.
+
+        Raises:
+            EngineError: The network could not be run.
+            OutputError: It gave NaN or infinity, or what is nobody's.
+        """
         side = regions.size.max(axis=1, initial=0) * MARGIN
         to_image = image_from_crop(
             regions.center, np.stack([side, side], -1), regions.rotation, (CROP, CROP)
         )
         crops = cut(frame.image, to_image, (CROP, CROP), cv2.BORDER_REPLICATE)
         answer = self.engine.infer({"input": to_tensor(crops, (0, 1))})
+        check_finite(answer, _READ)
+        _check_person(answer)
 
         landmarks = answer["landmarks"].reshape(-1, LANDMARKS, 5).astype(np.float64)
         in_crop = refine(landmarks[..., :2] / CROP, answer["heatmap"]) * CROP
@@ -100,6 +113,22 @@ class BlazePose:
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
+
+
+def _check_person(answer: Tensors) -> None:
+    """Refuse probabilities that are none and bodies larger than houses: the engine is broken.
+
+    Raises:
+        OutputError: Somebody is so.
+    """
+    presence, reach = answer["presence"], np.abs(answer["world"]).max(initial=0)
+    low, high = _PROBABILITIES
+    if (presence < low).any() or (presence > high).any() or reach > _FARTHEST:
+        raise OutputError(
+            f"the network gave probabilities up to {np.abs(presence).max():g} and joints "
+            f"{reach:g} m from the hips, which is nobody: this image is left out. If it happens "
+            "again and again, fetch the model again, or take another engine"
+        )
 
 
 def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:

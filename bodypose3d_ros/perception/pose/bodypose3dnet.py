@@ -24,10 +24,10 @@ from ...body.skeleton import (
     known,
 )
 from ...engines import Engine, TensorInfo, Tensors
-from ...errors import InputError, ModelError, OutputError
+from ...errors import InputError, ModelError
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
-from . import in_image
+from . import check_finite, in_image
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
 
@@ -159,22 +159,14 @@ class BodyPose3DNet:
             **{name: np.tile(row, (len(regions), 1)) for name, row in self._lengths.items()},
         }
         answer = self.engine.infer(inputs)
-        self._check_finite(answer)
+        # Only what is read: in half precision the outputs in millimetres may well overflow.
+        read = ("pose25d", "pose3d") if self.settings.lift == "network" else ("pose25d",)
+        check_finite(answer, read)
         return self._read(answer, frame, to_image, regions)
 
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
-
-    def _check_finite(self, answer: Tensors) -> None:
-        # Only what is read: in half precision the outputs in millimetres may well overflow.
-        read = ("pose25d", "pose3d") if self.settings.lift == "network" else ("pose25d",)
-        wrong = [name for name in read if not np.isfinite(answer[name]).all()]
-        if wrong:
-            raise OutputError(
-                f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. "
-                "If it happens again and again, build the engine in full precision"
-            )
 
     def _read(self, answer: Tensors, frame: Frame, to_image: Array, regions: Regions) -> Keypoints:
         pose25d = answer["pose25d"].astype(np.float64)
