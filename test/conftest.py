@@ -23,10 +23,10 @@ def alone():
 @pytest.fixture
 def domain(monkeypatch):
     """A ROS domain that no other test uses, on the loopback interface, for this process, too."""
-    number = ros_network.new_domain()
-    for name, value in ros_network.environment(number).items():
-        monkeypatch.setenv(name, value)
-    return number
+    with ros_network.own_domain() as number:
+        for name, value in ros_network.environment(number).items():
+            monkeypatch.setenv(name, value)
+        yield number
 
 
 @pytest.fixture

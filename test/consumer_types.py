@@ -3,8 +3,6 @@
 On a real ROS 2 ``test/ros/test_bridge_on_ros.py`` sends the packages' own.
 """
 
-import numpy as np
-from rosbags.interfaces import Nodetype
 from rosbags.typesys import get_types_from_msg
 
 from bodypose3d_ros.wire.consumers import Make
@@ -49,37 +47,8 @@ for _name, _text in _TEXTS.items():
     STORE.register(get_types_from_msg(_text, _name))
 
 
-def lookup(name):
-    """As a host does where a package is not installed."""
-    if name not in STORE.types:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name.split("/")[0])
-    return STORE.types[name]
-
-
-def empty(name):
-    """A message with every field empty or zero, as rclpy makes one."""
-    fields = STORE.fielddefs[name][1]
-    return STORE.types[name](**{field: _nothing(what) for field, what in fields})
-
-
-def _nothing(description):
-    kind, what = description
-    if kind == Nodetype.NAME:
-        return empty(what)
-    if kind == Nodetype.BASE:
-        return "" if what[0] == "string" else np.zeros(1, _dtype(what[0]))[0].item()
-    (_, element), _ = what
-    return (
-        [] if element == "string" or isinstance(element, str) else np.zeros(0, _dtype(element[0]))
-    )
-
-
-def _dtype(name):
-    return {"byte": "int8", "string": "U1"}.get(name, name)
-
-
 def make():
-    return Make(lookup, empty, lambda numbers: np.array(numbers, np.float64))
+    return Make(STORE)
 
 
 def through_cdr(message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import queue
@@ -9,8 +10,11 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -28,10 +32,22 @@ if os.environ.get("ROS_DISTRO") == "humble":
 
 # Up to 101, a domain's ports lie below those the kernel gives away.
 _domains = itertools.cycle(random.sample(range(1, 101), 100))
+_LOCKS = Path(tempfile.gettempdir()) / "bodypose3d-test-domains"
 
 
-def new_domain() -> int:
-    return next(_domains)
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """A domain that no other test has meanwhile, nor one of another checkout on this machine."""
+    _LOCKS.mkdir(exist_ok=True)
+    for domain in itertools.islice(_domains, 100):
+        with (_LOCKS / str(domain)).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield domain
+            return
+    raise RuntimeError("all hundred domains are taken: do that many tests run at once?")
 
 
 def environment(domain: int) -> dict[str, str]:
@@ -59,9 +75,14 @@ def spin_until(node, condition, seconds=60.0):
         node.spin_once(0.05)
 
 
+def within(seconds: float) -> float:
+    """In which something has to happen: longer where more runs than the machine has cores for."""
+    return seconds * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+
+
 def two_seconds() -> float:
-    """In which a node has to end: longer where more runs than the machine has cores for."""
-    return 2.0 * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+    """In which a node has to end."""
+    return within(2.0)
 
 
 class Process:

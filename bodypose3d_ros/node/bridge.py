@@ -75,7 +75,7 @@ class BridgeHost(Protocol):
     """Sends messages, knows the time and the frames."""
 
     def send(self, topic: str, message: Message) -> None:
-        """Publish a message; the topic appears with its first."""
+        """Publish a message of rosbags' classes; the topic appears with its first."""
 
     def retire(self, prefix: str) -> None:
         """Take all topics away whose name begins so."""
@@ -132,6 +132,7 @@ class Bridge:
         self._last_stamp: int | None = None
         self._sent = 0.0
         self._silent = True
+        self._overdue = False
         self._problem = ""
         self._counts = {"poses received": 0, "poses sent on": 0, "poses without transform": 0,
                         "poses repeated or out of order": 0, "damaged poses": 0}  # fmt: skip
@@ -174,7 +175,11 @@ class Bridge:
         self.look()
 
     def look(self) -> None:
-        """Send on what waits for its transform, and notice that poses have stopped: call often."""
+        """Send on what waits for its transform, and notice that poses have stopped.
+
+        To be called ``stale_after`` after the last poses, and every few milliseconds while
+        ``unsettled``.
+        """
         now = time.monotonic()
         while self._waiting:
             since, poses = self._waiting[0]
@@ -188,8 +193,16 @@ class Bridge:
             else:
                 self._send(in_frame)
             self._waiting.popleft()
-        if not self._silent and now - self._sent > self._settings.stale_after:
+        # Twice in a row: a process that was kept from running has poses to read first.
+        overdue = not self._silent and now - self._sent > self._settings.stale_after
+        if overdue and self._overdue:
             self._fall_silent()
+        self._overdue = overdue and not self._silent
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether to look again soon: poses wait for their transform, or may have stopped."""
+        return bool(self._waiting) or self._overdue
 
     def _in_frame(self, poses: Poses) -> Poses:
         target = self._settings.frame

@@ -12,6 +12,7 @@ from geometry_msgs.msg import TransformStamped
 from graph import RELIABLE, get_message
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from bodypose3d_ros.body.angles import ANGLE_NAMES, angles
 from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.errors import InputError
@@ -21,6 +22,7 @@ from bodypose3d_ros.wire.consumers import cloud
 from bodypose3d_ros.wire.pose_cdr import PoseCdr
 from bodypose3d_ros.wire.stamps import stamp_of
 from people_made_up import row
+from ros_network import within
 
 pytestmark = pytest.mark.ros
 
@@ -91,12 +93,14 @@ def _heard(graph, heard):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_every_image_is_told_and_when_poses_stop_so_is_nothing_old(graph, node, told, output):
     heard = told(output)
-    stamps = [node.send(row()) for _ in range(IMAGES)]
-    graph.wait(lambda: len(list(_of_people(heard))) >= IMAGES)
     diagnoses = graph.diagnoses()
+    stamps = [node.send(row()) for _ in range(IMAGES)]
+    stopped = time.monotonic()
+    graph.wait(lambda: len(_since(heard, stamps[0])) >= IMAGES)
     graph.wait(lambda: any(level == ERROR for level, *_ in diagnoses))
-    assert [stamp_of(message) for message in _of_people(heard)] == stamps
-    assert {message.header.frame_id for message in _of_people(heard)} == {FRAME}
+    assert time.monotonic() - stopped < within(1.0)
+    assert [stamp_of(message) for message in _since(heard, stamps[0])] == stamps
+    assert {message.header.frame_id for message in _since(heard, stamps[0])} == {FRAME}
     if output == "humans":
         graph.wait(lambda: heard[-1].ids == [])
         graph.wait(lambda: not _topics_of_bodies(graph))
@@ -109,20 +113,22 @@ def _topics_of_bodies(graph):
     return [name for name, _ in topics if name.startswith("/humans/bodies/b")]
 
 
-def _of_people(heard):
-    """What speaks of somebody, with its header."""
+def _since(heard, stamp):
+    """What speaks of the images from one on, with its header; not that bodies have ended."""
+    of_images = []
     for message in heard:
         if hasattr(message, "world"):
-            yield from message.world.collision_objects[:1]
+            of_images += message.world.collision_objects[:1]
         elif getattr(message, "ids", True):
-            yield message
+            of_images.append(message)
+    return [message for message in of_images if stamp_of(message) >= stamp]
 
 
 def test_the_cloud_holds_the_points_as_bytes(graph, node, told):
     heard = told("cloud")
-    node.send(row())
-    graph.wait(lambda: heard)
-    xyz = np.frombuffer(heard[0].data, "<f4").reshape(-1, 3)
+    stamp = node.send(row())
+    (message,) = graph.wait(lambda: _since(heard, stamp))
+    xyz = np.frombuffer(message.data, "<f4").reshape(-1, 3)
     np.testing.assert_allclose(xyz, cloud.points(row()), atol=1e-6)
 
 
@@ -135,10 +141,10 @@ def test_people_are_told_in_the_frame_asked_for(graph, node, told):
     q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
     tf2_ros.StaticTransformBroadcaster(graph.node).sendTransform(place)
     heard = told("points", "-p", "frame:=odom", "-p", "joints:=[pelvis]")
-    node.send(row())
-    graph.wait(lambda: heard)
-    assert heard[0].header.frame_id == "odom"
-    places = [(p.position.x, p.position.y, p.position.z) for p in heard[0].poses]
+    stamp = node.send(row())
+    (message,) = graph.wait(lambda: _since(heard, stamp))
+    assert message.header.frame_id == "odom"
+    places = [(p.position.x, p.position.y, p.position.z) for p in message.poses]
     x, y, z = row().joints[:, INDEX["pelvis"]].T
     np.testing.assert_allclose(places, np.stack([z, -x, 1.5 - y], -1), atol=1e-9)
 
@@ -147,15 +153,32 @@ def test_people_enter_and_leave_the_planning_scene(graph, node, told):
     heard = told("collision_objects")
     for bodies in (row(), row(), select(row(), [0])):
         node.send(bodies)
-    graph.wait(lambda: len(heard) == 3)
+    graph.wait(lambda: len(_with_people(heard)) == 3)
     kind = get_message("moveit_msgs/msg/CollisionObject")
-    scenes = [{c.id: c.operation for c in scene.world.collision_objects} for scene in heard]
+    scenes = [
+        {c.id: c.operation for c in scene.world.collision_objects} for scene in _with_people(heard)
+    ]
     assert scenes == [
         {"person_1": kind.ADD, "person_2": kind.ADD},
         {"person_1": kind.MOVE, "person_2": kind.MOVE},
         {"person_1": kind.MOVE, "person_2": kind.REMOVE},
     ]
     assert all(scene.is_diff and scene.robot_state.is_diff for scene in heard)
+
+
+def _with_people(scenes):
+    return [scene for scene in scenes if scene.world.collision_objects]
+
+
+def test_a_body_has_the_joints_of_its_description(graph, node, told):
+    """What robot_state_publisher wants: human_description's names, with the body's id."""
+    told("humans")
+    heard = graph.listen("/humans/bodies/b0001/joint_states", "sensor_msgs/msg/JointState")
+    graph.wait(lambda: node.send(row()) and _heard(graph, heard))
+    names = [f"{name}_b0001" for name in ANGLE_NAMES]
+    assert list(heard[0].name) == names
+    expected = angles(row().joints, row().orientation)[0]
+    np.testing.assert_allclose(heard[0].position, expected)
 
 
 def test_an_output_that_does_not_exist_ends_it_with_the_reason(run):

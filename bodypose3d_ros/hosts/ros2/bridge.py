@@ -20,6 +20,7 @@ from rosbags.serde import SerdeError
 from rosidl_runtime_py.utilities import get_message
 
 from ...node.bridge import Bridge, Settings
+from ...node.diagnostics import OK
 from ...node.interface import IMAGE, POSES
 from ...node.qos import DEFAULT, QosProfile
 from ...node.transforms import TransformError, matrix_of
@@ -29,13 +30,12 @@ from ...wire.consumers.humans import TRACKED
 from ...wire.messages import Message
 from ...wire.stamps import stamp_of
 from ...wire.typestore import ros_types
-from .host import message_class, qos_profile
+from .definitions import define
+from .host import qos_profile
 from .program import run
 
-# How often it is looked whether poses have stopped, and whether their transform has come: rclpy
-# takes a millisecond of processor time for each look.
-_LOOK_S = 0.1
-_TRANSFORM_LOOK_S = 0.02
+# Each look takes rclpy a millisecond of processor time: none is taken while all is well.
+_LOOK_AGAIN_S = 0.01
 _QOS = {TRACKED: QosProfile(depth=1, latched=True), "/tf": QosProfile(depth=100)}
 
 
@@ -51,25 +51,41 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         super().__init__("bodypose3d_bridge")
         self._senders: dict[str, Publisher] = {}
         self._types = ros_types()
+        self._level = OK
         settings = _declared(self)
-        make = Make(message_class, lambda name: get_message(name)())
-        self._bridge = Bridge(self, make, settings)
+        self._make = Make(self._types, partial(define, self._types))
+        self._bridge = Bridge(self, self._make, settings)
         self._tf = tf2_ros.Buffer(node=self)
         self._listener = tf2_ros.TransformListener(self._tf, self) if settings.frame else None
         self.create_subscription(
-            get_message(POSES.type), "poses", self._bridge.poses, qos_profile(DEFAULT), raw=True
+            get_message(POSES.type), "poses", self._poses, qos_profile(DEFAULT), raw=True
         )
         if "humans" in settings.outputs:
             self.create_subscription(
                 get_message(IMAGE.type), "image", self._image, qos_profile(IMAGE.qos), raw=True
             )
-        look_s = _TRANSFORM_LOOK_S if settings.frame else _LOOK_S
-        self.create_timer(look_s, self._bridge.look)
+        self._stale = self.create_timer(settings.stale_after, self._look)
+        self._again = self.create_timer(_LOOK_AGAIN_S, self._look)
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
         self._updater.add("bridge", self._diagnose)
         on = ", ".join(settings.outputs)
         self.get_logger().info(f"outputs: {on}" if on else "no output is on: set outputs")
+
+    def _poses(self, cdr: bytes) -> None:
+        self._stale.reset()
+        self._bridge.poses(cdr)
+        if self._bridge.unsettled:
+            self._again.reset()
+
+    def _look(self) -> None:
+        self._bridge.look()
+        if self._bridge.unsettled:
+            self._again.reset()
+        else:
+            self._again.cancel()
+        if self._bridge.diagnose().level != self._level:
+            self._updater.force_update()  # who watches is not to wait for the next second
 
     def _image(self, cdr: bytes) -> None:
         try:
@@ -82,6 +98,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         report = self._bridge.diagnose()
+        self._level = report.level
         status.summary(bytes([report.level]), report.message)
         for key, value in report.values.items():
             status.add(key, value)
@@ -90,11 +107,12 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
     # -- what the bridge asks for (node.bridge.BridgeHost) ------------------------------------
 
     def send(self, topic: str, message: Message) -> None:
-        """Publish a message; the topic appears with its first."""
+        """Publish a message of rosbags' classes; the topic appears with its first."""
         if topic not in self._senders:
             qos = qos_profile(_QOS.get(topic, DEFAULT))
-            self._senders[topic] = self.create_publisher(type(message), topic, qos)
-        self._senders[topic].publish(message)
+            kind = get_message(message.__msgtype__)
+            self._senders[topic] = self.create_publisher(kind, topic, qos)
+        self._senders[topic].publish(self._make.cdr(message))
 
     def retire(self, prefix: str) -> None:
         """Take all topics away whose name begins so."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,8 +142,7 @@ class CollisionObjects:
         ]
         return change
 
-    def _change(self, header: Message, identity: int, operation: Any) -> Message:  # noqa: ANN401
-        """``operation`` is the host's: rclpy's bytes or rosbags' number."""
+    def _change(self, header: Message, identity: int, operation: int) -> Message:
         change = self._make.empty(_OBJECT)
         change.header, change.id, change.operation = header, f"person_{identity}", operation
         change.pose = self._make.pose((0, 0, 0))
@@ -155,9 +153,7 @@ class CollisionObjects:
         radius, height = size.tolist()
         primitive = self._make.empty("shape_msgs/msg/SolidPrimitive")
         primitive.type = kind
-        primitive.dimensions = self._make.numbers(
-            [height, radius] if kind == _CYLINDER else [radius]
-        )
+        primitive.dimensions = np.array([height, radius] if kind == _CYLINDER else [radius])
         return primitive
 
     def _diff(self, changes: list[Message]) -> Message:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ...body.angles import ANGLE_NAMES, angles
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
 from ..messages import Message
@@ -43,6 +44,7 @@ _LINKS = {
         for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     },
 }
+_JOINTS_OF_LINKS = [INDEX[name] for name in _LINKS.values()]
 
 
 def body_id(track_id: int) -> str:
@@ -76,13 +78,16 @@ class Humans:
         header = self._make.header(poses.stamp, poses.frame_id)
         sent: list[Sent] = [(TRACKED, self._ids(header, ids))]
         picture = self._picture(poses.stamp) if ids else None
+        turned = angles(poses.bodies.joints, poses.bodies.orientation)
         for n, identity in enumerate(ids):
             topic = _BODY.format(id=identity)
-            sent += [(topic + name, message) for name, message in self._image(poses, n, picture)]
-            sent += [(topic + name, message) for name, message in self._place(poses, n, header)]
-        if frames := [
-            frame for n, i in enumerate(ids) for frame in self._frames(poses.bodies, n, i, header)
-        ]:
+            messages = [
+                *self._image(poses, n, picture),
+                *self._place(poses, n, header),
+                ("joint_states", self._joint_states(turned[n], identity, header)),
+            ]
+            sent += [(topic + name, message) for name, message in messages]
+        if ids and (frames := self._frames(poses.bodies, ids, header)):
             sent.append((_TF, self._make.type("tf2_msgs/msg/TFMessage")(transforms=frames)))
         return sent
 
@@ -159,22 +164,36 @@ class Humans:
             sent.append(("velocity", stamped(header=header, twist=twist)))
         return sent
 
-    def _frames(self, bodies: Bodies, n: int, identity: str, header: Message) -> list[Message]:
-        """The root in the frame of the poses, REP 155's links in the root."""
-        joints = bodies.joints[n]
-        if not known(joints[_PELVIS]):
-            return []
-        turns = Rotation.from_quat(bodies.orientation[n])
-        back = turns[_PELVIS].inv()
-        root = f"body_{identity}"
-        frames = [self._frame(header, root, joints[_PELVIS], turns[_PELVIS].as_quat())]
-        within = self._make.header(header.stamp.sec * 10**9 + header.stamp.nanosec, root)
-        for link, name in _LINKS.items():
-            joint = INDEX[name]
-            if known(joints[joint]):
-                at = back.apply(joints[joint] - joints[_PELVIS])
-                turn = (back * turns[joint]).as_quat()
-                frames.append(self._frame(within, f"{link}_{identity}", at, turn))
+    def _joint_states(self, turned: Array, identity: str, header: Message) -> Message:
+        """The known angles, under human_description's names."""
+        is_known = np.isfinite(turned)
+        none = np.zeros(0)
+        return self._make.type("sensor_msgs/msg/JointState")(
+            header=header,
+            name=[f"{ANGLE_NAMES[n]}_{identity}" for n in np.flatnonzero(is_known)],
+            position=turned[is_known],
+            velocity=none,
+            effort=none,
+        )
+
+    def _frames(self, bodies: Bodies, ids: list[str], header: Message) -> list[Message]:
+        """The root of each body in the frame of the poses, REP 155's links in the root."""
+        roots = bodies.orientation[:, _PELVIS]
+        back = Rotation.from_quat(roots).inv().as_matrix()
+        offsets = bodies.joints[:, _JOINTS_OF_LINKS] - bodies.joints[:, _PELVIS, None]
+        places = np.einsum("nij,nlj->nli", back, offsets)
+        turns = _within(roots[:, None], bodies.orientation[:, _JOINTS_OF_LINKS])
+        there = known(places)
+        frames = []
+        for n in np.flatnonzero(known(bodies.joints[:, _PELVIS])).tolist():
+            root = f"body_{ids[n]}"
+            frames.append(self._frame(header, root, bodies.joints[n, _PELVIS], roots[n]))
+            within = self._make.type("std_msgs/msg/Header")(stamp=header.stamp, frame_id=root)
+            frames += [
+                self._frame(within, f"{link}_{ids[n]}", places[n, m], turns[n, m])
+                for m, link in enumerate(_LINKS)
+                if there[n, m]
+            ]
         return frames
 
     def _frame(self, header: Message, child: str, xyz: Array, xyzw: Array) -> Message:
@@ -184,3 +203,18 @@ class Humans:
         return self._make.type("geometry_msgs/msg/TransformStamped")(
             header=header, child_frame_id=child, transform=transform
         )
+
+
+def _within(parent: Array, child: Array) -> Array:
+    """(..., 4) quaternions, x y z w, of frames given in the same frame as their parent's."""
+    back = parent * (-1, -1, -1, 1)
+    (x, y, z, w), (a, b, c, d) = np.moveaxis(back, -1, 0), np.moveaxis(child, -1, 0)
+    return np.stack(
+        [
+            w * a + x * d + y * c - z * b,
+            w * b - x * c + y * d + z * a,
+            w * c + x * b - y * a + z * d,
+            w * d - x * a - y * b - z * c,
+        ],
+        -1,
+    )

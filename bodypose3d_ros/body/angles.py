@@ -1,0 +1,113 @@
+"""The angles of a body's joints, as the chains of ros4hri's human_description have them.
+
+There every shoulder and hip is three revolute joints, z, x, then z (arms) or y (legs), every elbow
+and knee one about y, all of them zero where the limb hangs down; the head turns about x, z, y. The
+angles follow from directions of bones alone, so that the lengths of a description do not matter.
+Its trunk bends at the waist: with z along the spine, as our pelvis has it, that is zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from .skeleton import INDEX, known
+
+Array = NDArray[np.float64]
+
+_SIGNS = np.array([1.0, -1.0])
+"""Of the left and the right, s below: some axes are mirrored."""
+_ARM = ("y_shoulder", "p_shoulder", "r_shoulder", "elbow")
+_LEG = ("y_hip", "p_hip", "r_hip", "knee")
+ANGLE_NAMES = (
+    *("waist", "r_head", "y_head", "p_head"),
+    *(f"{side}_{name}" for side in "lr" for name in (*_ARM, *_LEG)),
+)
+"""What human_description calls them, without the body's id."""
+
+_STRAIGHT = np.sin(np.radians(10))
+"""An elbow or knee bent by less does not tell how the limb is turned about itself."""
+_HEAD = [INDEX[name] for name in ("left_ear", "right_ear", "nose")]
+
+
+def angles(joints: Array, orientation: Array) -> Array:
+    """(N, 20) radians of ANGLE_NAMES; NaN where a joint that an angle hangs on is unknown.
+
+    Args:
+        joints: (N, 34, 3) metres, NaN where unknown.
+        orientation: (N, 34, 4) quaternions of their frames, x y z w (body.orientation).
+    """
+    if not len(joints):
+        return np.zeros((0, len(ANGLE_NAMES)))
+    pelvis = INDEX["pelvis"]
+    body = Rotation.from_quat(orientation[:, pelvis]).as_matrix()
+    in_body = np.einsum("nji,nkj->nki", body, joints)
+    trunk = known(joints[:, [pelvis, INDEX["neck"], INDEX["left_hip"], INDEX["right_hip"]]])
+    arms = _arms(*(_bones(in_body, *ends) for ends in (("shoulder", "elbow"), ("elbow", "wrist"))))
+    legs = _legs(*(_bones(in_body, *ends) for ends in (("hip", "knee"), ("knee", "ankle"))))
+    limbs = np.concatenate([arms, legs], axis=2).reshape(len(joints), -1)
+    found = np.concatenate([np.zeros((len(joints), 1)), _head(in_body), limbs], axis=1)
+    return np.where(trunk.all(axis=1, keepdims=True), found, np.nan)
+
+
+def _bones(in_body: Array, near: str, far: str) -> Array:
+    """(N, 2, 3) unit vectors along a limb of the left and of the right."""
+    ends = [[INDEX[f"{side}_{name}"] for side in ("left", "right")] for name in (near, far)]
+    return _unit(in_body[:, ends[1]] - in_body[:, ends[0]])
+
+
+def _unit(vectors: Array) -> Array:
+    return np.asarray(vectors / np.maximum(_length(vectors)[..., None], 1e-9))
+
+
+def _length(vectors: Array) -> Array:
+    return np.asarray(np.sqrt((vectors * vectors).sum(axis=-1)))
+
+
+def _level(angle: Array) -> Array:
+    """(..., 3) what x becomes, turned about z."""
+    return np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], -1)
+
+
+def _arms(upper: Array, fore: Array) -> Array:
+    """(N, 2, 4) of a shoulder's Rz(-s a) Rx(s b) Rz(s c) and an elbow's Ry(-d)."""
+    x, y, z = np.moveaxis(upper, -1, 0)
+    around = np.where(np.hypot(x, y) < _STRAIGHT, 0, np.arctan2(-_SIGNS * x, _SIGNS * y))
+    # The axes of Rz Rx; its z points up the arm.
+    across = _level(around)
+    p, q, r = ((axis * fore).sum(-1) for axis in (across, np.cross(across, upper), upper))
+    turned = np.where(np.hypot(p, q) < _STRAIGHT, 0, np.arctan2(q, p))
+    raised, bent = np.arccos(np.clip(-z, -1, 1)), np.arctan2(np.hypot(p, q), r)
+    return np.stack([-_SIGNS * around, raised, _SIGNS * turned, bent], -1)
+
+
+def _legs(thigh: Array, shank: Array) -> Array:
+    """(N, 2, 4) of a hip's Rz(-a) Rx(s b) Ry(-c) and a knee's Ry(-d), which bends backwards."""
+    x, y, z = np.moveaxis(thigh, -1, 0)
+    # The axis of the knee is y of Rz Rx: across the plane of the leg or, where the leg is straight
+    # and has none, with no turn about z.
+    plane = np.cross(thigh, shank)
+    bent = (_length(plane) > _STRAIGHT) & (plane[..., 1] > 0)
+    axis = _unit(np.where(bent[..., None], plane, np.stack([np.zeros_like(x), -z, y], -1)))
+    around = np.arctan2(-axis[..., 0], axis[..., 1])
+    aside = np.arcsin(np.clip(axis[..., 2], -1, 1))
+    forward = _level(around)
+    down = np.cross(axis, forward)
+    swing, whole = (
+        np.arctan2((forward * bone).sum(-1), (down * bone).sum(-1)) for bone in (thigh, shank)
+    )
+    knee = (whole - swing + np.pi) % (2 * np.pi) - np.pi
+    return np.stack([-around, _SIGNS * aside, swing, knee], -1)
+
+
+def _head(in_body: Array) -> Array:
+    """(N, 3) of a head's Rx(a) Rz(b) Ry(-c), from the ears and the nose."""
+    left, right, nose = np.moveaxis(in_body[:, _HEAD], 1, 0)
+    y = _unit(left - right)
+    x = nose - (left + right) / 2
+    # y is (-sin b, cos a cos b, sin a cos b).
+    turn, lean = -np.arcsin(np.clip(y[:, 0], -1, 1)), np.arctan2(y[:, 2], y[:, 1])
+    level = np.stack([np.cos(turn), np.cos(lean) * np.sin(turn), np.sin(lean) * np.sin(turn)], -1)
+    nod = np.arctan2((np.cross(level, y) * x).sum(-1), (level * x).sum(-1))
+    return np.stack([lean, turn, nod], -1)
