@@ -39,10 +39,10 @@ class Errors:
     """(M,) when."""
 
 
-def errors_of(networks: Networks, name: str) -> Errors:
+def errors_of(networks: Networks, name: str, *, guesses: bool = False) -> Errors:
     """Every person of a film as measured, against the truth."""
     shown = film.load(name)
-    pipeline = networks.pipeline(None)
+    pipeline = networks.pipeline(None, guesses=guesses)
     rows = []
     for number, frame in enumerate(shown.frames()):
         bodies = pipeline(frame)

@@ -169,11 +169,11 @@ def main() -> None:
     if not options.all_only:
         sizes += [size for size in (len(feeds) - 1, 2, 1) if 0 < size < len(feeds)]
     with load_networks() as networks:
-        _print(networks, feeds, truths, sizes)
+        print_rows(networks, feeds, truths, sizes)
 
 
-def _print(
-    networks: Networks, feeds: list[Feed], truths: dict[str, Truth], sizes: list[int]
+def print_rows(
+    networks: Networks, feeds: list[Feed], truths: dict[str, Truth], sizes: Sequence[int]
 ) -> None:
     print(HEADER)
     print("| --- " * HEADER.count(" | ") + "| --- |")

@@ -21,7 +21,8 @@ RUNS = 20
 
 def main() -> None:
     """Print a row a network that is here."""
-    names = sys.argv[1:] or [n for n, each in NETWORKS.items() if models.is_fetched(each.model)]
+    fetched = (n for n, each in NETWORKS.items() if each.model and models.is_fetched(each.model))
+    names = sys.argv[1:] or list(fetched)
     cost = costs(names)
     print("| network | time of a person | found | in the image | pelvis on pelvis | pelvis |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -314,7 +314,7 @@ def test_what_differs_from_the_contract_is_said_tensor_by_tensor():
     ("settings", "says"),
     [
         ({"lift": "magic"}, "'magic' is not one of reference, network"),
-        ({"channels": "GBR"}, "'GBR' is not one of BGR, RGB"),
+        ({"channels": "GBR"}, "'GBR' is not one of auto, BGR, RGB"),
         ({"person_height": 170.0}, "170 is not between 0 and 2.7"),
         ({"person_height": 0.2}, "0.2 m is no person's height"),
         ({"min_confidence": -1.0}, "-1 is not between 0 and 1"),

@@ -51,7 +51,8 @@ class CameraFusion:
         self.seconds = 0.0
         """What fusing took so far, without finding people in images."""
         self._pipelines = {
-            feed.camera.name: networks.pipeline(None, max_people=max_people) for feed in feeds
+            feed.camera.name: networks.pipeline(None, max_people=max_people, guesses=True)
+            for feed in feeds
         }
 
     def __call__(self, stamp: int, frames: Mapping[str, Frame]) -> Bodies:

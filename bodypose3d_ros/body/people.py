@@ -21,8 +21,8 @@ Array = NDArray[np.float64]
 BatchT = TypeVar("BatchT", "Regions", "Keypoints", "Bodies")
 
 # Pose3D.msg's SCALE_* and STATE_* constants.
-SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH, SCALE_NETWORK = range(4)
-SCALE_NAMES = ("limbs", "ground", "depth", "network")
+SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH, SCALE_NETWORK, SCALE_NONE = range(5)
+SCALE_NAMES = ("limbs", "ground", "depth", "network", "none")
 STATE_NEW, STATE_TRACKED, STATE_COASTING = range(3)
 STATE_NAMES = ("new", "tracked", "coasting")
 
@@ -88,7 +88,8 @@ class Regions:
 class Keypoints:
     """What a pose network saw: N people in pixels, and their shape as the network gives it.
 
-    Exactly one of ``world``, ``depth`` and ``xyz`` is set; it decides how the lift finds metres.
+    At most one of ``world``, ``depth`` and ``xyz`` is set; it decides how the lift finds metres. A
+    network that gives keypoints alone sets none.
     """
 
     pixels: Array
@@ -132,7 +133,8 @@ class Bodies:
     score: Array
     """(N,) confidence in the person, 0 to 1."""
     scale_source: NDArray[np.uint8]
-    """(N,) what the metres rest on: SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH or SCALE_NETWORK."""
+    """(N,) what the metres rest on: SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH or SCALE_NETWORK;
+    SCALE_NONE: on nothing but a guess."""
     track_id: NDArray[np.uint32] = field(default_factory=_unset)
     """(N,) identity over time, from 1; 0 for who is not tracked."""
     state: NDArray[np.uint8] = field(default_factory=_unset)

@@ -19,19 +19,21 @@ import numpy as np
 from ..engines import Engine, models
 from ..engines.load import ENGINES, load
 from ..engines.timed import network_time
-from ..errors import InputError
-from .detection import Detector
+from ..errors import InputError, ModelError
+from .detection import Detector, boxes
 from .detection.blazepose import BlazePoseDetector
 from .lifting.shape_model import (
     BLAZEPOSE_FULL,
     BLAZEPOSE_HEAVY_SHAPE,
     BLAZEPOSE_LITE_SHAPE,
+    FLAT,
     ShapeModel,
 )
 from .pipeline import MAX_PEOPLE, Pipeline
-from .pose import PoseModel, blazepose
+from .pose import PoseModel, blazepose, bodypose3dnet, simcc
 from .pose.blazepose import BlazePose
-from .pose.bodypose3dnet import BodyPose3DNet, Settings
+from .pose.bodypose3dnet import BodyPose3DNet
+from .pose.simcc import SimCC
 from .settings import Setting, Value, checked, declared, setting
 from .tracking.tracker import Tracker
 
@@ -45,19 +47,15 @@ PoseFactory = Callable[[Engine, ShapeModel, Mapping[str, Any]], PoseModel]
 class Network:
     """A pose network that can be chosen by name."""
 
-    model: models.Model
-    """What is fetched."""
-    file: str
-    """Which of the model's files is the pose network."""
+    name: str
     factory: PoseFactory
     shape: ShapeModel
     settings: tuple[Setting, ...] = ()
     """What may be chosen about this network alone."""
-
-    @property
-    def name(self) -> str:
-        """What users call it."""
-        return self.model.name
+    model: models.Model | None = None
+    """What is fetched; None: users bring a file of their own."""
+    file: str = ""
+    """Which of the model's files is the pose network."""
 
 
 def _blazepose(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) -> PoseModel:
@@ -65,19 +63,34 @@ def _blazepose(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) -> Pos
 
 
 def _bodypose3dnet(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) -> PoseModel:
-    return BodyPose3DNet(engine, Settings(**own), shape)
+    return BodyPose3DNet(engine, bodypose3dnet.Settings(**own), shape)
 
 
-BLAZEPOSE = Network(
-    models.BLAZEPOSE, "landmarks.onnx", _blazepose, BLAZEPOSE_FULL, declared(blazepose.Settings)
-)
-BLAZEPOSE_INT8 = replace(BLAZEPOSE, model=models.BLAZEPOSE_INT8)
-BLAZEPOSE_LITE = replace(BLAZEPOSE, model=models.BLAZEPOSE_LITE, shape=BLAZEPOSE_LITE_SHAPE)
-BLAZEPOSE_HEAVY = replace(BLAZEPOSE, model=models.BLAZEPOSE_HEAVY, shape=BLAZEPOSE_HEAVY_SHAPE)
+def _simcc(engine: Engine, shape: ShapeModel, own: Mapping[str, Any]) -> PoseModel:
+    return SimCC(engine, simcc.Settings(**own), shape)
+
+
+def _of_blazepose(model: models.Model, shape: ShapeModel) -> Network:
+    own = declared(blazepose.Settings)
+    return Network(model.name, _blazepose, shape, own, model, "landmarks.onnx")
+
+
+BLAZEPOSE = _of_blazepose(models.BLAZEPOSE, BLAZEPOSE_FULL)
+BLAZEPOSE_INT8 = _of_blazepose(models.BLAZEPOSE_INT8, BLAZEPOSE_FULL)
+BLAZEPOSE_LITE = _of_blazepose(models.BLAZEPOSE_LITE, BLAZEPOSE_LITE_SHAPE)
+BLAZEPOSE_HEAVY = _of_blazepose(models.BLAZEPOSE_HEAVY, BLAZEPOSE_HEAVY_SHAPE)
 BODYPOSE3DNET = tuple(
-    Network(model, model.files[0], _bodypose3dnet, ShapeModel(), declared(Settings))
+    Network(
+        model.name,
+        _bodypose3dnet,
+        ShapeModel(),
+        declared(bodypose3dnet.Settings),
+        model,
+        model.files[0],
+    )
     for model in models.BODYPOSE3DNET
 )
+SIMCC = Network("simcc", _simcc, FLAT, declared(simcc.Settings))
 AUTO = "auto"
 _BY_WEIGHT = (BLAZEPOSE_HEAVY, BLAZEPOSE, BLAZEPOSE_INT8, BLAZEPOSE_LITE)
 _PEOPLE, _RUNS = 2, 5
@@ -85,8 +98,15 @@ _PEOPLE, _RUNS = 2, 5
 _SHARE_OF_FRAME = 0.7
 NETWORKS = {
     network.name: network
-    for network in (BLAZEPOSE, BLAZEPOSE_INT8, BLAZEPOSE_LITE, BLAZEPOSE_HEAVY, *BODYPOSE3DNET)
+    for network in (
+        *(BLAZEPOSE, BLAZEPOSE_INT8, BLAZEPOSE_LITE, BLAZEPOSE_HEAVY),
+        *BODYPOSE3DNET,
+        SIMCC,
+    )
 }
+OWN_DETECTOR = BLAZEPOSE.name
+"""The detector that comes with BlazePose; of others users bring the file."""
+DETECTORS = (OWN_DETECTOR, *boxes.CONTRACTS)
 
 
 @dataclass(frozen=True)
@@ -95,10 +115,19 @@ class Options:
 
     model: str = setting(
         BLAZEPOSE.name,
-        "The pose network: a name that `bodypose3d models list` shows, the path of an ONNX file "
-        "with BodyPose3DNet's contract, or auto: the heaviest BlazePose here that keeps up with "
-        "rate.",
+        "The pose network: a name that `bodypose3d models list` shows, simcc for a 2D network of "
+        "one's own, the path of an ONNX file with BodyPose3DNet's contract, or auto: the heaviest "
+        "BlazePose here that keeps up with rate.",
     )
+    model_file: str = setting(
+        "", "The ONNX file of the pose network, for simcc; of another model instead of its own."
+    )
+    detector: str = setting(
+        OWN_DETECTOR,
+        "What finds people in the image: BlazePose's own detector, or the kind of detector_model.",
+        choices=DETECTORS,
+    )
+    detector_model: str = setting("", "The ONNX file of a detector of another kind.")
     engine: str = setting(
         "auto", "What runs the networks; auto takes TensorRT where it is.", choices=ENGINES
     )
@@ -152,10 +181,17 @@ class Networks:
     detector: Detector
 
     def pipeline(
-        self, tracker: Tracker | None, *, max_people: int = MAX_PEOPLE, live: bool = False
+        self,
+        tracker: Tracker | None,
+        *,
+        max_people: int = MAX_PEOPLE,
+        live: bool = False,
+        guesses: bool = False,
     ) -> Pipeline:
         """A camera's pipeline on these networks, with a tracker of its own."""
-        return Pipeline(self.pose, self.detector, tracker, max_people=max_people, live=live)
+        return Pipeline(
+            self.pose, self.detector, tracker, max_people=max_people, live=live, guesses=guesses
+        )
 
     def close(self) -> None:
         """Give the networks' memory back."""
@@ -183,12 +219,11 @@ def load_networks(options: Options | None = None) -> Networks:
         EngineError: The engine is not here, or cannot run the model.
     """
     options = options or Options()
+    _check_files(options)
     network = heaviest_in_time(options) if options.model == AUTO else chosen(options.model)
     if foreign := sorted(set(options.own) - {each.name for each in network.settings}):
         raise InputError(f"{', '.join(foreign)}: not a setting of the model {network.name}")
-    is_file = bool(Path(options.model).suffix)
-    pose_file = Path(options.model) if is_file else models.path(network.model, network.file)
-    detector_file = _detector_file(network)
+    pose_file, detector_file = _pose_file(network, options), _detector_file(network, options)
     with ExitStack() as undo:
 
         def loaded(file: Path) -> Engine:
@@ -198,9 +233,49 @@ def load_networks(options: Options | None = None) -> Networks:
             return engine
 
         pose = network.factory(loaded(pose_file), network.shape, options.own)
-        detector = BlazePoseDetector(loaded(detector_file))
+        detector = _detector(loaded(detector_file), options.detector)
         undo.pop_all()
     return Networks(pose, detector)
+
+
+def _check_files(options: Options) -> None:
+    """Refuse files without their kind, and kinds without their file.
+
+    Raises:
+        InputError: The message says which option is missing, or is one too many.
+    """
+    if options.model == SIMCC.name and not options.model_file:
+        raise InputError("model_file: name the ONNX file of the model simcc")
+    if options.model_file and (options.model == AUTO or Path(options.model).suffix):
+        raise InputError(f"model_file: not with the model {options.model}: name what it is")
+    if options.detector == OWN_DETECTOR and options.detector_model:
+        kinds = ", ".join(boxes.CONTRACTS)
+        raise InputError(f"detector: name the kind of detector_model, one of {kinds}")
+    if options.detector != OWN_DETECTOR and not options.detector_model:
+        raise InputError(f"detector_model: name the ONNX file of the {options.detector}")
+
+
+def _pose_file(network: Network, options: Options) -> Path:
+    if options.model_file:
+        return Path(options.model_file)
+    if network.model is None or Path(options.model).suffix:
+        return Path(options.model)
+    return models.path(network.model, network.file)
+
+
+def _detector_file(network: Network, options: Options) -> Path:
+    """The user's, or BlazePose's detector: every BlazePose brings the same one."""
+    if options.detector_model:
+        return Path(options.detector_model)
+    own = network.model
+    has_it = own is not None and "detector.onnx" in own.files
+    return models.path(own if own and has_it else models.BLAZEPOSE, "detector.onnx")
+
+
+def _detector(engine: Engine, kind: str) -> Detector:
+    if kind == OWN_DETECTOR:
+        return BlazePoseDetector(engine)
+    return boxes.BoxDetector(engine, boxes.CONTRACTS[kind])
 
 
 def heaviest_in_time(options: Options) -> Network:
@@ -213,7 +288,7 @@ def heaviest_in_time(options: Options) -> Network:
         ModelError: None is here.
         EngineError: The engine is not here, or cannot run them.
     """
-    here = [each for each in _BY_WEIGHT if models.is_fetched(each.model)]
+    here = [each for each in _BY_WEIGHT if each.model and models.is_fetched(each.model)]
     if not here:
         models.paths(BLAZEPOSE.name)  # raises, with the command that fetches it
     most = _SHARE_OF_FRAME / options.rate
@@ -221,8 +296,8 @@ def heaviest_in_time(options: Options) -> Network:
         seconds = sum(
             _seconds(file, people, options)
             for file, people in (
-                (_detector_file(network), 1),
-                (models.path(network.model, network.file), _PEOPLE),
+                (_detector_file(network, options), 1),
+                (_pose_file(network, replace(options, model=network.name)), _PEOPLE),
             )
         )
         told = f"{network.name} takes {seconds * 1e3:.0f} ms a frame"
@@ -247,12 +322,6 @@ def _seconds(file: Path, people: int, options: Options) -> float:
     return float(np.median(times))
 
 
-def _detector_file(network: Network) -> Path:
-    """BlazePose's detector: every BlazePose brings the same one."""
-    has_it = "detector.onnx" in network.model.files
-    return models.path(network.model if has_it else models.BLAZEPOSE, "detector.onnx")
-
-
 def chosen(model: str) -> Network:
     """The network of that name, or that an ONNX file's contract asks for.
 
@@ -261,4 +330,6 @@ def chosen(model: str) -> Network:
     """
     if Path(model).suffix:
         return BODYPOSE3DNET[0]
-    return NETWORKS[models.known(model).name]
+    if model not in NETWORKS:
+        raise ModelError(f"there is no model {model!r}: choose one of {', '.join(NETWORKS)}")
+    return NETWORKS[model]

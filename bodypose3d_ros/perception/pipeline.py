@@ -12,6 +12,7 @@ from ..body.people import Bodies, Frame, Keypoints, Regions, concatenate, select
 from ..engines.timed import network_time
 from .detection import Boxes, Detector
 from .lifting import lift
+from .lifting.flat import without_guesses
 from .pose import PoseModel, regions_of
 from .pose.duplicates import MIN_SCORE, certainty, distinct
 from .search import Budget, Search
@@ -41,6 +42,7 @@ class Pipeline:
         *,
         max_people: int = MAX_PEOPLE,
         live: bool = False,
+        guesses: bool = False,
     ) -> None:
         """Put a pipeline together of parts that others may use, too, the tracker excepted.
 
@@ -50,6 +52,8 @@ class Pipeline:
             tracker: Tells who is who; None: nobody is, every ``track_id`` is 0.
             max_people: The most people looked for.
             live: No frame may take longer than the next: not even the first is searched whole.
+            guesses: Give also those metres that rest on nothing: to who tracks people himself, or
+                fuses several views of them.
         """
         self.pose = pose
         self.detector = detector
@@ -60,6 +64,7 @@ class Pipeline:
         self.cpu_milliseconds: dict[str, float] = {}
         """The same as processor time of the whole process."""
         self._live = live
+        self._guesses = guesses
         self._search = Search(pose, detector)
         self._size: tuple[int, ...] | None = None
         """Height and width of the last image."""
@@ -110,7 +115,7 @@ class Pipeline:
                 bodies = self.tracker.update(bodies, frame.stamp, frame.place)
         self._seen, self._whole = keypoints, False
         self._found = self._expected = Regions.none()
-        return bodies
+        return bodies if self._guesses else without_guesses(bodies)
 
     def expect(self, regions: Regions) -> None:
         """Look there, too, in the next frame: others see people there whom this camera does not."""

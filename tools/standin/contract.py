@@ -33,7 +33,7 @@ def contract_network(path: Path, batch: int | str = "N") -> Path:
     green = g.op("Gather", "input0", g.constant(1, np.int64), axis=1)
     flat = g.constant([0, _WIDTH * _HEIGHT], np.int64)
     blue, green = g.op("Reshape", blue, flat), g.op("Reshape", green, flat)
-    peak, seen = _peaks(g, blue)
+    peak, seen = peaks(g, "input0")
 
     around = g.op("Add", g.op("Unsqueeze", peak, g.constant([2], np.int64)),
                   g.constant(_CROSS, np.int64))  # fmt: skip
@@ -50,11 +50,18 @@ def contract_network(path: Path, batch: int | str = "N") -> Path:
     return g.save(path, "contract", INPUTS, OUTPUTS, batch)
 
 
-def _peaks(g: Graph, blue: str) -> tuple[str, str]:
-    """The brightest pixel of each joint's colour (N, 34), and whether there is any (N, 34, 1)."""
+def peaks(g: Graph, crops: str) -> tuple[str, str]:
+    """The brightest pixel of each joint's colour (N, 34), and whether there is any (N, 34, 1).
+
+    Args:
+        g: The graph.
+        crops: (N, 3, 256, 192) BGR, 0 to 1.
+    """
+    blue = g.op("Gather", crops, g.constant(0, np.int64), axis=1)
+    blue = g.op("Reshape", blue, g.constant([0, _WIDTH * _HEIGHT], np.int64))
     color = np.zeros((JOINT_COUNT, 3, 1, 1))
     color[:, 0, 0, 0], color[:, 2, 0, 0] = -RED, 1  # red - RED blue: zero for the joint's colour
-    off = g.op("Abs", g.op("Conv", "input0", g.constant(color)))
+    off = g.op("Abs", g.op("Conv", crops, g.constant(color)))
     off = g.op("Reshape", off, g.constant([0, JOINT_COUNT, _WIDTH * _HEIGHT], np.int64))
     bright = g.op("Unsqueeze", blue, g.constant([1], np.int64))
     tolerance = 0.45 * (RED[1] - RED[0])

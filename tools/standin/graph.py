@@ -44,11 +44,22 @@ class Graph:
         inputs: dict[str, tuple[int, ...]],
         outputs: dict[str, tuple[int, ...]],
         batch: int | str = "N",
+        whole: tuple[str, ...] = (),
     ) -> Path:
-        """Check the graph and write it, its tensors batched over ``batch``."""
-        graph = helper.make_graph(
-            self.nodes, name, _tensors(inputs, batch), _tensors(outputs, batch), self.constants
-        )
+        """Check the graph and write it, its tensors batched over ``batch``.
+
+        Those named in ``whole`` are of whole numbers, all others of 32 bit floats.
+        """
+        tensors = [
+            [
+                helper.make_tensor_value_info(
+                    each, TensorProto.INT64 if each in whole else TensorProto.FLOAT, [batch, *shape]
+                )
+                for each, shape in shapes.items()
+            ]
+            for shapes in (inputs, outputs)
+        ]
+        graph = helper.make_graph(self.nodes, name, *tensors, self.constants)
         model = helper.make_model(
             graph,
             ir_version=_IR_VERSION,
@@ -58,10 +69,3 @@ class Graph:
         onnx.checker.check_model(model)
         onnx.save(model, path)
         return path
-
-
-def _tensors(shapes: dict[str, tuple[int, ...]], batch: int | str) -> list[onnx.ValueInfoProto]:
-    return [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *shape])
-        for name, shape in shapes.items()
-    ]

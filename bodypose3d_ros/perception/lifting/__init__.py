@@ -15,14 +15,15 @@ from ...body.people import (
     SCALE_GROUND,
     SCALE_LIMBS,
     SCALE_NETWORK,
+    SCALE_NONE,
     Bodies,
     Keypoints,
     select,
 )
 from ...body.skeleton import INDEX, known
-from ...errors import ModelError
 from . import size
 from .depth import depth_evidence, onto_depths
+from .flat import lift_flat
 from .floor import floor_evidence
 from .limbs import lift_limbs
 from .shape_model import TRUNK, ShapeModel
@@ -41,9 +42,9 @@ def lift(
     """Place everybody in the camera's optical frame; who cannot be placed is left out.
 
     How depends on what the network gave: its own metres (``xyz``), a shape of the size it
-    believes in (``world``), or depths in units of the body (``depth``). How large people really
-    are, and so how far away, is what the network's people are on average, the floor and the depth
-    image say together.
+    believes in (``world``), depths in units of the body (``depth``), or keypoints alone. How large
+    people really are, and so how far away, is what the network's people are on average, the floor
+    and the depth image say together.
 
     Args:
         keypoints: What the network saw.
@@ -53,10 +54,7 @@ def lift(
         depth: The depth image of the same moment, where there is one.
 
     Returns:
-        Bodies with covariances.
-
-    Raises:
-        ModelError: The network gave nothing that can be lifted.
+        Bodies with covariances; of SCALE_NONE who is where keypoints alone suggest.
     """
     if keypoints.xyz is not None:
         joints, scale_source = keypoints.xyz, SCALE_NETWORK
@@ -65,12 +63,13 @@ def lift(
     elif keypoints.depth is not None:
         joints, scale_source = lift_limbs(keypoints, camera), SCALE_LIMBS
     else:
-        raise ModelError("the network gave neither metres nor a shape to lift")
+        joints, scale_source = lift_flat(keypoints, camera, floor), SCALE_NONE
     joints = anatomical(joints, shape) * shape.size_factor
     people = len(joints)
     evidence = size.prior(people, 0.0, shape.size_sigma)
     if floor is not None:
-        evidence[:, SCALE_GROUND] = floor_evidence(joints, keypoints.confidence, floor)
+        least = 1 if scale_source == SCALE_NONE else 2
+        evidence[:, SCALE_GROUND] = floor_evidence(joints, keypoints.confidence, floor, least)
     if depth is not None:
         evidence[:, SCALE_DEPTH] = depth_evidence(joints, depth)
     log_size, sigma, source = size.fuse(evidence)
@@ -86,7 +85,7 @@ def lift(
     )
     bodies = replace(bodies, covariance=covariances(bodies, camera, shape))
     if depth is not None:
-        bodies = onto_depths(bodies, depth)
+        bodies = onto_depths(bodies, depth, shape.reach)
     return select(bodies, np.isfinite(joints).any(axis=(1, 2)))
 
 

@@ -34,9 +34,6 @@ _CORE = [JOINTS.index(n) for n in ("pelvis", "torso", "neck")] + [
     for n in ("hip", "shoulder", "knee", "ankle")
 ]
 """The eleven joints whose median is the body's scale."""
-FITS = 0.15
-"""Metres: as far from where the body's shape has it, a depth is the joint's own; farther, it is
-something before it or behind it."""
 _ABOUT = 0.02
 """Metres: the breadth of a wrist, over which depths are averaged by their median."""
 _GRID = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 2)
@@ -74,12 +71,19 @@ def depth_evidence(joints: Array, depth: DepthImage) -> Array:
     return evidence
 
 
-def onto_depths(bodies: Bodies, depth: DepthImage) -> Bodies:
-    """Joints whose own depth fits the body are drawn to it, as sure as either is."""
+def onto_depths(bodies: Bodies, depth: DepthImage, reach: float) -> Bodies:
+    """Joints whose own depth fits the body are drawn to it, as sure as either is.
+
+    Args:
+        bodies: Who is seen, in the optical frame.
+        depth: Registered to the image.
+        reach: Metres from where the body's shape has a joint within which a depth is the joint's
+            own; farther, it is something before it or behind it.
+    """
     known = np.isfinite(bodies.evidence[:, SCALE_DEPTH, VALUE])
     z = bodies.joints[..., 2]
     around = depths_at(bodies.joints, depth) + DEEP[:, None]
-    around[~(np.abs(around - z[..., None]) < FITS)] = np.nan
+    around[~(np.abs(around - z[..., None]) < reach)] = np.nan
     own = median(around)
     fits = known[:, None] & np.isfinite(own)
     distance = np.linalg.norm(bodies.joints, axis=2)

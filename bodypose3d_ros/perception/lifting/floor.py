@@ -23,7 +23,7 @@ _LEAST_DROP = 0.35
 """Of the camera's height: a foot seen less far below it says nothing, for it is at the horizon."""
 
 
-def floor_evidence(joints: Array, confidence: Array, floor: Floor) -> Array:
+def floor_evidence(joints: Array, confidence: Array, floor: Floor, least: int = 2) -> Array:
     """What the floor says of people's sizes.
 
     A joint p of a foot whose true size is s times as large lies at s p, at the height
@@ -35,6 +35,7 @@ def floor_evidence(joints: Array, confidence: Array, floor: Floor) -> Array:
         joints: (N, 34, 3) metres in the optical frame, of the network's size.
         confidence: (N, 34).
         floor: The floor, in the same frame.
+        least: How many of a foot's three joints must be seen for it to count.
 
     Returns:
         (N, 3) logarithm of the size, its noise and its bias (the tilt and height of the camera);
@@ -46,7 +47,7 @@ def floor_evidence(joints: Array, confidence: Array, floor: Floor) -> Array:
     usable = (weight > 0.3) & (drop > _LEAST_DROP * floor.height)
     scale = np.where(usable, (floor.height - _HEIGHTS) / np.where(usable, drop, 1), 0)
     count = usable.sum(axis=2)
-    by_foot = np.where(count >= 2, scale.sum(axis=2) / np.maximum(count, 1), np.inf)
+    by_foot = np.where(count >= least, scale.sum(axis=2) / np.maximum(count, 1), np.inf)
     size = by_foot.min(axis=1)
     stands = (size > SMALLEST) & (size < LARGEST)
     size = np.where(stands, size, np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,22 @@ from ...engines import Engine, Tensors
 from ...errors import OutputError
 from ..detection import Found, HipCircles
 from ..lifting.shape_model import ShapeModel
+from ..settings import setting
 
 Array = NDArray[np.float64]
 
 
+# Eyes and ears, the highest joints, lie 0.064 of the stature below the crown (Drillis and Contini
+# 1966), toes and fingertips end where the joints do: a region is that much larger than its joints.
+_BEYOND_JOINTS = 0.07
+
+
 class PoseModel(Protocol):
-    """A pose network with what comes before and after it."""
+    """A pose network with what comes before and after it.
+
+    ``simcc.SimCC`` is the shortest one there is. What it gives in ``Keypoints`` decides how metres
+    are found: ``world``, ``depth``, ``xyz``, or none of them for a network that knows pixels only.
+    """
 
     engine: Engine
     shape: ShapeModel
@@ -67,3 +77,37 @@ def in_image(pixels: Array, frame: Frame) -> NDArray[np.bool_]:
     """(N, M) whether points (N, M, 2) lie in the image; those outside are guesses."""
     height, width = frame.image.shape[:2]
     return np.asarray(((pixels >= -0.5) & (pixels < (width - 0.5, height - 0.5))).all(axis=2))
+
+
+def around(pixels: Array, regions: Regions, score: Array) -> Regions:
+    """Upright regions about keypoints (N, 34, 2); the old region for a person without any."""
+    unknown = np.isnan(pixels)
+    nobody = np.asarray(unknown.all(axis=(1, 2)))[:, None]
+    low = np.where(nobody, 0, np.where(unknown, np.inf, pixels).min(axis=1))
+    high = np.where(nobody, 0, np.where(unknown, -np.inf, pixels).max(axis=1))
+    size = high - low
+    size += 2 * _BEYOND_JOINTS * size.max(axis=1, keepdims=True, initial=0)
+    return Regions(
+        np.where(nobody, regions.center, (low + high) / 2),
+        np.where(nobody, regions.size, size),
+        np.zeros(len(regions)),
+        score,
+    )
+
+
+def channels() -> Any:  # noqa: ANN401 - a field, as setting makes it
+    """The setting ``channels`` of networks that come as a user's file."""
+    return setting(
+        "auto",
+        "The order of colours that a network's file was trained with; auto: BGR for BodyPose3DNet, "
+        "RGB for SimCC.",
+        choices=("auto", "BGR", "RGB"),
+    )
+
+
+def least_confidence() -> Any:  # noqa: ANN401 - likewise
+    """The setting ``min_confidence`` of the same networks."""
+    return setting(
+        0.3, "Joints that BodyPose3DNet or SimCC is less sure of are unknown.", minimum=0.0,
+        maximum=1.0,
+    )  # fmt: skip

@@ -27,7 +27,7 @@ from ...engines import Engine, TensorInfo, Tensors
 from ...errors import InputError, ModelError
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
-from . import check_finite, in_image
+from . import around, channels, check_finite, in_image, least_confidence
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
 
@@ -52,9 +52,6 @@ OUTPUTS: dict[str, tuple[int, ...]] = {
 }
 """Names and shapes without the batch dimension; all are float32."""
 
-# Eyes and ears, the highest joints, lie 0.064 of the stature below the crown (Drillis and Contini
-# 1966), toes and fingertips end where the joints do: a region is that much larger than its joints.
-_BEYOND_JOINTS = 0.07
 # Where a lens is looked at to fit a pinhole camera to it: points of the square -1..1, which is the
 # middle half of the region. Most limbs are there, and it is the median limb that decides.
 _LENS_GRID = np.stack(np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 5)), -1).reshape(-1, 2)
@@ -86,20 +83,14 @@ class Settings:
         minimum=0.0,
         maximum=2.7,
     )
-    channels: str = setting(
-        "BGR",
-        "The order of colours that a BodyPose3DNet file was trained with.",
-        choices=("BGR", "RGB"),
-    )
+    channels: str = channels()
     value_low: float = setting(
         0.0, "What black becomes at BodyPose3DNet's input.", minimum=-255.0, maximum=255.0
     )
     value_high: float = setting(
         1.0, "What white becomes at BodyPose3DNet's input.", minimum=-255.0, maximum=255.0
     )
-    min_confidence: float = setting(
-        0.3, "BodyPose3DNet's joints below it are unknown.", minimum=0.0, maximum=1.0
-    )
+    min_confidence: float = least_confidence()
 
     def __post_init__(self) -> None:
         checked(declared(Settings), vars(self))
@@ -150,7 +141,7 @@ class BodyPose3DNet:
         """
         to_image = crop_transforms(regions)
         crops = cut(frame.image, to_image, CROP, cv2.BORDER_CONSTANT)
-        if self.settings.channels == "BGR":
+        if self.settings.channels != "RGB":
             crops = crops[..., ::-1]  # to_tensor turns the order round
         inputs = {
             "input0": to_tensor(crops, (self.settings.value_low, self.settings.value_high)),
@@ -187,7 +178,7 @@ class BodyPose3DNet:
             confidence=np.where(unknown, 0, confidence),
             score=score,
             regions=regions,
-            following=_around(pixels, regions, score),
+            following=around(pixels, regions, score),
             depth=depth,
             xyz=xyz,
             limb_lengths=np.tile(self.settings.limb_lengths, (len(regions), 1)),
@@ -257,22 +248,6 @@ def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
         joints = np.concatenate([camera.rays(pixels) * depth, depth], axis=2)
     usable = np.asarray(known(pixels) & known(joints) & (joints[..., 2] > 0))
     return np.where(usable[..., None], joints, np.nan)
-
-
-def _around(pixels: Array, regions: Regions, score: Array) -> Regions:
-    """Upright regions about keypoints (N, 34, 2); the old region for a person without any."""
-    unknown = np.isnan(pixels)
-    nobody = np.asarray(unknown.all(axis=(1, 2)))[:, None]
-    low = np.where(nobody, 0, np.where(unknown, np.inf, pixels).min(axis=1))
-    high = np.where(nobody, 0, np.where(unknown, -np.inf, pixels).max(axis=1))
-    size = high - low
-    size += 2 * _BEYOND_JOINTS * size.max(axis=1, keepdims=True, initial=0)
-    return Regions(
-        np.where(nobody, regions.center, (low + high) / 2),
-        np.where(nobody, regions.size, size),
-        np.zeros(len(regions)),
-        score,
-    )
 
 
 def _slots(lengths: Array) -> NDArray[np.float32]:
