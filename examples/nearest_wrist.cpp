@@ -18,7 +18,7 @@ int main(int argc, char ** argv)
         for (auto index : {Pose3D::LEFT_WRIST, Pose3D::RIGHT_WRIST}) {
           const auto & wrist = pose.joints[index];
           const auto & p = wrist.position;
-          if (wrist.confidence > 0) {nearest = std::min(nearest, std::hypot(p.x, p.y, p.z));}
+          if (std::isfinite(p.x)) {nearest = std::min(nearest, std::hypot(p.x, p.y, p.z));}
         }
       }
       RCLCPP_INFO(node->get_logger(), "%.2f m", nearest);

@@ -16,7 +16,7 @@ class NearestWrist(Node):
         wrists = [
             p.joints[i] for p in message.poses for i in (Pose3D.LEFT_WRIST, Pose3D.RIGHT_WRIST)
         ]
-        seen = [w.position for w in wrists if w.confidence > 0]
+        seen = [w.position for w in wrists if math.isfinite(w.position.x)]
         distances = [math.hypot(p.x, p.y, p.z) for p in seen]
         text = f"{min(distances):.2f} m" if distances else "no wrist in sight"
         self.get_logger().info(text)

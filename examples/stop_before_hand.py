@@ -45,7 +45,7 @@ class Arm(Node):
             (pose.track_id, stamp, pose.joints[hand])
             for pose in message.poses
             for hand in HANDS
-            if pose.joints[hand].confidence > 0
+            if math.isfinite(pose.joints[hand].position.x)
         ]
 
     def move(self):

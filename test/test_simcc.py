@@ -19,6 +19,9 @@ from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import InputError, ModelError, OutputError
 from bodypose3d_ros.media.rig import place_of
+from bodypose3d_ros.node import diagnostics
+from bodypose3d_ros.node import interface as topics
+from bodypose3d_ros.node.diagnostics import WARN
 from bodypose3d_ros.perception.detection import Boxes
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View
 from bodypose3d_ros.perception.lifting import lift
@@ -29,6 +32,7 @@ from bodypose3d_ros.perception.pipeline import Pipeline
 from bodypose3d_ros.perception.pose.crop import standardised
 from bodypose3d_ros.perception.pose.simcc import SimCC, check_contract, decode
 from bodypose3d_ros.perception.tracking.tracker import Tracker
+from node_alone import SECOND, STAMP
 from people_made_up import roomy, standing
 from tools.standin.contract import contract_network
 from tools.standin.detectors import detector_network
@@ -249,6 +253,29 @@ def test_two_cameras_are_a_triangulation(networks):
     single = [joint for joint in BODY if joint not in DERIVED]
     assert off[single].mean() < 0.02
     assert off[single].max() < 0.05
+
+
+def test_the_node_sends_pixels_without_metres_and_says_what_they_need(alone, networks, monkeypatch):
+    """Nobody is the nearest then; diagnostics warn."""
+    monkeypatch.setattr(diagnostics, "_MISSING_AFTER_S", 0.0)
+    node = alone()
+    node.info(camera=CAMERA)
+    joints = roomy(1, (0.1, 0.0, 3.0))[None]
+    pipeline = Pipeline(SimCC(networks[17]), Painted(), Tracker())
+    node.pipeline.estimate = lambda frame, found: pipeline.estimate(frame, boxes(joints))
+    for n in (1, 2):
+        node.image(view(joints).image, stamp=STAMP + n * SECOND // 20)
+        (pose,) = node.wait(topics.POSES, n).poses
+    assert pose.scale_source == SCALE_NONE
+    wrist = pose.joints[INDEX["left_wrist"]]
+    assert np.isnan([wrist.position.x, wrist.position.z, wrist.velocity.x]).all()
+    assert wrist.position_covariance[0] == -1
+    assert np.isfinite([wrist.u, wrist.v]).all()
+    assert wrist.confidence > 0.5
+    assert not node.host.sent[topics.POSE]
+    report = node.core.diagnose()
+    assert report.level == WARN
+    assert "metres without distance: the network gives pixels alone" in report.message
 
 
 # -- as users meet it -----------------------------------------------------------------------------

@@ -116,8 +116,9 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         raise click.UsageError("name the model: of auto each machine would make something else")
     if options["calibration"]:
         options["calibration"] = options["calibration"].absolute()
-    if Path(options["model"]).suffix:
-        options["model"] = str(Path(options["model"]).absolute())
+    for name in ("model", "model_file", "detector_model"):
+        if Path(options[name]).suffix:
+            options[name] = str(Path(options[name]).absolute())
     return Wanted(
         cameras_of(options),
         topics_of(options),
@@ -132,7 +133,11 @@ def _choices(options: dict[str, Any]) -> dict[str, Any]:
     """What results depend on, as JSON gives it back; the number of threads is none of it."""
     from .fleet import state_of
 
-    files = {name: options[name] for name in ("calibration", "model") if options[name]}
+    files = {
+        name: options[name]
+        for name in ("calibration", "model", "model_file", "detector_model")
+        if options[name]
+    }
     chosen = {name: value for name, value in options.items() if name not in ("threads", *files)}
     named = {name: [str(file), state_of(Path(file))] for name, file in files.items()}
     choices: dict[str, Any] = json.loads(

@@ -188,10 +188,10 @@ def transform(bodies: Bodies, matrix: Array) -> Bodies:
 
 
 def nearest(bodies: Bodies) -> int | None:
-    """Who has the joint nearest to the origin of the joints' frame; None where nobody is."""
-    if not len(bodies):
-        return None
+    """Who has the joint nearest to the origin of the joints' frame; None where that is nobody."""
     squares = (bodies.joints**2).sum(axis=2)
+    if not np.isfinite(squares).any():
+        return None
     return int(np.where(np.isnan(squares), np.inf, squares).min(axis=1).argmin())
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from ..body.camera import Camera, is_calibrated
 from ..body.depth import DepthImage
 from ..body.floor import Floor
-from ..body.people import Bodies, Frame, transform
+from ..body.people import SCALE_NONE, Bodies, Frame, transform
 from ..body.skeleton import JOINT_COUNT
 from ..errors import Bodypose3dError, CameraError, InputError
 from ..media import overlay
 from ..media.depth import registered
+from ..perception.lifting.flat import NO_DISTANCE
 from ..perception.pipeline import Pipeline
 from ..perception.search import Budget
 from ..wire import depth, images
@@ -121,6 +122,7 @@ class Estimation:
         )
         found = None if shot.detections is None else boxes(shot.detections, p.detection_class)
         bodies = self.pipeline.estimate(frame, found)
+        self._tell_of_unplaced(bodies)
         if self.pipeline.tracker is None and places.camera is not None:
             bodies = transform(bodies, places.camera)
         published = bodies if places.target is None else transform(bodies, places.target)
@@ -184,6 +186,12 @@ class Estimation:
             mounted = Floor.from_mounting(p.camera_height, p.camera_pitch, p.camera_roll)
             return replace(mounted, tilt_sigma=sigma)
         return None
+
+    def _tell_of_unplaced(self, bodies: Bodies) -> None:
+        if (bodies.scale_source == SCALE_NONE).any():
+            self._missing("distance", InputError(NO_DISTANCE))
+        elif len(bodies):
+            self._diagnostics.source("distance")
 
     def _missing(self, name: str, why: Bodypose3dError) -> None:
         if self._diagnostics.source(name, str(why)):

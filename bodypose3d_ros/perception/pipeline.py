@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,16 @@ from ..body.people import Bodies, Frame, Keypoints, Regions, concatenate, select
 from ..engines.timed import network_time
 from .detection import Boxes, Detector
 from .lifting import lift
-from .lifting.flat import without_guesses
+from .lifting.flat import NO_DISTANCE, without_guesses
 from .pose import PoseModel, regions_of
 from .pose.duplicates import MIN_SCORE, certainty, distinct
 from .search import Budget, Search
 from .tracking.tracker import Tracker
 
 MAX_PEOPLE = 8
+
+_log = logging.getLogger(__name__)
+
 # Areas of an image that are searched while somebody is followed, and while nobody is.
 _AREAS_FOLLOWING, _AREAS_ALONE = 1, 2
 
@@ -65,6 +69,7 @@ class Pipeline:
         """The same as processor time of the whole process."""
         self._live = live
         self._guesses = guesses
+        self._said_unplaced = False
         self._search = Search(pose, detector)
         self._size: tuple[int, ...] | None = None
         """Height and width of the last image."""
@@ -115,7 +120,7 @@ class Pipeline:
                 bodies = self.tracker.update(bodies, frame.stamp, frame.place)
         self._seen, self._whole = keypoints, False
         self._found = self._expected = Regions.none()
-        return bodies if self._guesses else without_guesses(bodies)
+        return bodies if self._guesses else self._without_guesses(bodies)
 
     def expect(self, regions: Regions) -> None:
         """Look there, too, in the next frame: others see people there whom this camera does not."""
@@ -160,6 +165,13 @@ class Pipeline:
             self._found = self._expected = Regions.none()
             self._search.reset()
         self._size = size
+
+    def _without_guesses(self, bodies: Bodies) -> Bodies:
+        told = without_guesses(bodies)
+        if told is not bodies and not self._said_unplaced:
+            self._said_unplaced = True
+            _log.warning(NO_DISTANCE)
+        return told
 
     def _look_for_newcomers(self, frame: Frame, areas: int | None) -> None:
         with self._stage("detect"):

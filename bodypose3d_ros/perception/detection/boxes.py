@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...engines import Engine, TensorInfo, Tensors
 from ...errors import ModelError
+from ..pose import check_finite
 from ..pose.crop import cut, image_from_crop, standardised, to_tensor
 from . import Boxes
 
@@ -75,6 +76,7 @@ class BoxDetector:
 
         Raises:
             EngineError: The network could not be run.
+            OutputError: It gave NaN or infinity.
         """
         shown = self._shown(areas[:, 2:].astype(np.float64))
         to_image = image_from_crop(
@@ -82,6 +84,7 @@ class BoxDetector:
         )
         crops = cut(image, to_image, self._size, cv2.BORDER_CONSTANT, _PAD)
         answer = self.engine.infer({self._input: self._contract.tensor(crops)})
+        check_finite(answer, answer.keys())
         corners, scores = self._contract.decode(answer, self._size)
         corners = corners * np.tile(shown / self._size, 2)[:, None]
         corners += np.tile(areas[:, :2], 2)[:, None]

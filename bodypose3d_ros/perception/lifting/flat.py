@@ -20,6 +20,11 @@ from ...body.skeleton import INDEX, LENGTH_LIMBS, MEAN_LENGTHS, known
 
 Array = NDArray[np.float64]
 
+NO_DISTANCE = (
+    "the network gives pixels alone, and nothing tells how far away people are: their metres are "
+    "unknown. Tell of the floor (camera_height, floor_frame), give depth images, or fuse cameras"
+)
+"""What to say, once, of who is left without metres."""
 _LONG = MEAN_LENGTHS > 0.2
 """Arms, legs, trunk: what is shorter is as long as the keypoints are wrong."""
 _FULL_LENGTH = 0.75
@@ -73,7 +78,7 @@ def without_guesses(bodies: Bodies) -> Bodies:
             np.nan,
             getattr(bodies, name),
         )
-        for name in ("joints", "velocity", "covariance", "log_size", "size_sigma")
+        for name in ("joints", "velocity", "covariance", "size_sigma")
     }
     return select(replace(bodies, **hidden), ~(guessed & (bodies.state == STATE_COASTING)))
 

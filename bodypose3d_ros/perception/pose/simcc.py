@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import INDEX, JOINT_COUNT
 from ...engines import Engine, TensorInfo, Tensors
-from ...errors import ModelError, OutputError
+from ...errors import ModelError
 from ..lifting.shape_model import FLAT, ShapeModel
 from ..settings import checked, declared
-from . import around, channels, in_image, least_confidence
+from . import around, channels, check_finite, in_image, least_confidence
 from .crop import apply, cut, image_from_crop, standardised
 from .duplicates import MIN_SCORE
 
@@ -173,12 +173,8 @@ def decode(answer: Tensors, size: tuple[int, int]) -> tuple[Array, Array]:
     Raises:
         OutputError: There is NaN or infinity in them.
     """
+    check_finite(answer, OUTPUTS)
     both = [answer[name].astype(np.float64) for name in OUTPUTS]
-    if not all(np.isfinite(each).all() for each in both):
-        raise OutputError(
-            "the network gave NaN or infinity: this image is left out. If it happens again and "
-            "again, build the engine in full precision"
-        )
     points = [
         each.argmax(axis=2) * (side / each.shape[2]) for each, side in zip(both, size, strict=True)
     ]
