@@ -10,6 +10,7 @@ import yaml
 
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node import interface
+from bodypose3d_ros.node.fusion import parameters as fusion
 from bodypose3d_ros.node.parameters import DECLARATIONS, markdown_table, yaml_file
 from bodypose3d_ros.version import __version__
 
@@ -23,6 +24,12 @@ def test_the_parameter_file_is_current():
     assert text == yaml_file()
     values = yaml.safe_load(text)["/**"]["ros__parameters"]
     assert list(values) == list(DECLARATIONS)
+
+
+def test_the_fusion_nodes_parameter_file_and_page_are_current():
+    text = (ROOT / "config" / "bodypose3d_fusion.yaml").read_text()
+    assert text == yaml_file(fusion.DECLARATIONS, "bodypose3d_ros/node/fusion/parameters.py")
+    assert markdown_table(fusion.DECLARATIONS) in (ROOT / "docs" / "cells.md").read_text()
 
 
 def test_the_page_has_the_current_parameters():

@@ -219,10 +219,10 @@ DECLARATIONS: dict[str, Setting] = {
 """Every parameter by its name, in the order they are documented."""
 
 
-def markdown_table() -> str:
+def markdown_table(declarations: Mapping[str, Setting] = DECLARATIONS) -> str:
     """The documentation's table of parameters."""
     rows = ["| parameter | type | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
-    for each in DECLARATIONS.values():
+    for each in declarations.values():
         meaning = each.description + (" Read at configuration only." if each.read_only else "")
         cells = (
             f"`{each.name}`",
@@ -235,15 +235,20 @@ def markdown_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def yaml_file() -> str:
-    """``config/bodypose3d.yaml``: every parameter with its default and a comment."""
+_MADE_FROM = "bodypose3d_ros/node/parameters.py and bodypose3d_ros/perception/networks.py"
+
+
+def yaml_file(
+    declarations: Mapping[str, Setting] = DECLARATIONS, made_from: str = _MADE_FROM
+) -> str:
+    """A file of ``config/``: every parameter with its default and a comment."""
     lines = [
         "# Every parameter of the node with its default. Made from the declarations in",
-        "# bodypose3d_ros/node/parameters.py and bodypose3d_ros/perception/networks.py.",
+        f"# {made_from}.",
         "/**:",
         "  ros__parameters:",
     ]
-    for each in DECLARATIONS.values():
+    for each in declarations.values():
         allowed = _allowed(each)
         lines += [
             "",

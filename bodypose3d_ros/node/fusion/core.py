@@ -18,9 +18,9 @@ from functools import partial
 import numpy as np
 
 from ...body.camera import Camera
-from ...body.people import STATE_COASTING, Bodies, select, transform
+from ...body.people import Bodies, transform
 from ...errors import CameraError, InputError
-from ...perception.fusion.fit import Fit, sighting
+from ...perception.fusion.fit import Fit
 from ...perception.fusion.fusion import Fusion, View
 from ...perception.tracking.tracker import Tracker
 from ...wire.messages import Lookup, Message, Messages
@@ -32,7 +32,7 @@ from ..interface import ALIVE, MARKERS, Topic
 from ..publishing import Moment, PeoplePublisher
 from ..transforms import TransformError
 from .gathering import AHEAD, LATE, PLACELESS, Arrival, Gathering, Patience, Placed
-from .health import DAMAGED, TRACKED, Health
+from .health import DAMAGED, TRACKED, UNCALIBRATED, Health
 from .parameters import CAMERA, Parameters
 from .usable import usable
 
@@ -202,7 +202,7 @@ class FusionCore:
         try:
             calibration = Camera.from_camera_info(message, rectified=self.parameters.rectified)
         except CameraError as error:
-            self._say(camera, "CameraInfo that cannot be used", str(error))
+            self._say(camera, UNCALIBRATED, str(error))
             return
         self._calibrations[camera] = str(message.header.frame_id), calibration
 
@@ -272,12 +272,10 @@ class FusionCore:
 
     def _compare(self, views: dict[str, View], people: Bodies, stamp: int) -> None:
         """How far the views are from what was made of them."""
-        seen = select(people, people.state != STATE_COASTING)
-        for name, view in views.items():
-            found = sighting(view, seen, stamp)
-            for degrees, pixels in zip(*found.means(), strict=True):
+        found = self._fit.add(views, people, stamp, self.parameters.extrinsics_tolerance)
+        for name, sighting in found.items():
+            for degrees, pixels in zip(*sighting.means(), strict=True):
                 self._health.residuals(name, degrees, pixels)
-        self._fit.add(views, people, stamp, self.parameters.extrinsics_tolerance)
         for name, off in self._fit.degrees_off.items():
             if self._health.fits(name, off, self._fit.since.get(name)):
                 self._host.log(

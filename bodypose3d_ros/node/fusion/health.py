@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,13 +14,24 @@ import numpy as np
 from ..diagnostics import ERROR, OK, WARN, Events, Report, State
 
 # A residual counts for so many sightings.
-_RESIDUALS_KEPT = 300
+_RESIDUALS_KEPT = 100
 # Trouble that has not been seen for so long is over.
 _OVER_AFTER_S = 2.0
 _SAY_AGAIN_S = 60.0
 
 DAMAGED = "damaged poses"
 TRACKED = "people tracked already"
+UNCALIBRATED = "CameraInfo that cannot be used"
+_NEVER = (DAMAGED, TRACKED, UNCALIBRATED)
+"""What must not happen even once; the rest may, now and then."""
+
+
+@dataclass
+class _Trouble:
+    """Something that is wrong with a camera's poses."""
+
+    why: str = ""
+    happened: Events = field(default_factory=Events)
 
 
 @dataclass
@@ -31,8 +42,8 @@ class _Camera:
     """With the milliseconds from the stamp until they came."""
     used: Events = field(default_factory=Events)
     counts: Counter[str] = field(default_factory=Counter)
-    trouble: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """By kind: when it was last seen, and what it is."""
+    trouble: defaultdict[str, _Trouble] = field(default_factory=lambda: defaultdict(_Trouble))
+    """By kind."""
     degrees: deque[float] = field(default_factory=lambda: deque(maxlen=_RESIDUALS_KEPT))
     pixels: deque[float] = field(default_factory=lambda: deque(maxlen=_RESIDUALS_KEPT))
     people: int = 0
@@ -42,6 +53,13 @@ class _Camera:
     def silent(self, now: float) -> float:
         """Seconds since it was heard; infinite before."""
         return now - self.received.times[-1] if self.received.times else np.inf
+
+    def suffers(self, kind: str, now: float) -> bool:
+        """Whether there is trouble: of damage any, of what may happen, most of the time."""
+        times = self.trouble[kind].happened.times
+        lately = sum(now - t < _OVER_AFTER_S for t in times)
+        heard = sum(now - t < _OVER_AFTER_S for t in self.received.times)
+        return lately > (0 if kind in _NEVER else heard / 2)
 
 
 class Health:
@@ -93,8 +111,12 @@ class Health:
         with self._lock:
             now, own = time.monotonic(), self._cameras[camera]
             own.counts[kind] += not counted
-            own.trouble[kind] = now, why
-            news = now - self._said.get((camera, kind), -np.inf) >= _SAY_AGAIN_S
+            own.trouble[kind].why = why
+            own.trouble[kind].happened.add(now)
+            news = (
+                own.suffers(kind, now)
+                and now - self._said.get((camera, kind), -np.inf) >= _SAY_AGAIN_S
+            )
             if news:
                 self._said[camera, kind] = now
             return news
@@ -237,7 +259,7 @@ class Health:
         silent = own.silent(now)
         if silent > stale_after:
             return "no poses have come yet" if np.isinf(silent) else f"silent for {silent:.1f} s"
-        lately = [why for when, why in own.trouble.values() if now - when < _OVER_AFTER_S]
+        lately = [trouble.why for kind, trouble in own.trouble.items() if own.suffers(kind, now)]
         if own.since is not None:
             when = datetime.fromtimestamp(own.since / 1e9).strftime("%H:%M:%S")
             lately.append(f"{own.off:.1f} degrees off since {when}")

@@ -92,7 +92,9 @@ class Fit:
         """By how much each camera would have to be turned to fit; NaN while nobody knows."""
         return self._off
 
-    def add(self, views: Mapping[str, View], people: Bodies, stamp: int, tolerance: float) -> None:
+    def add(
+        self, views: Mapping[str, View], people: Bodies, stamp: int, tolerance: float
+    ) -> dict[str, Sighting]:
         """Look whether views fit; a camera is wrong from so many degrees on.
 
         Args:
@@ -100,11 +102,14 @@ class Fit:
             people: Everybody at a stamp, in the fixed frame.
             stamp: Nanoseconds.
             tolerance: Degrees.
+
+        Returns:
+            What each view sees of them; nothing where the last look was a moment ago.
         """
         if self._looks and not 0 <= stamp - self._looks[-1][0] <= WINDOW * 1e9:
             self._looks.clear()
         if self._looks and stamp - self._looks[-1][0] < _APART * 1e9:
-            return
+            return {}
         seen = select(people, people.state != STATE_COASTING)
         sightings = {name: sighting(view, seen, stamp) for name, view in views.items()}
         self._looks.append((stamp, *self._equations(views, sightings, len(seen))))
@@ -112,6 +117,7 @@ class Fit:
             self._looks.popleft()
         if len(self._looks) >= _FEWEST:
             self._judge(stamp, tolerance)
+        return sightings
 
     def _equations(
         self, views: Mapping[str, View], sightings: Mapping[str, Sighting], people: int
