@@ -17,7 +17,7 @@ def alone():
 
     yield starter
     for node in nodes:
-        node.core.cleanup()
+        node.cameras.cleanup()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.node import interface as topics
-from bodypose3d_ros.node.core import Core
+from bodypose3d_ros.node.cameras import Cameras
 from bodypose3d_ros.node.diagnostics import State
 from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.node.transforms import TransformError
@@ -62,15 +62,16 @@ class KeepingHost:
 
 
 class Node:
-    """A core with its host, and a camera before it."""
+    """A node with its host, and a camera before it."""
 
     def __init__(self, **parameters):
         self.host = KeepingHost()
         values = Parameters().changed(parameters)
-        self.core = Core(self.host, TYPES.types.__getitem__, values)
+        self.cameras = Cameras(self.host, TYPES.types.__getitem__, values)
+        self.core = next(iter(self.cameras.cores.values()))
         self.pipeline = KnownPeople()
-        self.core.configure(lambda *_, **__: self.pipeline)
-        self.core.activate()
+        self.cameras.configure(lambda _: self.pipeline)
+        self.cameras.activate()
 
     def hear(self, topic, message):
         self.core.inputs()[topic](message)

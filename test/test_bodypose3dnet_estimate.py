@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.media import film
-from bodypose3d_ros.node.core import Core
+from bodypose3d_ros.node.cameras import Cameras
 from bodypose3d_ros.node.interface import CAMERA_INFO, POSES
 from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.wire.messages import Messages, bodies_of
@@ -105,9 +105,10 @@ def test_the_node_says_the_same(network):
     picture, camera, joints = painted(4)
     types, host = ros_types(), Listener()
     messages = Messages(types.types.__getitem__)
-    core = Core(host, types.types.__getitem__, Parameters().changed({"model": str(network)}))
-    core.configure()
-    core.activate()
+    cameras = Cameras(host, types.types.__getitem__, Parameters().changed({"model": str(network)}))
+    cameras.configure()
+    cameras.activate()
+    (core,) = cameras.cores.values()
     for stamp in range(IMAGES):
         # Half a second apart: enough for the search, which has a budget, to look once an image.
         header = messages.header(stamp * 500_000_000, "camera")
@@ -117,7 +118,7 @@ def test_the_node_says_the_same(network):
         while len(host.poses) == stamp and time.monotonic() < end:
             core.check()
             time.sleep(0.01)
-    core.cleanup()
+    cameras.cleanup()
     array = types.deserialize_cdr(host.poses[-1], POSES.type)
     assert len(host.poses) == IMAGES
     assert len(array.poses) == 4

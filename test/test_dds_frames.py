@@ -1,6 +1,7 @@
 """The frame buffer of the DDS host does what tf2's does for a moving camera."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -159,3 +160,33 @@ def test_an_image_waits_for_its_transform(buffer):
     threading.Timer(0.05, buffer.add, [later]).start()
     matrix = buffer.lookup("map", "base", 13 * SECOND, timeout=5)
     assert moved(matrix, (0, 0, 0)) == pytest.approx((6, 0, 0))
+
+
+def test_frames_of_people_who_have_gone_are_forgotten(buffer, monkeypatch):
+    """Each has a new name; what never moves is kept, and so is who is still told of."""
+    now = time.monotonic()
+    for index in range(50):
+        buffer.add(tf("camera", f"body_{index}/neck", (0, 0, 2), seconds=11))
+    monkeypatch.setattr(time, "monotonic", lambda: now + 15)
+    buffer.add(tf("map", "base", (4, 0, 0), TURN, seconds=27))
+    monkeypatch.setattr(time, "monotonic", lambda: now + 30)
+    buffer.add(tf("map", "base", (4, 0, 0), TURN, seconds=28))
+    assert set(buffer._links) == {"camera", "base"}
+
+
+def test_names_without_end_do_not_fill_the_memory(buffer, texts):
+    for index in range(200):
+        buffer.add(
+            TYPES["tf2_msgs/msg/TFMessage"](
+                [
+                    one
+                    for number in range(100)
+                    for one in tf("camera", f"{index}_{number}", (0, 0, 1)).transforms
+                ]
+            ),
+            static=True,
+        )
+    assert len(buffer._links) == 10_000
+    assert buffer.dropped == 20_000 - (10_000 - 2)
+    assert len(texts) == 100
+    assert "there are 10000 frames already" in texts[0]

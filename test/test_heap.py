@@ -12,19 +12,19 @@ import numpy as np
 from pathlib import Path
 from types import SimpleNamespace
 from bodypose3d_ros.node import heap
-from bodypose3d_ros.node.core import Core
+from bodypose3d_ros.node.cameras import Cameras
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4 // 1024  # MiB
 
 heap.keep_image_buffers()
-core = Core(SimpleNamespace(), lambda name: None)
-core._networks = SimpleNamespace(close=lambda: None)
+cameras = Cameras(SimpleNamespace(), lambda name: None)
+cameras._networks = SimpleNamespace(close=lambda: None)
 before = resident()
 arrays = [np.ones(1 << 20, np.uint8) for _ in range(200)]
 del arrays
 kept = resident()
-core.cleanup()
+cameras.cleanup()
 print(before, kept, resident())
 """
 

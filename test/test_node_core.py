@@ -47,7 +47,7 @@ def test_joints_are_tf_frames_unless_not_wanted(alone):
     node.core.parameters = replace(node.core.parameters, publish_tf=False, publish_markers=False)
     node.image()
     node.wait(topics.POSES, 2)
-    node.core.deactivate()
+    node.cameras.deactivate()
     assert len(node.host.sent[topics.TF]) == 1
 
 
@@ -226,7 +226,7 @@ def test_markers_go_when_they_are_switched_off(alone):
     for count in (2, 3):
         node.image()
         node.wait(topics.POSES, count)
-    node.core.deactivate()
+    node.cameras.deactivate()
     actions = [m.markers[0].action for m in node.host.sent[topics.MARKERS]]
     # Marker.ADD, and DELETEALL once at the switch, once at deactivation
     assert actions == [0, 3, 3]
@@ -265,14 +265,14 @@ def test_deactivation_forgets_everybody_and_clears_rviz(alone):
     node.info()
     node.image()
     node.wait(topics.MARKERS)
-    node.core.deactivate()
+    node.cameras.deactivate()
     assert node.host.sent[topics.MARKERS][-1].markers[0].action == 3  # Marker.DELETEALL
     assert node.pipeline.resets == 1
     node.image()
-    node.core.activate()
+    node.cameras.activate()
     node.image(stamp=STAMP + 5)
     assert stamp_of(node.wait(topics.POSES, 2)) == STAMP + 5
-    node.core.cleanup()
+    node.cameras.cleanup()
     assert node.pipeline.closed
 
 
@@ -280,8 +280,8 @@ def test_a_hundred_lives_leave_no_thread_behind(alone):
     node = alone()
     before = threading.active_count()
     for _ in range(100):
-        node.core.deactivate()
-        node.core.cleanup()
-        node.core.configure(lambda *_, **__: KnownPeople())
-        node.core.activate()
+        node.cameras.deactivate()
+        node.cameras.cleanup()
+        node.cameras.configure(lambda *_, **__: KnownPeople())
+        node.cameras.activate()
     assert threading.active_count() == before

@@ -354,8 +354,8 @@ def test_ids_are_not_used_twice_after_cleanup_and_configure(alone):
         return SimpleNamespace(pipeline=pipeline, close=lambda: None)
 
     for _ in range(2):
-        node.core.cleanup()
-        node.core.configure(load)
+        node.cameras.cleanup()
+        node.cameras.configure(load)
     assert trackers[0] is trackers[1]
     assert trackers[0] is not None
 
@@ -429,7 +429,7 @@ def test_a_watchdog_hears_whether_poses_can_be_relied_on(alone, monkeypatch):
     node.info()
     node.wait(topics.MARKERS)
     assert alive(node) == (State.OK, 0.25, "")  # the host's clock less the stamp
-    now = time.monotonic()
+    now = node.core._diagnostics._received.times[-1]
     monkeypatch.setattr(time, "monotonic", lambda: now + 0.6)
     assert alive(node) == (State.STALE, 0.25, "no image for 0.6 s")
     node.core._diagnostics.received(0.1)
@@ -462,7 +462,7 @@ def test_nobody_repeats_what_was_before_the_node_was_activated_again(alone):
     node.info()
     node.image()
     node.wait(topics.MARKERS)
-    node.core.deactivate()
-    node.core.activate()
+    node.cameras.deactivate()
+    node.cameras.activate()
     assert node.core.diagnose().message == "no image has come yet"
     assert alive(node)[0] == State.STALE

@@ -249,15 +249,15 @@ def test_without_tracking_everybody_is_measured_alone_in_the_target_frame(alone)
     node = alone(tracking=False, target_frame="map")
     node.host.matrices["map", "camera"] = forward()
     asked = []
-    node.core.cleanup()
+    node.cameras.cleanup()
 
     def load(options):
         networks = KnownPeople()
         networks.pipeline = lambda tracker, **_: asked.append(tracker) or networks
         return networks
 
-    node.core.configure(load)
-    node.core.activate()
+    node.cameras.configure(load)
+    node.cameras.activate()
     node.info()
     node.image(picture(distance=3.0))
     (pose,) = node.wait(topics.POSES).poses

@@ -59,6 +59,17 @@ def test_an_image_waits_for_its_camera_info_until_the_next_one_comes():
     assert set(came.shots[1].camera_infos) == {"camera", "other_camera"}
 
 
+def test_of_frames_without_end_the_last_calibrations_are_kept():
+    came = Collected(hfov=0.0)
+    for index in range(100):
+        came.info(f"camera_{index}")
+        came.info("mine")
+    came.image(STAMP, "mine")
+    assert came.stamps == [STAMP]
+    assert list(came.shots[0].camera_infos)[-2:] == ["camera_99", "mine"]
+    assert len(came.shots[0].camera_infos) == 16
+
+
 # -- detections -----------------------------------------------------------------------------
 
 

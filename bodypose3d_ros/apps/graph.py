@@ -182,7 +182,7 @@ def play(
 
     with _graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
-        if source in film.names():
+        if source in film.all_names():
             stand(member, film.load(source))
         camera.wait_for_subscribers(member, wait_for)
         shots = paced(frames, speed=speed, loop=loop)
@@ -319,7 +319,7 @@ def _frames(source: str, cameras: CameraChoice, topics: Topics) -> Iterator[Fram
     from ..media import film
     from ..media.sources import open_source
 
-    if source in film.names():
+    if source in film.all_names():
         yield from film.load(source).frames()
         return
     for item in open_source(Path(source), cameras, topics).items():

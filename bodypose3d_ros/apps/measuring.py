@@ -180,7 +180,7 @@ def load(
     types = ros_types().types.__getitem__
     listener = _Listener()
     core = Core(listener, types, Parameters().changed({"hfov": _HFOV}))
-    core.configure(lambda _: networks)
+    core.configure(networks)
     core.activate()
     images = cycle(crowd.pictures(1, size))
     try:

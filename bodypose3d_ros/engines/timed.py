@@ -23,6 +23,8 @@ class NetworkTime:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     """Of all of the process's threads meanwhile."""
+    thread_seconds: float = 0.0
+    """Of those, the processor time of the thread that asked."""
 
 
 # Of each thread its own: threads that share an engine do not count each other's runs.
@@ -30,14 +32,26 @@ _asking: ContextVar[tuple[NetworkTime, ...]] = ContextVar("_asking", default=())
 
 
 @contextmanager
-def network_time() -> Iterator[NetworkTime]:
-    """Count how long networks run in this thread until the end of the block."""
+def network_time(*, apart: bool = False) -> Iterator[NetworkTime]:
+    """Count how long networks run in this thread until the end of the block.
+
+    Args:
+        apart: Nobody else who asks in this thread counts them: somebody will ``charge`` for them.
+    """
     spent = NetworkTime()
-    token = _asking.set((*_asking.get(), spent))
+    token = _asking.set((spent,) if apart else (*_asking.get(), spent))
     try:
         yield spent
     finally:
         _asking.reset(token)
+
+
+def charge(ran: NetworkTime) -> None:
+    """Have a network's run counted in this thread, wherever it ran."""
+    for spent in _asking.get():
+        spent.seconds += ran.seconds
+        spent.cpu_seconds += ran.cpu_seconds
+        spent.thread_seconds += ran.thread_seconds
 
 
 def timed(infer: Infer[EngineT]) -> Infer[EngineT]:
@@ -45,13 +59,11 @@ def timed(infer: Infer[EngineT]) -> Infer[EngineT]:
 
     @wraps(infer)
     def counted(engine: EngineT, inputs: Mapping[str, Any]) -> Tensors:
-        start, cpu_start = time.perf_counter(), time.process_time()
+        start = time.perf_counter(), time.process_time(), time.thread_time()
         try:
             return infer(engine, inputs)
         finally:
-            seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-            for spent in _asking.get():
-                spent.seconds += seconds
-                spent.cpu_seconds += cpu_seconds
+            end = time.perf_counter(), time.process_time(), time.thread_time()
+            charge(NetworkTime(*(after - before for before, after in zip(start, end, strict=True))))
 
     return counted

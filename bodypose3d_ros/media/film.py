@@ -163,15 +163,19 @@ def names() -> list[str]:
     return sorted({path.stem for path in FOLDER.glob("*.mp4")} - of_rigs)
 
 
+def all_names() -> list[str]:
+    """Every film, those of each rig's cameras, too."""
+    return [*names(), *(camera for cameras in RIGS.values() for camera in cameras)]
+
+
 def load(name: str) -> Film:
-    """A film by name: one of ``names()``, or a camera of a rig.
+    """A film by name: one of ``all_names()``.
 
     Raises:
         InputError: There is no such film.
     """
-    known = [*names(), *(camera for cameras in RIGS.values() for camera in cameras)]
-    if name not in known:
-        raise InputError(f"there is no film {name!r}: choose one of {', '.join(known)}")
+    if name not in all_names():
+        raise InputError(f"there is no film {name!r}: choose one of {', '.join(all_names())}")
     with np.load(FOLDER / f"{name}.truth.npz") as truth:
         width, height = (int(size) for size in truth["size"])
         return Film(

@@ -54,11 +54,11 @@ def write(name: str, folder: Path) -> None:
             writer.write(connection, stamp, types.serialize_cdr(message, connection.msgtype))
 
         world = messages.header(EPOCH, film.WORLD)
-        place = messages.transform(world, film.FRAME_ID, *shown.camera_in_world)
+        place = messages.transform(world, shown.frame_id, *shown.camera_in_world)
         add("/tf_static", place, EPOCH)
         for frame in shown.frames():
             stamp = EPOCH + frame.stamp
-            header = messages.header(stamp, film.FRAME_ID)
+            header = messages.header(stamp, shown.frame_id)
             add(f"{NAMESPACE}/camera_info", messages.camera_info(frame.camera, header), stamp)
             jpeg = messages.compressed_image(images.encode_jpeg(frame.image), header)
             add(f"{NAMESPACE}/image_raw/compressed", jpeg, stamp)

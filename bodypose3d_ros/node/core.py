@@ -1,24 +1,23 @@
-"""What the node does, whatever carries its messages: images in, people out.
+"""What the node does with one camera, whatever carries its messages: images in, people out.
 
 A host (rclpy, or our own DDS runtime) brings messages to ``inputs``, whose methods only store;
 ``estimation`` publishes through it, in one worker thread. ``configure``, ``activate``,
-``deactivate`` and ``cleanup`` are those of a managed node.
+``deactivate`` and ``cleanup`` are those of a managed node; ``cameras`` has the networks.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ..errors import Bodypose3dError, InputError
-from ..perception import networks
+from ..perception.networks import Networks
 from ..perception.tracking.tracker import Tracker
 from ..wire.messages import Lookup, Message, Messages
 from ..wire.stamps import stamp_of
-from . import heap, interface
+from . import interface
 from .diagnostics import LONGEST_TEXT, Diagnostics, Report, State
 from .estimation import Estimation
 from .host import Host
@@ -32,11 +31,9 @@ _STAMPS = 0, (2**31 - 3600) * 10**9
 # So many images in a row that fail for no known reason: the next ones will, too.
 _MOST_DEFECTS = 10
 
-Loader = Callable[[networks.Options], networks.Networks]
-
 
 class Core:
-    """The node without its host."""
+    """The node without its host, for one camera."""
 
     def __init__(self, host: Host, lookup: Lookup, parameters: Parameters | None = None) -> None:
         """``lookup`` gives the host's message class of a full name, ``sensor_msgs/msg/Image``."""
@@ -47,7 +44,6 @@ class Core:
         """Builds messages of the host's classes."""
         self._diagnostics = Diagnostics()
         self._inputs = Inputs(lambda: self.parameters, self._put, self._unmatched)
-        self._networks: networks.Networks | None = None
         self._tracker = Tracker()
         """Outlives the networks: ids are not used twice, whatever the life cycle does."""
         self._estimation: Estimation | None = None
@@ -56,48 +52,15 @@ class Core:
         self._defects = 0
         self._said_nameless = False
 
-    @property
-    def autostart(self) -> bool:
-        """Whether it is to begin by itself."""
-        return self.parameters.autostart
-
-    @property
-    def uses_tf(self) -> bool:
-        """Whether it looks frames up."""
-        return self.parameters.uses_tf
-
-    def change(self, values: Mapping[str, object], *, running: bool) -> None:
-        """Set parameters.
-
-        Raises:
-            InputError: As ``Parameters.changed``; nothing has changed.
-        """
-        self.parameters = self.parameters.changed(values, running=running)
-
     # -- life -------------------------------------------------------------------------------
 
-    def configure(self, load: Loader | None = None) -> None:
-        """Load the networks, which takes seconds.
-
-        Args:
-            load: What loads them: ``perception.networks``, unless it is another.
-
-        Raises:
-            InputError: The parameters do not go together.
-            ModelError: The model is not here, or is not what it should be.
-            EngineError: The engine is not here, or cannot run the model.
-        """
+    def configure(self, networks: Networks) -> None:
+        """Get ready to work with networks, which stay the caller's."""
         p = self.parameters
-        model = p.perception.model
-        self._host.log(logging.INFO, f"loading {model} ({p.perception.engine})")
-        start = time.monotonic()
-        self._networks = (load or networks.load_networks)(p.perception)
-        most, tracker = p.perception.max_people, self._tracker if p.tracking else None
-        pipeline = self._networks.pipeline(tracker, max_people=most, live=True)
+        tracker = self._tracker if p.tracking else None
+        pipeline = networks.pipeline(tracker, max_people=p.perception.max_people, live=True)
         self._estimation = Estimation(self._host, self.messages, pipeline, self._diagnostics)
         self._estimation.warm_up()
-        seconds = time.monotonic() - start
-        self._host.log(logging.INFO, f"{model} is ready after {seconds:.1f} s")
 
     def activate(self) -> None:
         """Begin to work on images."""
@@ -119,22 +82,14 @@ class Core:
             self._estimation.reset()
 
     def cleanup(self) -> None:
-        """Give the networks' memory back."""
+        """Let go of the networks."""
         self.deactivate()
         self._estimation = None
-        if self._networks is not None:
-            self._networks.close()
-            self._networks = None
-            heap.give_back()
 
     def check(self) -> None:
         """Raise what has ended the worker, if anything did: a defect, not bad input."""
         if self._worker is not None:
             self._worker.check()
-
-    def statuses(self) -> Mapping[str, Callable[[], Report]]:
-        """What tells how the node is now, by its name in ``/diagnostics``."""
-        return {"estimation": self.diagnose}
 
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""

@@ -14,6 +14,8 @@ from .parameters import Parameters
 _IMAGES_KEPT = 30
 _DETECTIONS_KEPT = 30
 _DEPTHS_KEPT = 8
+# Of so many frames the last CameraInfo is kept, those heard of last: a topic has one or two.
+_CALIBRATIONS_KEPT = 16
 # No image waits for a depth camera that has been silent for so long.
 _DEPTH_DEAD_S = 1.0
 
@@ -98,7 +100,11 @@ class Inputs:
 
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo``: the last one of a frame counts."""
-        self._camera_infos[str(message.header.frame_id)] = message
+        frame_id = str(message.header.frame_id)
+        self._camera_infos.pop(frame_id, None)
+        self._camera_infos[frame_id] = message
+        if len(self._camera_infos) > _CALIBRATIONS_KEPT:
+            del self._camera_infos[next(iter(self._camera_infos))]
         self._hand_on()
 
     def detections(self, message: Message) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .qos import DEFAULT, LATCHED, SENSOR_DATA, QosProfile
 
@@ -102,6 +102,7 @@ ALIVE = Topic(
     "Whether the poses can be relied on now, ten times a second: for watchdogs.",
 )
 
+_IMAGES = (IMAGE, IMAGE_COMPRESSED)
 INPUTS = (
     IMAGE,
     IMAGE_COMPRESSED,
@@ -114,3 +115,18 @@ INPUTS = (
     TF_STATIC,
 )
 OUTPUTS = (POSES, POSE, MARKERS, TF, OVERLAY, OVERLAY_COMPRESSED, ALIVE, DIAGNOSTICS)
+
+_OF_EVERYBODY = (TF, TF_STATIC, DIAGNOSTICS)
+
+
+def of_camera(topic: Topic, camera: str) -> Topic:
+    """A topic of one of several cameras; of the only one, which has no name, as it is.
+
+    Camera drivers publish ``front/image_raw``; ours are ``~/front/poses``.
+    """
+    if not camera or topic in _OF_EVERYBODY:
+        return topic
+    if topic.name.startswith("~/"):
+        return replace(topic, name=f"~/{camera}/{topic.name[2:]}")
+    name = topic.name.replace("image", "image_raw") if topic in _IMAGES else topic.name
+    return replace(topic, name=f"{camera}/{name}")

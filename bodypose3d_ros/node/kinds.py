@@ -8,14 +8,13 @@ from typing import Protocol
 
 from ..perception.settings import Setting
 from ..wire.messages import Lookup, Message, Messages
-from . import interface
-from .core import Core
+from .cameras import Cameras
 from .diagnostics import Report
 from .fusion import core as fusion
 from .fusion import parameters as fusion_parameters
 from .host import Host
 from .interface import Topic
-from .parameters import DECLARATIONS, Parameters
+from .parameters import DECLARATIONS, Parameters, of_cameras
 
 
 class NodeCore(Protocol):
@@ -24,16 +23,16 @@ class NodeCore(Protocol):
     messages: Messages
 
     @property
+    def outputs(self) -> tuple[Topic, ...]:
+        """What it publishes."""
+
+    @property
     def autostart(self) -> bool:
         """Whether it is to begin by itself."""
 
     @property
     def uses_tf(self) -> bool:
         """Whether it looks frames up."""
-
-    @property
-    def lacks_camera_info(self) -> bool:
-        """Whether a ``CameraInfo`` that may have been latched long ago is missing."""
 
     def change(self, values: Mapping[str, object], *, running: bool) -> None:
         """Set parameters.
@@ -71,8 +70,11 @@ class NodeCore(Protocol):
     def inputs(self) -> dict[Topic, Callable[[Message], None]]:
         """What takes the messages of each topic, TF left to hosts."""
 
-    def lost(self, count: int) -> None:
-        """Images were lost on the way here, so many more."""
+    def lacks(self, topic: Topic) -> bool:
+        """Whether what was perhaps latched on one of ``inputs`` long ago is missing."""
+
+    def lost(self, topic: Topic, count: int) -> None:
+        """So many more messages of one of ``inputs`` were lost on the way here."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +85,23 @@ class Kind:
     """The node's, unless it is renamed."""
     declarations: Mapping[str, Setting]
     """Its parameters."""
-    outputs: tuple[Topic, ...]
     make: Callable[[Host, Lookup, Mapping[str, object]], NodeCore]
     """Makes one from parameters by name; raises InputError for a bad one."""
+    optional: Callable[[Mapping[str, object]], Mapping[str, Setting]] = lambda _: {}
+    """More parameters, which these values ask for: they have no value unless they are given one."""
 
 
 def _estimation(host: Host, lookup: Lookup, values: Mapping[str, object]) -> NodeCore:
-    return Core(host, lookup, Parameters().changed(values))
+    return Cameras(host, lookup, Parameters().changed(values))
 
 
 def _fusion(host: Host, lookup: Lookup, values: Mapping[str, object]) -> NodeCore:
     return fusion.FusionCore(host, lookup, fusion_parameters.Parameters().changed(values))
 
 
-ESTIMATION = Kind("bodypose3d", DECLARATIONS, interface.OUTPUTS, _estimation)
-FUSION = Kind("bodypose3d_fusion", fusion_parameters.DECLARATIONS, fusion.OUTPUTS, _fusion)
+def _of_cameras(values: Mapping[str, object]) -> Mapping[str, Setting]:
+    return of_cameras(Parameters().changed(values).cameras)
+
+
+ESTIMATION = Kind("bodypose3d", DECLARATIONS, _estimation, _of_cameras)
+FUSION = Kind("bodypose3d_fusion", fusion_parameters.DECLARATIONS, _fusion)

@@ -5,6 +5,7 @@ Each setting of ``Parameters`` and of its ``perception`` is a parameter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -22,6 +23,14 @@ class Parameters:
 
     perception: Options = field(default_factory=Options)
     """Who is found and how: its settings are parameters, too, read at configuration."""
+    own: Mapping[str, Value] = field(default_factory=dict)
+    """What single cameras are told otherwise than all: ``front.hfov``, by name."""
+    cameras: tuple[str, ...] = setting(
+        (),
+        "Names of several cameras, [front, left] for example, whose topics are front/image_raw, "
+        "front/camera_info, ~/front/poses...; empty: one camera, on image and camera_info. Read "
+        "when the process starts.",
+    )
     image_transport: str = setting(
         "raw",
         "Which image topic is read: image, or image/compressed (JPEG, PNG).",
@@ -196,20 +205,45 @@ class Parameters:
             InputError: A parameter that does not exist, cannot be changed now, or a bad value;
                 nothing has changed.
         """
+        settings: dict[str, Any] = checked(declared(Parameters), values)
+        changed = replace(self, perception=self.perception.changed(values), **settings)
+        _check_names(changed.cameras)
+        known = DECLARATIONS | of_cameras(changed.cameras)
         for name in values:
-            if name not in DECLARATIONS:
-                raise InputError(f"there is no parameter {name!r}: {_nearest(name)}")
-        own: dict[str, Any] = checked(declared(Parameters), values)
-        changed = replace(self, perception=self.perception.changed(values), **own)
+            if name not in known:
+                raise InputError(f"there is no parameter {name!r}: {_nearest(name, known)}")
+        own = checked(tuple(of_cameras(changed.cameras).values()), values)
+        changed = replace(changed, own={**self.own, **own})
         for name in values if running else ():
-            if DECLARATIONS[name].read_only and changed.value(name) != self.value(name):
+            if known[name].read_only and changed.value(name) != self.value(name):
                 raise InputError(f"{name} is read when the node is configured: start it again")
         return changed
 
     def value(self, name: str) -> Value:
-        """The value of any of ``DECLARATIONS``."""
-        value: Value = self.perception.value(name) if name in SETTINGS else getattr(self, name)
+        """The value of any of ``DECLARATIONS``, or of one of ``of_cameras``."""
+        camera, _, own = name.rpartition(".")
+        value: Value
+        if camera:
+            value = getattr(self.of_camera(camera), own)
+        else:
+            value = self.perception.value(name) if name in SETTINGS else getattr(self, name)
         return value
+
+    def of_camera(self, camera: str) -> Parameters:
+        """What one of several cameras is told: what it is told alone goes before what all are.
+
+        Its TF frames bear its name, and it has its part of the search.
+        """
+        told = {
+            name.removeprefix(f"{camera}."): value
+            for name, value in self.own.items()
+            if name.startswith(f"{camera}.")
+        }
+        everyone: dict[str, Any] = {
+            "tf_prefix": f"{self.tf_prefix}{camera}/",
+            "search_share": self.search_share / len(self.cameras),
+        }
+        return replace(self, **everyone | told)
 
 
 DECLARATIONS: dict[str, Setting] = {
@@ -217,6 +251,28 @@ DECLARATIONS: dict[str, Setting] = {
     **{each.name: each for each in declared(Parameters)},
 }
 """Every parameter by its name, in the order they are documented."""
+_OF_PROCESS = {"cameras", "search_share", "autostart"}
+_CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def of_cameras(cameras: tuple[str, ...]) -> dict[str, Setting]:
+    """The parameters that each of several cameras can be told alone: ``front.hfov``, by name."""
+    return {
+        f"{camera}.{each.name}": replace(each, name=f"{camera}.{each.name}")
+        for camera in cameras
+        for each in declared(Parameters)
+        if each.name not in _OF_PROCESS
+    }
+
+
+def _check_names(cameras: tuple[str, ...]) -> None:
+    for camera in cameras:
+        if not _CAMERA_NAME.fullmatch(camera):
+            raise InputError(
+                f"cameras: {camera!r} cannot be part of a topic: use letters, digits, _"
+            )
+    if len(set(cameras)) < len(cameras):
+        raise InputError(f"cameras: two have one name: {', '.join(cameras)}")
 
 
 def markdown_table(declarations: Mapping[str, Setting] = DECLARATIONS) -> str:
@@ -277,6 +333,6 @@ def _yaml(value: Value) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _nearest(name: str) -> str:
-    near = get_close_matches(name, DECLARATIONS, 1)
+def _nearest(name: str, known: Mapping[str, Setting]) -> str:
+    near = get_close_matches(name, known, 1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(DECLARATIONS)}"

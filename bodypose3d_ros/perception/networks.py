@@ -18,6 +18,7 @@ import numpy as np
 
 from ..engines import Engine, models
 from ..engines.load import ENGINES, load
+from ..engines.shared import Shared
 from ..engines.timed import network_time
 from ..errors import InputError, ModelError
 from .detection import Detector, boxes
@@ -172,7 +173,7 @@ SETTINGS = {each.name: each for each in declared(Options)} | OWN_SETTINGS
 
 @dataclass(frozen=True)
 class Networks:
-    """A pose network and a detector, loaded and warm, for any number of pipelines.
+    """A pose network and a detector, loaded and warm, for any number of pipelines and threads.
 
     Who loads them closes them, after the last pipeline has done its work.
     """
@@ -230,7 +231,7 @@ def load_networks(options: Options | None = None) -> Networks:
             engine = load(file, options.engine, threads=options.threads)
             undo.callback(engine.close)
             engine.warm_up()
-            return engine
+            return Shared(engine)
 
         pose = network.factory(loaded(pose_file), network.shape, options.own)
         detector = _detector(loaded(detector_file), options.detector)

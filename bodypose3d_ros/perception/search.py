@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.people import Frame, Keypoints, Regions, select
+from ..engines.timed import network_time
 from .detection import Detector
 from .pose import PoseModel, regions_of
 from .pose.duplicates import certainty, distinct, on_bodies, size_of
@@ -65,9 +66,11 @@ class Search:
             self._searched = self._searched + wait if in_pace else frame.stamp
         else:
             self._searched = frame.stamp
-        start = time.process_time()
-        found = self.newcomers(frame, known, 1, step_if_quiet=_QUIET)
-        self._cpu_seconds = time.process_time() - start
+        start = time.thread_time()
+        with network_time() as network:
+            found = self.newcomers(frame, known, 1, step_if_quiet=_QUIET)
+        own = time.thread_time() - start - network.thread_seconds
+        self._cpu_seconds = own + network.cpu_seconds
         return found
 
     def newcomers(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,12 @@ Array = NDArray[np.float64]
 KEPT_NS = 10 * 10**9
 """How long moving transforms are remembered, as in tf2."""
 
+# Frames of people come and go, each under a new name: those silent for so long are forgotten, and
+# nobody needs more than so many.
+_SILENT_S = 20.0
+_MOST_FRAMES = 10_000
+_MOST_SAID = 100
+
 # As in tf2: how far the square of a rotation's norm may be from 1.
 _NORM_TOLERANCE = 0.01
 
@@ -37,6 +44,8 @@ class _Link:
     static: bool
     stamps: list[int] = field(default_factory=list)
     matrices: list[Array] = field(default_factory=list)
+    heard: float = 0.0
+    """When it was told last, on this machine's monotonic clock."""
 
     def add(self, stamp: int, matrix: Array) -> None:
         if self.static:
@@ -78,10 +87,12 @@ class FrameBuffer:
         self._links: dict[str, _Link] = {}
         self._changed = threading.Condition()
         self._said: set[str] = set()
+        self._looked = time.monotonic()
 
     def add(self, message: Message, *, static: bool = False) -> None:
         """Remember a ``TFMessage``; drop and count what tf2 would not take, either."""
         with self._changed:
+            self._forget_the_silent()
             for transform in message.transforms:
                 # tf2 takes the slash of ROS 1 off, too.
                 parent = transform.header.frame_id.removeprefix("/")
@@ -109,6 +120,19 @@ class FrameBuffer:
                 "comes now: what was known of it is forgotten"
             )
         link.add(stamp, matrix_of(transform.transform))
+        link.heard = time.monotonic()
+
+    def _forget_the_silent(self) -> None:
+        """Once in a while: what moved and is told of no more."""
+        now = time.monotonic()
+        if now - self._looked < _SILENT_S:
+            return
+        self._looked = now
+        self._links = {
+            child: link
+            for child, link in self._links.items()
+            if link.static or now - link.heard < _SILENT_S
+        }
 
     def _fault(self, parent: str, child: str, transform: Message) -> str:
         """Why tf2 does not take a transform (BufferCore::setTransform), or nothing."""
@@ -122,12 +146,14 @@ class FrameBuffer:
             squared = numbers[3:] @ numbers[3:]
         if abs(squared - 1) > _NORM_TOLERANCE:
             return "its rotation is no unit quaternion"
+        if child not in self._links and len(self._links) >= _MOST_FRAMES:
+            return f"there are {_MOST_FRAMES} frames already"
         if child in self._chain(parent):
             return "the frames would be in a loop"
         return ""
 
     def _say(self, text: str) -> None:
-        if text not in self._said:
+        if text not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(text)
             self._log(logging.WARNING, text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,21 @@ CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR_DATA, "Simulated time.
 _BYTES_PER_PIXEL = 3
 
 
+@dataclass
+class _Listener:
+    """A topic that the node takes."""
+
+    topic: Topic
+    callback: Callable[[Message], None]
+    subscription: Subscription | None = None
+    lost: int = 0
+
+    def newly_lost(self) -> int:
+        """How many messages were lost on the way since this was asked last."""
+        before, self.lost = self.lost, self.subscription.lost if self.subscription else 0
+        return self.lost - before
+
+
 class DdsHost:
     """Brings DDS messages to the core and sends what it publishes."""
 
@@ -44,10 +60,7 @@ class DdsHost:
         self._node = node
         self._frames = FrameBuffer(self.log)
         self._clock: int | None = None
-        self._asked_for_latched = False
-        self._image_sizes: set[tuple[int, int]] = set()
-        self._images: Subscription | None = None
-        self._lost = 0
+        self._listeners: list[_Listener] = []
         values = dict(values)
         use_sim_time = values.pop("use_sim_time", False)
         for name in [name for name in values if name.startswith("qos_overrides.")]:
@@ -58,7 +71,7 @@ class DdsHost:
             raise InputError("autostart: there is no lifecycle without ROS 2; leave it true")
         self._publishers = {
             topic: node.create_publisher(topic.type, topic.name, topic.qos)
-            for topic in kind.outputs
+            for topic in self.core.outputs
         }
         if use_sim_time:
             self._clock = 0
@@ -70,15 +83,13 @@ class DdsHost:
         if self.core.uses_tf:
             self._subscribe(interface.TF, self._frames.add)
             self._subscribe(interface.TF_STATIC, lambda m: self._frames.add(m, static=True))
-        for topic, callback in self.core.inputs().items():
-            if topic == interface.CAMERA_INFO_LATCHED:
-                continue  # until it is known to be needed
-            if topic == interface.CAMERA_INFO:
-                self._subscribe(topic, self._checked(callback))
-            else:
-                subscription = self._subscribe(topic, callback)
-                if topic in (interface.IMAGE, interface.IMAGE_COMPRESSED):
-                    self._images = subscription
+        self._listeners = [
+            _Listener(topic, self._checked(topic, callback))
+            for topic, callback in self.core.inputs().items()
+        ]
+        for listener in self._listeners:
+            if not listener.topic.qos.latched:  # until it is known to be needed
+                listener.subscription = self._subscribe(listener.topic, listener.callback)
         self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
         self._node.create_timer(ALIVE_PERIOD_S, self.core.tell_alive)
 
@@ -122,29 +133,34 @@ class DdsHost:
             self._frames.clear()
         self._clock = now
 
-    def _checked(self, camera_info: Callable[[Message], None]) -> Callable[[Message], None]:
-        """Besides, warn when images of its size do not fit the socket."""
+    def _checked(
+        self, topic: Topic, callback: Callable[[Message], None]
+    ) -> Callable[[Message], None]:
+        """For a CameraInfo besides: warn when images of its size do not fit the socket."""
+        if topic.type != interface.CAMERA_INFO.type:
+            return callback
+        largest = 0
 
         def checked(message: Message) -> None:
-            camera_info(message)
-            size = (int(message.width), int(message.height))
-            if size in self._image_sizes or interface.IMAGE not in self.core.inputs():
+            nonlocal largest
+            callback(message)
+            size = int(message.width) * int(message.height) * _BYTES_PER_PIXEL
+            raw = any(topic.type == interface.IMAGE.type for topic in self.core.inputs())
+            if size <= largest or not raw:
                 return
-            self._image_sizes.add(size)
-            if warning := receive_buffer_warning(size[0] * size[1] * _BYTES_PER_PIXEL):
+            largest = size
+            if warning := receive_buffer_warning(size):
                 log.warning("%s", warning)
 
         return checked
 
     def _look_after(self) -> None:
         self.core.check()
-        if self._images is not None:
-            before, self._lost = self._lost, self._images.lost
-            self.core.lost(self._lost - before)
-        if self.core.lacks_camera_info and not self._asked_for_latched:
-            self._asked_for_latched = True
-            latched = interface.CAMERA_INFO_LATCHED
-            self._subscribe(latched, self._checked(self.core.inputs()[latched]))
+        for each in self._listeners:
+            if each.subscription is not None:
+                self.core.lost(each.topic, each.newly_lost())
+            elif self.core.lacks(each.topic):
+                each.subscription = self._subscribe(each.topic, each.callback)
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:

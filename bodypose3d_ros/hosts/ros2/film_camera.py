@@ -59,7 +59,7 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
                 publisher.publish(message)
 
     def _endless(self, shown: film.Film) -> Iterator[tuple[Message | None, ...]]:
-        header = self._messages.header(0, film.FRAME_ID)
+        header = self._messages.header(0, shown.frame_id)
         info = self._messages.camera_info(shown.camera, header)
         depths = shown.depth() if shown.name in film.names() else repeat(None)
         return cycle(
@@ -79,7 +79,7 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         header = self._messages.header(self.get_clock().now().nanoseconds, WORLD)
         return self._messages.transform(
             header,
-            film.FRAME_ID,
+            shown.frame_id,
             (-back @ shown.translation).tolist(),
             Rotation.from_matrix(back).as_quat().tolist(),
         ).transforms

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tf2_ros
@@ -38,6 +38,7 @@ _TF_LOOK_S = 0.002
 # How long tf2 remembers, its default.
 _TF_KEPT_S = 10.0
 _LATCHED_LOOK_S = 1.0
+_OF_IMAGES = (IMAGE.type, IMAGE_COMPRESSED.type)
 _TYPES_WITH_BYTES = tuple(
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "PointCloud2")
 )
@@ -68,23 +69,22 @@ def qos_profile(qos: QosProfile) -> QoSProfile:
 class RosHost:
     """Brings rclpy's messages to the core and sends what it publishes."""
 
-    def __init__(self, node: LifecycleNode, outputs: Sequence[Topic]) -> None:
+    def __init__(self, node: LifecycleNode) -> None:
         self._node = node
-        self._outputs = outputs
         # Messages come in while services, or a manager's long transition, are at work.
         self._inputs = MutuallyExclusiveCallbackGroup()
         self._publishers: dict[Topic, LifecyclePublisher] = {}
         self._subscriptions: list[Subscription] = []
-        self._looking: Timer | None = None
-        self._lost: Callable[[int], None] = lambda _: None
+        self._looking: list[Timer] = []
+        self._lost: Callable[[Topic, int], None] = lambda _topic, _count: None
         self._types = ros_types()
         self._tf = tf2_ros.Buffer(node=node)
         self._tf_listener: tf2_ros.TransformListener | None = None
         self._listening = threading.Event()
 
-    def open(self) -> None:
+    def open(self, outputs: Iterable[Topic]) -> None:
         """Make the publishers, which stay silent until the node is active."""
-        for topic in self._outputs:
+        for topic in outputs:
             if topic != DIAGNOSTICS:  # diagnostic_updater has its own
                 self._publishers[topic] = self._node.create_lifecycle_publisher(
                     get_message(topic.type),
@@ -102,7 +102,7 @@ class RosHost:
     def listen(
         self,
         inputs: dict[Topic, Callable[[Message], None]],
-        lost: Callable[[int], None],
+        lost: Callable[[Topic, int], None],
         *,
         tf: bool,
     ) -> None:
@@ -110,7 +110,7 @@ class RosHost:
 
         Args:
             inputs: What takes the messages of each topic.
-            lost: Told how many more images were lost on the way.
+            lost: Told how many more messages of a topic were lost on the way.
             tf: Also to where frames are.
         """
         self._listening.set()
@@ -134,9 +134,9 @@ class RosHost:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
-        if self._looking is not None:
-            self._node.destroy_timer(self._looking)
-            self._looking = None
+        for timer in self._looking:
+            self._node.destroy_timer(timer)
+        self._looking.clear()
         if self._tf_listener is not None:
             self._tf_listener.unregister()
             self._tf_listener = None
@@ -174,10 +174,10 @@ class RosHost:
         return read
 
     def _events(self, topic: Topic) -> SubscriptionEventCallbacks:
-        if topic not in (IMAGE, IMAGE_COMPRESSED):
+        if topic.type not in _OF_IMAGES:
             return SubscriptionEventCallbacks()
         return SubscriptionEventCallbacks(
-            message_lost=lambda event: self._lost(event.total_count_change)
+            message_lost=lambda event: self._lost(topic, event.total_count_change)
         )
 
     def _listen_if_latched(self, topic: Topic, callback: Callable[[Message], None]) -> None:
@@ -190,7 +190,7 @@ class RosHost:
                 self._subscribe(topic, callback)
 
         timer = self._node.create_timer(_LATCHED_LOOK_S, look, callback_group=self._inputs)
-        self._looking = timer
+        self._looking.append(timer)
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 

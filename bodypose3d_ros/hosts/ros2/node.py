@@ -20,7 +20,7 @@ from ...errors import Bodypose3dError, InputError
 from ...node.diagnostics import ERROR, WARN, Report
 from ...node.kinds import ESTIMATION, Kind
 from .host import RosHost, message_class
-from .parameters import declare
+from .parameters import declare, declare_optional
 from .program import run
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -70,15 +70,17 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             InputError: A parameter has a bad value.
         """
         super().__init__(node_name or kind.name, **options)
-        self._kind = kind
-        self._host = RosHost(self, kind.outputs)
+        self._host = RosHost(self)
         try:
             values = declare(self, kind.declarations)
+            optional = kind.optional(values)
+            values |= declare_optional(self, optional)
             self._core = kind.make(self._host, message_class, values)
         except InputError:
             # Since Kilted rclpy's end would call our destroy_node, on half a node.
             super().destroy_node()
             raise
+        self._declared = {*kind.declarations, *optional}
         self._status: tuple[int, str] | None = (WARN, "not configured")
         self._configured = False
         self._alive: Timer | None = None
@@ -104,7 +106,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
             self._status, self._configured = (ERROR, str(error)), False
             self.get_logger().error(str(error))
             return FAILURE
-        self._host.open()
+        self._host.open(self._core.outputs)
         self._status = (WARN, "inactive")
         return super().on_configure(state)
 
@@ -202,7 +204,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
 
     # Not _set_parameters: rclpy of Humble has a method of that name.
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        values = {p.name: p.value for p in parameters if p.name in self._kind.declarations}
+        values = {p.name: p.value for p in parameters if p.name in self._declared}
         try:
             self._core.change(values, running=self._configured)
         except InputError as error:

@@ -15,6 +15,13 @@ from ...perception.settings import Setting, Value
 # Whoever leaves the start to a lifecycle manager says so before the node runs. The others that are
 # read at configuration may be set while the node is not configured.
 _READ_ONLY = ("autostart",)
+_TYPES = {
+    bool: Parameter.Type.BOOL,
+    int: Parameter.Type.INTEGER,
+    float: Parameter.Type.DOUBLE,
+    str: Parameter.Type.STRING,
+    tuple: Parameter.Type.STRING_ARRAY,
+}
 
 
 def declare(node: Node, declarations: Mapping[str, Setting]) -> dict[str, Value]:
@@ -27,6 +34,22 @@ def declare(node: Node, declarations: Mapping[str, Setting]) -> dict[str, Value]
         return {each.name: _declare(node, each) for each in declarations.values()}
     except ParameterException as error:
         raise InputError(str(error)) from error
+
+
+def declare_optional(node: Node, declarations: Mapping[str, Setting]) -> dict[str, Value]:
+    """Declare what has no value unless somebody gives it one; returns what has been set.
+
+    Raises:
+        InputError: One of them has another type.
+    """
+    values = {}
+    try:
+        for each in declarations.values():
+            node.declare_parameter(each.name, _TYPES[each.type], _descriptor(each))
+            values[each.name] = node.get_parameter_or(each.name, Parameter(each.name)).value
+    except ParameterException as error:
+        raise InputError(str(error)) from error
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _declare(node: Node, each: Setting) -> Value:

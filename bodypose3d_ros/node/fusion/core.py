@@ -82,7 +82,7 @@ class FusionCore:
 
     # -- what hosts ask (node.kinds.NodeCore) -------------------------------------------------
 
-    lacks_camera_info = False
+    outputs = OUTPUTS
     uses_tf = True
 
     @property
@@ -128,7 +128,11 @@ class FusionCore:
     def check(self) -> None:
         """Nothing ends the work: what cannot be fused is counted and said."""
 
-    def lost(self, count: int) -> None:
+    def lacks(self, topic: Topic) -> bool:
+        """Nothing is asked for that was latched."""
+        return False
+
+    def lost(self, topic: Topic, count: int) -> None:
         """Of no concern: poses that are lost are seen by their rate."""
 
     def statuses(self) -> Mapping[str, Callable[[], Report]]:

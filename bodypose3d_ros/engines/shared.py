@@ -1,0 +1,121 @@
+"""An engine that many threads ask: those that wait at the same time are answered as one batch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import Engine, Tensors
+from .timed import NetworkTime, charge, network_time
+
+
+@dataclass(eq=False)
+class _Question:
+    """A thread's batch, and what became of it."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    answer: Tensors = field(default_factory=dict)
+    failure: Exception | None = None
+    spent: NetworkTime = field(default_factory=NetworkTime)
+    done: bool = False
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+class Shared:
+    """An engine for several cameras' threads.
+
+    While it runs, threads that ask wait; the first of them then asks for all who wait. So a GPU
+    sees the crops of all cameras at once, and nobody waits for more than one run before their own,
+    however much the others ask.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.inputs, self.outputs = engine.inputs, engine.outputs
+        self.max_batch = engine.max_batch
+        self.description = engine.description
+        self._waiting: list[_Question] = []
+        self._running = False
+        self._changed = threading.Condition()
+
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        """Run a batch of any size, with those of whoever else waits.
+
+        Raises:
+            EngineError: The runtime failed; everybody in the run hears of it.
+        """
+        question, asked = _Question(inputs), time.perf_counter()
+        if not len(question):
+            return self._engine.infer(inputs)
+        with self._changed:
+            self._waiting.append(question)
+            self._changed.wait_for(lambda: question.done or not self._running)
+            together: list[_Question] = []
+            if not question.done:
+                together, self._waiting, self._running = self._waiting, [], True
+        if together:
+            question.spent.thread_seconds = self._answer(together)
+        question.spent.seconds = time.perf_counter() - asked
+        charge(question.spent)
+        if question.failure is not None:
+            raise question.failure
+        return question.answer
+
+    def warm_up(self) -> None:
+        """Run once on zeros, so that the first real frame is not the slow one."""
+        self._engine.warm_up()
+
+    def close(self) -> None:
+        """Give the runtime's memory back. The engine cannot be used afterwards."""
+        self._engine.close()
+
+    def _answer(self, together: Sequence[_Question]) -> float:
+        """Ask the engine once for all, and wake everybody; returns this thread's seconds for it."""
+        try:
+            with network_time(apart=True) as spent:
+                answer = self._engine.infer(_joined([each.inputs for each in together]))
+            _share_out(spent, together)
+            _hand_out(answer, together)
+        except Exception as failure:  # noqa: BLE001 - raised again in the threads that asked
+            for question in together:
+                question.failure = failure
+        finally:
+            self._wake(together)
+        return spent.thread_seconds
+
+    def _wake(self, together: Sequence[_Question]) -> None:
+        with self._changed:
+            self._running = False
+            for question in together:
+                question.done = True
+            self._changed.notify_all()
+
+
+def _joined(batches: Sequence[Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
+    if len(batches) == 1:
+        return batches[0]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _hand_out(answer: Tensors, together: Sequence[_Question]) -> None:
+    """To each its rows."""
+    start = 0
+    for question in together:
+        end = start + len(question)
+        question.answer = {name: rows[start:end] for name, rows in answer.items()}
+        start = end
+
+
+def _share_out(spent: NetworkTime, together: Sequence[_Question]) -> None:
+    """To each its part of the processor time."""
+    every = sum(map(len, together))
+    for question in together:
+        question.spent.cpu_seconds = spent.cpu_seconds * len(question) / every
