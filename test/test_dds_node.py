@@ -1,6 +1,7 @@
 """The node on a machine without ROS 2: processes on the loopback interface, each test alone."""
 
 import itertools
+import resource
 import signal
 import time
 
@@ -116,6 +117,60 @@ def test_a_camera_may_die_and_come_again(start, graph, listen):
     start(CAMERA)
     spin_until(graph, lambda: len(poses) > seen + 5)
     spin_until(graph, lambda: diagnostics[-1].status[0].level == 0)
+
+
+# -- ends, wanted and not -------------------------------------------------------------------------
+
+
+def test_a_node_that_meets_defects_only_ends_with_the_reason(start, graph, listen, monkeypatch):
+    """Whoever watches over it starts it again: silence would be worse. Ten images are tried."""
+    diagnostics = listen("/diagnostics", topics.DIAGNOSTICS.type)
+    monkeypatch.setenv("DEFECTIVE", "1")
+    node = start(NODE, "node", "--host", "dds")
+    node.line("[INFO]")
+    start(CAMERA, "--rate", 5)
+    spin_until(graph, lambda: any(m.status[0].level == 2 for m in diagnostics))
+    assert node.ended() == 1
+    assert node.output.count("ZeroDivisionError: a defect") == 2  # the first, and what ended it
+    assert any(m.status[0].message == "ZeroDivisionError: a defect" for m in diagnostics)
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGTERM, 0.0), (signal.SIGINT, 0.4)])
+def test_it_ends_at_once_while_it_starts(start, number, seconds):
+    """While Python imports what it needs, and while it joins the graph."""
+    node = start(NODE, "node", "--host", "dds")
+    time.sleep(seconds)
+    assert node.stop(number) < two_seconds()
+    assert topics.POSES.name not in "".join(node.output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_at_once_while_it_loads(start, monkeypatch, number):
+    monkeypatch.setenv("SECONDS_TO_LOAD", "30")
+    node = start(NODE, "node", "--host", "dds")
+    node.line("[INFO]")
+    assert node.stop(number) < two_seconds()
+    assert "Traceback" not in "\n".join(node.output)
+
+
+@pytest.mark.parametrize("when", ["loading", "working"])
+def test_whoever_comes_after_a_killed_node_takes_its_place_at_once(
+    start, graph, listen, monkeypatch, when
+):
+    """What a killed one has left in the graph, for ten seconds, is in nobody's way."""
+    start(CAMERA)
+    poses = listen(POSES)
+    monkeypatch.setenv("SECONDS_TO_LOAD", "30" if when == "loading" else "0")
+    killed = start(NODE, "node", "--host", "dds")
+    if when == "loading":
+        killed.line("[INFO]")
+    if when == "working":
+        spin_until(graph, lambda: poses)
+    killed.kill()
+    before = len(poses)
+    monkeypatch.setenv("SECONDS_TO_LOAD", "0")
+    start(NODE, "node", "--host", "dds")
+    spin_until(graph, lambda: len(poses) > before + 3)
 
 
 def test_a_calibration_latched_before_the_node_came_is_found(start, graph, listen):
@@ -298,6 +353,26 @@ def test_a_recording_that_is_stopped_is_whole(start, graph, listen, tmp_path, nu
     }
     assert counts[POSES] >= 3
     assert [path.name for path in tmp_path.iterdir()] == ["poses.mcap"]
+
+
+def test_a_recording_on_a_full_disk_ends_with_the_reason(start, graph, listen, tmp_path):
+    """A limit on the size of files stands in for it: both fail while writing."""
+    poses, file = listen(POSES), tmp_path / "poses.mcap"
+    recorder = start(NODE, "record", file)
+    recorder.line("recording into")
+    resource.prlimit(recorder.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    start(CAMERA)
+    node = start(NODE, "node", "--host", "dds")
+    spin_until(graph, lambda: poses and recorder.returncode is not None)
+    said = "".join(recorder.output)
+    assert recorder.ended() == 3
+    assert "cannot be written to (File too large)" in said
+    assert "left unfinished" in said
+    assert "Traceback" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["poses.mcap.part"]
+    before = len(poses)
+    spin_until(graph, lambda: len(poses) > before + 3)
+    assert node.returncode is None
 
 
 def test_a_recording_is_not_replaced_unless_told_so(start, tmp_path):

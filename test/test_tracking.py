@@ -262,3 +262,32 @@ def test_everybody_can_be_nobody():
     tracker = Tracker()
     assert len(tracker.update(nobody(), 0)) == 0
     assert len(tracker.update(select(people((0, 0, 3)), []), FRAME)) == 0
+
+
+# -- who is no longer shown, whose markers and frames must go -------------------------------------
+
+
+def test_who_is_no_longer_shown_is_told_once():
+    """Two walk, one is hidden: after half a second of prediction nobody shows him any more."""
+    tracker, ended = Tracker(), []
+    for n in range(20):
+        tracker.update(people((0, 0, 3), (2, 0, 4)), n * FRAME)
+        ended += tracker.ended
+    assert ended == []
+    told = []
+    for n in range(20, 32):
+        tracker.update(people((0, 0, 3)), n * FRAME)
+        told.append(tracker.ended)
+    # Unseen from 19 / 15 s on: 0.47 s later he is still predicted, 0.53 s later no longer.
+    assert told == [()] * 7 + [(2,)] + [()] * 4
+
+
+def test_after_a_reset_and_a_jump_of_the_clock_everybody_has_ended():
+    tracker = Tracker()
+    tracker.update(people((0, 0, 3), (2, 0, 4)), 100 * SECOND)
+    tracker.update(people((0, 0, 3)), 50 * SECOND)
+    assert tracker.ended == (1, 2)
+    tracker.reset()
+    assert tracker.ended == (3,)
+    tracker.update(nobody(), 51 * SECOND)
+    assert tracker.ended == ()

@@ -121,12 +121,18 @@ def _run(
             values |= read(path, member.names.full_node)
         values |= dict(map(_parsed, params))
         host_ = DdsHost(member, values, kind)
+        loaded = False
         try:
-            host_.core.configure()
-            host_.start()
-            member.spin()
+            loaded = host_.load()
+            if loaded:
+                host_.start()
+                member.spin()
         finally:
-            host_.core.cleanup()
+            if loaded:
+                host_.core.cleanup()
+    if not loaded:
+        # Libraries that are loading cannot be interrupted, and abort when Python ends under them.
+        os._exit(0)
 
 
 @click.command()

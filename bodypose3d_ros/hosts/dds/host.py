@@ -19,6 +19,7 @@ from ...node.kinds import ESTIMATION, Kind
 from ...node.qos import SENSOR_DATA
 from ...wire.messages import Message
 from ...wire.stamps import nanoseconds
+from ..loading import load
 from .endpoints import Subscription
 from .frames import FrameBuffer
 from .network import receive_buffer_warning
@@ -76,6 +77,19 @@ class DdsHost:
         if use_sim_time:
             self._clock = 0
             self._subscribe(CLOCK, self._time_passed)
+
+    def load(self) -> bool:
+        """Configure the core while the node goes on; False where it was told to end meanwhile.
+
+        Raises:
+            Bodypose3dError: It cannot be configured.
+        """
+        return load(
+            self.core.configure,
+            wait=self._node.spin_once,
+            ended=lambda: not self._node.running,
+            say=log.info,
+        )
 
     def start(self) -> None:
         """Begin to take images, once the core is configured."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -19,13 +18,13 @@ from rclpy.timer import Timer
 from ...errors import Bodypose3dError, InputError
 from ...node.diagnostics import ERROR, WARN, Report
 from ...node.kinds import ESTIMATION, Kind
+from ..loading import load
 from .host import RosHost, message_class
 from .parameters import declare, declare_optional
 from .program import run
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
-_PROGRESS_S = 5.0
 # How soon the end of the node is noticed.
 _LOOK_S = 0.1
 _ALIVE_PERIOD_S = 0.1
@@ -178,26 +177,13 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         Raises:
             Bodypose3dError: It cannot be configured.
         """
-        failure: list[Exception] = []
-
-        def load() -> None:
-            try:
-                self._core.configure()
-            except Exception as error:  # noqa: BLE001 - raised again below
-                failure.append(error)
-
-        loading = threading.Thread(target=load, name="loading", daemon=True)
-        begin = said = time.monotonic()
-        loading.start()
-        while loading.is_alive() and not self._ending.is_set():
-            loading.join(_LOOK_S)
-            now = time.monotonic()
-            if now - said > _PROGRESS_S:
-                said = now
-                self.get_logger().info(f"still loading, {now - begin:.0f} s")
-        if failure:
-            raise failure[0]
-        if loading.is_alive():
+        loaded = load(
+            self._core.configure,
+            wait=lambda: self._ending.wait(_LOOK_S),
+            ended=self._ending.is_set,
+            say=self.get_logger().info,
+        )
+        if not loaded:
             raise Bodypose3dError("the node was stopped while it was loading")
 
     # -- what comes in ----------------------------------------------------------------------

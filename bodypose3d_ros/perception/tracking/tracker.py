@@ -395,7 +395,7 @@ class Tracker:
         shown = tracks.select(order)
         here = np.arange(len(order)) < len(rows)
         ids = frozenset(shown.track_id.tolist())
-        self.ended = tuple(sorted(self._shown - ids))
+        self.ended += tuple(sorted(self._shown - ids))
         self._shown = ids
         joints = shown.motion.position.copy()
         covariance = shown.motion.position_covariance.copy()
