@@ -10,6 +10,7 @@ from bodypose3d_ros.body.people import Frame, Keypoints, Regions
 from bodypose3d_ros.perception.detection import Boxes
 from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
 from bodypose3d_ros.perception.pipeline import Pipeline
+from bodypose3d_ros.perception.search import Search
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)
@@ -144,3 +145,63 @@ def test_after_a_reset_nobody_is_followed(pose):
 
 def test_a_network_that_gives_nothing_for_nobody_is_no_trouble(pose):
     assert len(pipeline(pose).estimate(frame(), at())) == 0
+
+
+# -- a second skeleton on somebody's body, whichever joint where ----------------------------------
+
+
+class Lying(Somebody):
+    """Sees a body of the same joints, but in a turned region half a turn round its middle."""
+
+    def estimate(self, frame, regions):
+        seen = super().estimate(frame, regions)
+        upside_down = regions.rotation[:, None, None] > 3
+        turned = 2 * regions.center[:, None] - seen.pixels
+        pixels = np.where(upside_down, turned, seen.pixels)
+        return replace(
+            seen, pixels=pixels, world=seen.world * np.where(upside_down, (-1, -1, 1), 1)
+        )
+
+
+def half_a_turn(*columns):
+    upright = regions(*columns)
+    return replace(upright, rotation=np.full(len(columns), np.pi))
+
+
+def test_a_newcomer_upside_down_on_somebody_followed_is_a_second_skeleton_of_his():
+    """No joint is near the one of its name, but nearly all lie on his bones."""
+    following = pipeline(Lying())
+    following.estimate(frame(), at(200))
+    following.expect(half_a_turn(200))
+    assert columns(following.estimate(frame(1))) == [200]
+    following.expect(half_a_turn(420))
+    assert columns(following.estimate(frame(2))) == [200, 420]
+
+
+class There(Nobody):
+    """A detector that finds half-sized people at some columns of the image."""
+
+    def __init__(self, *columns):
+        super().__init__()
+        self.columns = columns
+
+    def detect(self, image, areas):
+        corners = [[x - 20.0, 170, x + 20, 310] for x in self.columns]
+        return Boxes(np.array(corners), np.ones(len(corners)))
+
+
+@pytest.mark.parametrize(("column", "found"), [(200, 0), (420, 1)])
+def test_the_search_finds_nobody_on_the_body_of_somebody_known(pose, column, found):
+    """Half as large a region is none of those known: only what is seen there tells."""
+    known = pose.estimate(frame(), regions(200))
+    search = Search(pose, There(column))
+    assert len(search.newcomers(frame(), known, None)) == found
+
+
+def test_the_search_tells_of_nobody_who_is_followed_already(pose):
+    """The same region found again is not even looked at: that is a network run less."""
+    known = pose.estimate(frame(), regions(200))
+    pose.estimate = None
+    same = Nobody()
+    same.detect = lambda image, areas: at(205)
+    assert len(Search(pose, same).newcomers(frame(), known, None)) == 0

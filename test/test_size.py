@@ -7,10 +7,15 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.depth import DepthImage
 from bodypose3d_ros.body.floor import Floor
-from bodypose3d_ros.body.people import SCALE_DEPTH, SCALE_GROUND, SCALE_LIMBS
+from bodypose3d_ros.body.people import SCALE_DEPTH, SCALE_GROUND, SCALE_LIMBS, Bodies
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.perception.lifting import size
-from bodypose3d_ros.perception.lifting.depth import DEEP, depth_evidence, depths_at
+from bodypose3d_ros.perception.lifting.depth import (
+    DEEP,
+    depth_evidence,
+    depths_at,
+    onto_depths,
+)
 from bodypose3d_ros.perception.lifting.floor import floor_evidence
 from people_made_up import standing
 
@@ -98,6 +103,87 @@ def test_a_hole_is_unknown_and_nobody_has_depths_behind_the_camera():
     depth.values[:] = np.nan
     assert np.isnan(depth_evidence(truth[None], depth)).all()
     assert np.isnan(depths_at(-truth[None], depth_of(truth))).all()
+
+
+# -- joints on their own depths ------------------------------------------------------------------
+
+ALONG, ACROSS, SIZE_SIGMA = 0.12, 0.03, 0.05
+KNEE = INDEX["left_knee"]
+
+
+def lifted_onto(depths, farther=0.10, size_known=True):
+    """A person whose left knee alone shows in a depth image, and who was lifted too far away.
+
+    Args:
+        depths: (3,) metres from the knee's own depth, left of it, at it, and right of it.
+        farther: Metres along z by which the knee was placed behind its own depth.
+        size_known: The depth image has said something of the size.
+
+    Returns:
+        The person before and after; what is left of the way to the depth; the knee's ray.
+    """
+    truth = standing((0.1, 0, 3))
+    depth = DepthImage(np.full((480, 640), np.nan, np.float32), CAMERA)
+    u, v = np.rint(CAMERA.project(truth[KNEE])).astype(int)
+    for column, off in zip((slice(u - 6, u - 1), slice(u - 1, u + 2), slice(u + 2, u + 7)), depths,
+                           strict=True):  # fmt: skip
+        depth.values[v - 6 : v + 7, column] = truth[KNEE, 2] - DEEP[KNEE] + off
+    joints = truth * (1 + farther / truth[KNEE, 2])
+    distance = np.linalg.norm(joints, axis=1)
+    outer = (joints[:, :, None] * joints[:, None, :]) / distance[:, None, None] ** 2
+    along = ALONG**2 - ACROSS**2 + (SIZE_SIGMA * distance) ** 2
+    evidence = size.prior(1, 0.0, SIZE_SIGMA)
+    if size_known:
+        evidence[0, SCALE_DEPTH] = 0.0, 0.01, 0.01
+    covariance = ACROSS**2 * np.eye(3) + along[:, None, None] * outer
+    before = Bodies(
+        joints[None], CAMERA.project(joints)[None], np.ones((1, 34)), np.ones(1),
+        np.zeros(1, np.uint8), covariance=covariance[None],
+        size_sigma=np.array([SIZE_SIGMA]), evidence=evidence,
+    )  # fmt: skip
+    after = onto_depths(before, depth)
+    ray = joints[KNEE] / distance[KNEE]
+    behind = (
+        (after.joints[0, KNEE] - truth[KNEE]) @ ray / (farther * distance[KNEE] / joints[KNEE, 2])
+    )
+    return before, after, behind, ray
+
+
+def test_a_joint_is_drawn_to_its_own_depth_as_sure_as_either_is():
+    """Shape 0.12 m along the ray, depth 0.035 m: 0.92 of the way, and 0.034 m are left."""
+    before, after, behind, ray = lifted_onto((0, 0, 0))
+    kept = 0.035**2 / (0.035**2 + ALONG**2)
+    assert behind == pytest.approx(kept, rel=1e-3)
+    variance = ray @ after.covariance[0, KNEE] @ ray
+    size_part = (SIZE_SIGMA * np.linalg.norm(before.joints[0, KNEE])) ** 2
+    assert variance == pytest.approx(ALONG**2 * kept + size_part, rel=1e-6)
+    side = np.cross(ray, (0, 1, 0))
+    side /= np.linalg.norm(side)
+    assert side @ after.covariance[0, KNEE] @ side == pytest.approx(ACROSS**2)
+    others = np.arange(34) != KNEE
+    assert_allclose(after.joints[0, others], before.joints[0, others])
+    assert_allclose(after.covariance[0, others], before.covariance[0, others])
+
+
+def test_depths_that_differ_about_a_joint_draw_it_less():
+    """A third 2 cm nearer, a third farther: a spread of 0.02 x 1.4826 over nine depths."""
+    *_, behind, _ = lifted_onto((-0.02, 0, 0.02))
+    measured = 0.035**2 + np.pi / 2 * (1.4826 * 0.02) ** 2 / 9
+    assert behind == pytest.approx(measured / (measured + ALONG**2), rel=1e-3)
+
+
+@pytest.mark.parametrize(("farther", "drawn"), [(0.14, True), (0.16, False), (-0.16, False)])
+def test_what_is_15_cm_before_or_behind_a_joint_is_something_else(farther, drawn):
+    before, after, *_ = lifted_onto((0, 0, 0), farther)
+    assert (np.abs(after.joints - before.joints).max() > 0.1) == drawn
+    if not drawn:
+        assert_allclose(after.covariance, before.covariance)
+
+
+def test_no_joint_is_drawn_where_the_depth_image_says_nothing_of_the_person():
+    before, after, *_ = lifted_onto((0, 0, 0), size_known=False)
+    assert_allclose(after.joints, before.joints)
+    assert_allclose(after.covariance, before.covariance)
 
 
 def test_evidence_is_fused_by_information():
