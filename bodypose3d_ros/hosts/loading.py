@@ -12,7 +12,7 @@ _PROGRESS_S = 5.0
 def load(
     configure: Callable[[], None],
     *,
-    wait: Callable[[], object],
+    wait: Callable[[threading.Thread], object],
     ended: Callable[[], bool],
     say: Callable[[str], None],
 ) -> bool:
@@ -20,7 +20,7 @@ def load(
 
     Args:
         configure: What takes so long, and cannot be interrupted.
-        wait: Lets some time pass, a tenth of a second at most.
+        wait: Lets some time pass, until the thread ends or for a tenth of a second at most.
         ended: Whether the node is to end.
         say: Is told every few seconds that it goes on.
 
@@ -43,7 +43,7 @@ def load(
     begin = said = time.monotonic()
     loading.start()
     while loading.is_alive() and not ended():
-        wait()
+        wait(loading)
         now = time.monotonic()
         if now - said > _PROGRESS_S:
             said = now

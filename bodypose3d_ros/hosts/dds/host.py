@@ -86,7 +86,7 @@ class DdsHost:
         """
         return load(
             self.core.configure,
-            wait=self._node.spin_once,
+            wait=lambda _: self._node.spin_once(),
             ended=lambda: not self._node.running,
             say=log.info,
         )

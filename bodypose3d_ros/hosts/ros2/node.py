@@ -179,7 +179,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         """
         loaded = load(
             self._core.configure,
-            wait=lambda: self._ending.wait(_LOOK_S),
+            wait=lambda loading: loading.join(_LOOK_S),
             ended=self._ending.is_set,
             say=self.get_logger().info,
         )
