@@ -1,5 +1,7 @@
 """What is made of the landmark network's answers: which joints are known, and where."""
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -7,6 +9,7 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame, Regions
 from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.errors import OutputError
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
 
 NOSE, LEFT_HIP, RIGHT_HIP = 0, 23, 24
@@ -96,3 +99,34 @@ def test_the_crop_is_a_quarter_larger_than_the_region(network):
     at_edge = look(network).pixels[0, INDEX["nose"]] - seen.pixels[0, INDEX["nose"]]
     assert_allclose(at_edge, [125, 0], atol=1e-6)
     assert network.crops.shape == (1, 3, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("presence", 1.02, "probabilities up to 1.02 "),
+        ("presence", -0.02, "probabilities up to 0.02 "),
+        ("world", 5.1, "joints 5.1 m from the hips"),
+        ("world", -5.1, "joints 5.1 m from the hips"),
+        ("landmarks", np.nan, "NaN or infinity in landmarks"),
+        ("heatmap", -np.inf, "NaN or infinity in heatmap"),
+    ],
+)
+def test_what_no_person_can_be_is_refused(network, name, value, says):
+    """One wrong number is enough: where it comes from others come from, too."""
+    infer = network.infer
+
+    def broken(inputs):
+        answer = infer(inputs)
+        answer[name].flat[0] = value
+        return answer
+
+    network.infer = broken
+    with pytest.raises(OutputError, match=re.escape(says)):
+        look(network)
+
+
+def test_what_quantised_networks_round_to_is_no_nonsense(network):
+    infer = network.infer
+    network.infer = lambda inputs: {**infer(inputs), "presence": np.full((1, 1), 1.004, np.float32)}
+    assert len(look(network)) == 1

@@ -1,5 +1,7 @@
 """The search: tiles that cover the image, answers that go back to where they came from."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.load import load
+from bodypose3d_ros.errors import OutputError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector, tiles
@@ -58,6 +61,78 @@ def test_a_tile_gives_the_person_where_the_whole_image_does(detector):
     assert np.ptp(found.radius) < 20
     assert np.abs(found.rotation).max() < 0.2
     assert found.score[0] >= found.score[1] > 0.5
+
+
+class Seeing:
+    """The detection network, which sees somebody at one cell of each tile: hips and up."""
+
+    def __init__(self, *cells, score=4.0):
+        self.cells, self.score = cells, score
+
+    def infer(self, inputs):
+        count = len(inputs["input"])
+        boxes = np.zeros((count, 2254, 12), np.float32)
+        scores = np.full((count, 2254, 1), -9, np.float32)
+        for anchor, hips, up in self.cells:
+            # x, y, width, height of the body, then the points, all from the anchor's cell, in
+            # pixels of the 224 that the network sees.
+            boxes[:, anchor, :8] = 0, 0, 60, 90, *hips, *up
+            scores[:, anchor] = self.score
+            self.score -= 1
+        return {"boxes": boxes, "scores": scores}
+
+
+# Two anchors a cell of 8 pixels, 28 cells a row: of the 12th cell of the 10th row.
+ANCHOR = 2 * (9 * 28 + 11)
+CELL = np.array([11.5, 9.5]) * 8
+"""The middle of that cell, in the network's pixels."""
+SQUARE = np.zeros((224, 224, 3), np.uint8), np.array([[0, 0, 224, 224]])
+
+
+def test_what_is_seen_in_a_tile_is_where_the_tile_is():
+    """The image's longer side is the network's 224 pixels, and its shorter one in their middle."""
+    image = np.zeros((480, 640, 3), np.uint8)
+    hips, up = (3.0, -2.0), (8.0, -40.0)
+    areas = np.array([[0, 0, 640, 480], [80, 0, 480, 480], [400, 300, 100, 180]])
+    found = BlazePoseDetector(Seeing((ANCHOR, hips, up))).detect(image, areas)
+    for (x, y, width, height), center, radius, rotation in zip(
+        areas, found.center, found.radius, found.rotation, strict=True
+    ):
+        side = max(width, height)
+        corner = np.array([x + width / 2, y + height / 2]) - side / 2
+        assert_allclose(center, corner + (CELL + hips) * side / 224, atol=1e-3)
+        assert_allclose(radius, np.hypot(5, 38) * side / 224, rtol=1e-4)
+        assert_allclose(rotation, np.arctan2(5, 38), rtol=1e-4)
+
+
+def test_answers_about_one_body_are_averaged_by_their_scores_and_others_are_others():
+    """Bodies of 60 x 90 pixels a cell apart share 0.76 of both; six cells apart 0.11."""
+    near, far = ANCHOR + 2, ANCHOR + 2 * 6
+    up = (0.0, -40.0)
+    seeing = Seeing((ANCHOR, (0.0, 0.0), up), (near, (0.0, 0.0), up), (far, (0.0, 0.0), up))
+    found = BlazePoseDetector(seeing).detect(*SQUARE)
+    sure, less = 1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-3))
+    assert_allclose(found.center[0], CELL + (8 * less / (sure + less), 0), atol=1e-3)
+    assert_allclose(found.center[1], CELL + (48, 0), atol=1e-3)
+    assert_allclose(found.score, [sure, 1 / (1 + np.exp(-2))], rtol=1e-5)
+
+
+def test_a_detector_that_gives_no_numbers_is_said():
+    def infer(inputs):
+        answer = Seeing((ANCHOR, (0, 0), (0, -40))).infer(inputs)
+        return {**answer, "scores": answer["scores"] * np.nan}
+
+    with pytest.raises(OutputError, match="NaN or infinity in scores"):
+        BlazePoseDetector(SimpleNamespace(infer=infer)).detect(*SQUARE)
+
+
+@pytest.mark.parametrize(("logit", "found"), [(-0.01, 0), (0.01, 1)])
+def test_somebody_is_seen_from_a_score_of_one_half(logit, found):
+    detector = BlazePoseDetector(Seeing((ANCHOR, (0, 0), (0, -40)), score=logit))
+    assert (
+        len(detector.detect(np.zeros((224, 224, 3), np.uint8), np.array([[0, 0, 224, 224]])))
+        == found
+    )
 
 
 def test_an_empty_room_holds_nobody(detector):

@@ -10,7 +10,8 @@ from bodypose3d_ros.body.people import Frame, Keypoints, Regions
 from bodypose3d_ros.perception.detection import Boxes
 from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
 from bodypose3d_ros.perception.pipeline import Pipeline
-from bodypose3d_ros.perception.search import Search
+from bodypose3d_ros.perception.search import Budget, Search
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)
@@ -134,6 +135,21 @@ def test_the_search_goes_round_the_areas_and_begins_anew_after_a_reset(pose):
     searched_whole(frame())
     searched_whole(frame(1))
     assert first.searched == [[whole, left, right], [whole, left]]
+
+
+def test_a_search_has_the_budget_it_is_given_and_each_stage_its_time(pose):
+    detector = Nobody()
+    following = Pipeline(pose, detector, Tracker())
+    following.estimate(frame(), at(100))
+    following.search(frame(), Budget(seconds=1.5))
+    assert set(following.milliseconds) == {"pose", "lift", "track", "detect"}
+    following.estimate(frame(10**8))
+    following.search(frame(10**8), Budget(seconds=1.5))  # a third of it is each area's
+    assert set(following.milliseconds) == {"pose", "lift", "track", "detect"}
+    assert len(detector.searched) == 1
+    following.estimate(frame(10**9))
+    following.search(frame(10**9), Budget(seconds=1.5))
+    assert len(detector.searched) == 2
 
 
 def test_after_a_reset_nobody_is_followed(pose):

@@ -13,6 +13,7 @@ from people_made_up import standing
 
 CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]),
                 "plumb_bob", [-0.25, 0.08, 0.001, -0.0007, 0])  # fmt: skip
+PINHOLE = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]))
 PLACES = [(0.0, 0.1, 2.5), (1.0, 0.2, 3.5), (-1.4, -0.3, 5.0)]
 
 
@@ -45,6 +46,15 @@ def test_a_true_shape_and_true_keypoints_give_true_metres_through_the_lens():
     bodies = lift(keypoints, CAMERA)
     assert_allclose(bodies.joints, joints, atol=1e-4)  # a tenth of a millimetre, asked for: 1 mm
     assert (bodies.scale_source == SCALE_LIMBS).all()
+
+
+def test_joints_a_hand_before_the_camera_are_known_and_those_behind_it_are_not():
+    joints, keypoints = seen([(0.0, 0.0, 0.45)], PINHOLE)
+    bodies = lift(keypoints, PINHOLE)
+    assert_allclose(bodies.joints, joints, atol=1e-3)
+    behind = keypoints.world.copy()
+    behind[0, INDEX["nose"], 2] = -0.9
+    assert np.isnan(lift(with_(keypoints, world=behind), PINHOLE).joints[0, INDEX["nose"]]).all()
 
 
 def test_a_person_larger_than_the_network_believes_is_placed_too_near_in_proportion():

@@ -1,6 +1,7 @@
 """The registry: a network is named once, and everything a user can say about it follows."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from bodypose3d_ros.perception.networks import (
     heaviest_in_time,
     load_networks,
 )
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 
 def test_every_network_can_be_fetched_and_every_model_is_a_network():
@@ -57,6 +59,8 @@ def test_a_name_that_nobody_knows_lists_those_there_are():
 def test_what_was_loaded_is_given_back_when_the_rest_cannot_be(monkeypatch):
     class Engine:
         closed = warm = 0
+        inputs = outputs = ()
+        max_batch, description = None, ""
 
         def warm_up(self):
             Engine.warm += 1
@@ -102,6 +106,13 @@ def test_auto_takes_the_heaviest_that_keeps_up_and_says_so(
     with caplog.at_level("INFO"):
         assert heaviest_in_time(Options("auto", rate=10.0)).name == taken
     assert caplog.messages[-1].startswith((f"{taken} takes", "nothing here is fast enough"))
+
+
+def test_a_pipeline_has_the_parts_and_the_limits_that_are_asked_for():
+    pose, detector, tracker = object(), SimpleNamespace(), Tracker()
+    made = networks.Networks(pose, detector).pipeline(tracker, max_people=3, live=True)
+    assert (made.pose, made.detector, made.tracker) == (pose, detector, tracker)
+    assert (made.max_people, made._whole) == (3, False)
 
 
 def test_auto_with_nothing_here_says_what_to_fetch(monkeypatch, tmp_path):

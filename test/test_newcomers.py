@@ -95,6 +95,19 @@ def test_people_without_limbs_in_view_are_compared_by_the_rest_and_nothing_is_no
     assert len(difference(nobody, nobody)) == 0
 
 
+def test_a_difference_is_the_lower_median_of_the_limbs_that_both_know():
+    """Twelve limb joints, moved by 1 to 12 pixels of a size of 200: the sixth."""
+    limbs = [INDEX[f"{side}_{name}"] for side in ("left", "right")
+             for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]  # fmt: skip
+    moved = BODY.copy()
+    moved[limbs, 0] += np.arange(1, 13)
+    assert difference(seen([BODY]), seen([moved])) == pytest.approx(6 / 200)
+    moved[limbs[10:]] = np.nan
+    assert difference(seen([BODY]), seen([moved])) == pytest.approx(5 / 200)
+    moved[limbs[1:]] = np.nan
+    assert difference(seen([BODY]), seen([moved])) == pytest.approx(1 / 200)
+
+
 def test_a_region_is_mirrored_with_the_image(frame):
     class Noting(Eyes):
         def estimate(self, frame, regions):

@@ -9,6 +9,7 @@ from bodypose3d_ros.body.depth import DepthImage
 from bodypose3d_ros.body.floor import Floor
 from bodypose3d_ros.body.people import SCALE_DEPTH, SCALE_GROUND, SCALE_LIMBS, Bodies
 from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.lifting.depth import (
     DEEP,
@@ -17,6 +18,7 @@ from bodypose3d_ros.perception.lifting.depth import (
     onto_depths,
 )
 from bodypose3d_ros.perception.lifting.floor import floor_evidence
+from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)
@@ -76,6 +78,26 @@ def test_a_wrong_tilt_weighs_less_the_farther_somebody_is():
     assert biases[0] < biases[1] < biases[2]
     # At 8 m half a degree is worth as much as not knowing the size.
     assert biases[2] > 0.05
+
+
+def test_people_on_one_floor_are_measured_each_by_their_own_feet():
+    floor = Floor.from_mounting(1.2)
+    near, far = on_the_floor(distance=3.0), on_the_floor(distance=6.0) / 1.1
+    together = floor_evidence(np.concatenate([near, far]), np.ones((2, 34)), floor)
+    assert_allclose(together, [evidence_of(near, floor), evidence_of(far, floor)])
+
+
+def test_of_people_whose_height_is_told_the_size_is_known():
+    shape = ShapeModel(size_factor=1.03, size_sigma=0.05, stature=1.70)
+    told = shape.of_height(1.87)
+    # Ten per cent taller than the network's mean person, and sure to what it believes by pose.
+    assert told.size_factor == pytest.approx(1.03 * 1.1)
+    assert (told.size_sigma, told.stature) == (0.025, 1.87)
+    assert told.across is shape.across
+    assert shape.of_height(0.0) is shape
+    assert shape.of_height(0.3).stature == 0.3
+    with pytest.raises(InputError, match=r"person_height: 0\.29 m is no person's height"):
+        shape.of_height(0.29)
 
 
 def depth_of(joints, width=160, height=120, background=6.0):
@@ -141,7 +163,7 @@ def lifted_onto(depths, farther=0.10, size_known=True):
         np.zeros(1, np.uint8), covariance=covariance[None],
         size_sigma=np.array([SIZE_SIGMA]), evidence=evidence,
     )  # fmt: skip
-    after = onto_depths(before, depth)
+    after = onto_depths(before, depth, reach=0.15)
     ray = joints[KNEE] / distance[KNEE]
     behind = (
         (after.joints[0, KNEE] - truth[KNEE]) @ ray / (farther * distance[KNEE] / joints[KNEE, 2])
@@ -173,7 +195,7 @@ def test_depths_that_differ_about_a_joint_draw_it_less():
 
 
 @pytest.mark.parametrize(("farther", "drawn"), [(0.14, True), (0.16, False), (-0.16, False)])
-def test_what_is_15_cm_before_or_behind_a_joint_is_something_else(farther, drawn):
+def test_what_is_farther_than_the_reach_before_or_behind_a_joint_is_something_else(farther, drawn):
     before, after, *_ = lifted_onto((0, 0, 0), farther)
     assert (np.abs(after.joints - before.joints).max() > 0.1) == drawn
     if not drawn:
