@@ -96,6 +96,25 @@ def test_noise_is_filtered_and_what_a_view_gets_wrong_for_long_stays_in_the_cova
     assert 0.14 < stds[-1].max() < 0.18
 
 
+def test_who_stands_hardly_trembles_and_is_followed_when_starting():
+    rng = np.random.default_rng(2)
+    tracker = Tracker()
+    raw, filtered = [], []
+    for n in range(45):
+        # As in the films: 3 mm across the view and 10 mm along it are new in every frame.
+        joints = standing((0, 0, 3)) + rng.normal(0, (0.003, 0.003, 0.010), (34, 3))
+        raw.append(joints)
+        filtered.append(tracker.update(measured([joints]), n * FRAME).joints[0])
+    trembling = [np.diff(seen[20:], axis=0).std() for seen in (raw, filtered)]
+    assert trembling[1] < 0.5 * trembling[0]
+    behind = []
+    for n in range(1, 9):
+        there = standing((n / 15, 0, 3))  # at 1 m/s, all at once
+        bodies = tracker.update(measured([there]), (44 + n) * FRAME)
+        behind.append(there[PELVIS, 0] - bodies.joints[0, PELVIS, 0])
+    assert max(behind) < 0.07 and behind[-1] < 0.025
+
+
 def test_somebody_hidden_is_predicted_for_half_a_second_ever_less_surely():
     tracker = Tracker()
     for n in range(20):

@@ -251,10 +251,11 @@ class Tracker:
         self._stamp = stamp
         tracks = self._tracks.select(stamp - self._tracks.seen <= self.remember_time * _NS)
         if len(tracks) and seconds:
-            unseen = (stamp - tracks.joint_seen) / _NS
-            motion = settle(tracks.motion, unseen > _MOMENT, seconds)
+            since = (stamp - tracks.joint_seen) / _NS
+            unseen = since > _MOMENT
+            motion = predict(settle(tracks.motion, unseen, seconds), seconds, unseen)
             # What nobody has seen for long is unknown: where else would it end?
-            motion = forget(predict(motion, seconds), unseen > self.coast_time)
+            motion = forget(motion, since > self.coast_time)
             tracks = replace(tracks, motion=motion)
         self._tracks = tracks
 
