@@ -63,8 +63,8 @@ def working(count: int) -> Iterator[list]:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         warm = fleet.plan(pictures(Path(folder), count), Path(folder) / "out", WANTED)
-        with fleet.workers(machines, WANTED, count) as hands:
-            list(fleet.estimated(hands, warm))
+        with fleet.workers(machines, WANTED, warm) as hands:
+            list(fleet.estimated(hands, warm, WANTED))
             print(f"{count} workers were ready after {time.perf_counter() - start:.1f} s")
             yield hands
 
@@ -81,7 +81,7 @@ def measured(hands: list, sources: Sequence[Path], out: Path) -> Measured:
     tasks = fleet.plan(sources, out, WANTED)
     start, processor = time.perf_counter(), processor_seconds()
     busy = 0.0
-    for task, figures in fleet.estimated(hands, tasks):
+    for task, figures in fleet.estimated(hands, tasks, WANTED):
         if figures["failures"]:
             raise SystemExit(f"{task.source}: {figures['failures']}")
         busy += figures["seconds"]

@@ -210,14 +210,51 @@ def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(tmp_pa
     here = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(here))  # where workers find Deadly
     tasks = fleet.plan(sources, tmp_path / "out", wanted)
-    with fleet.workers(fleet.Machines(workers=1, attempts=2), wanted, len(tasks)) as hands:
+    with fleet.workers(fleet.Machines(workers=1, attempts=2), wanted, tasks) as hands:
         done = [(task.path.stem, figures["failures"])
-                for task, figures in fleet.estimated(hands, tasks)]  # fmt: skip
+                for task, figures in fleet.estimated(hands, tasks, wanted)]  # fmt: skip
     assert [name for name, _ in done] == ["64", "66", "70", "72"]
     assert [bool(failures) for _, failures in done] == [False, False, True, False]
     assert "70.png: given up, since workers died of it" in done[2][1][0]
     assert (tmp_path / "70").read_text() == "2"
     assert [bool(task.done()["failures"]) for task in tasks] == [False, False, True, False]
+
+
+def test_a_long_source_is_measured_in_parts_by_several_and_tracked_as_one(tmp_path):
+    """Two parts of 15 images, the first done by an earlier run: stamps and ids as undivided."""
+    clip(tmp_path / "f.mp4", "one_person", 30)
+    wanted = fleet.Wanted(CameraChoice(hfov=60), longest=15)
+    (task,) = fleet.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
+    first, second = fleet.jobs_of(task, wanted)
+    assert first.part.end == second.part.first == 15
+    fleet.Worker(wanted).do(first)
+    (left,) = fleet.jobs_of(task, wanted)
+    assert left == second
+    with fleet.workers(fleet.Machines(workers=2), wanted, [task]) as hands:
+        ((_, figures),) = fleet.estimated(hands, [task], wanted)
+    assert (figures["frames"], figures["failures"]) == (30, [])
+    assert {"network", "track"} <= figures["milliseconds"].keys()
+    assert not list(task.outputs.folder.glob(".*"))
+    run("estimate", tmp_path / "f.mp4", "--hfov", 60, "--out", tmp_path / "whole", "--quiet")
+    ours, theirs = (
+        [json.loads(line) for line in (folder / "poses.jsonl").read_text().splitlines()]
+        for folder in (task.outputs.folder, tmp_path / "whole")
+    )
+    assert [line["stamp"] for line in ours] == [line["stamp"] for line in theirs]
+    ids = [[[each["track_id"] for each in line["people"]] for line in of] for of in (ours, theirs)]
+    assert ids[0] == ids[1]
+    assert task.done() == figures
+
+
+def test_of_a_source_that_is_given_up_no_part_is_done_any_more(tmp_path):
+    clip(tmp_path / "f.mp4", "one_person", 30)
+    wanted = fleet.Wanted(CameraChoice(hfov=60), longest=10)
+    (task,) = fleet.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
+    queue = fleet.Queue([task], wanted)
+    one, two = queue.next(), queue.next()
+    assert queue.end(one, {"failures": ["it kills workers"]})
+    assert not queue
+    assert not queue.end(two, None)
 
 
 def test_a_cluster_has_room_for_as_many_workers_as_its_machines_have_each():

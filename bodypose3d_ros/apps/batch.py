@@ -71,6 +71,14 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
     metavar="N",
     help="How often a source is begun, where its worker dies, before it is given up.",
 )
+@click.option(
+    "--longest",
+    type=click.IntRange(0),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Sources of more images are measured in parts, by several workers; 0: never.",
+)
 @click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def batch(
@@ -125,6 +133,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         Scene(floor_of(options)),
         Options().changed(options),
         options["keep_images"],
+        options["longest"],
         _choices(options),
     )
 
@@ -167,11 +176,11 @@ def _estimate_all(
     try:
         with (
             Progress(*columns, console=err, transient=True, disable=quiet) as progress,
-            workers(machines, wanted, len(waiting)) as hands,
+            workers(machines, wanted, waiting) as hands,
             asked_by_signals(_interrupt),
         ):
             bar = progress.add_task(f"sources, on {len(hands)} workers", total=len(waiting))
-            for task, figures in estimated(hands, waiting):
+            for task, figures in estimated(hands, waiting, wanted):
                 manifest.note(task, figures)
                 progress.advance(bar)
                 for failure in figures["failures"]:

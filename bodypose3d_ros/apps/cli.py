@@ -152,7 +152,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
             _estimate_all(estimation, opened, overlays, quiet)
         written = outputs.keep()
     if not quiet:
-        _report(estimation, written)
+        _report(estimation, pipeline.pose.engine.description, written)
     if estimation.summary.failures:
         sys.exit(InputError.exit_code)
 
@@ -217,11 +217,11 @@ def _say(error: Bodypose3dError) -> None:
     err.print(f"[red]error:[/red] {_escaped(error)}")
 
 
-def _report(estimation: Estimation, written: list[Path]) -> None:
+def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
     summary = estimation.summary
     out.print(
         f"{summary.frames} frames, {summary.people} people seen in them, "
-        f"{len(summary.tracks)} tracks, on {estimation.pipeline.pose.engine.description}"
+        f"{len(summary.tracks)} tracks, on {engine}"
     )
     if summary.assumed_hfov:
         out.print(

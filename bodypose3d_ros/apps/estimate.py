@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path, PurePath
-from typing import Any, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 import cv2
 import numpy as np
@@ -26,7 +26,6 @@ from ..media.recording import IMAGE_TYPES, Item, RecordingWriter
 from ..media.sources import Source, is_sequence
 from ..media.storage import Recorded
 from ..media.video import VideoWriter
-from ..perception.pipeline import Pipeline
 from ..wire import images
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
@@ -47,6 +46,23 @@ _POSES, _RECORDING = "poses.jsonl", "poses.mcap"
 _ROWS, _COLUMNS = np.triu_indices(3)  # xx xy xz yy yz zz
 
 OnFrame = Callable[[Frame, Bodies], None]
+
+
+class Estimator(Protocol):
+    """What finds everybody in one frame after the other: a pipeline."""
+
+    milliseconds: dict[str, float]
+    """What the last frame took by stage."""
+
+    @property
+    def ended(self) -> tuple[int, ...]:
+        """Ids of the tracks that ended with the last frame."""
+
+    def __call__(self, frame: Frame) -> Bodies:
+        """Everybody in a frame."""
+
+    def reset(self) -> None:
+        """Forget everybody."""
 
 
 @dataclass
@@ -124,7 +140,7 @@ def file_names(paths: Sequence[Path], labels: Sequence[str]) -> tuple[list[str],
 class Estimation:
     """Runs sources through a pipeline and writes what comes out into a folder."""
 
-    def __init__(self, pipeline: Pipeline, outputs: Outputs, *, keep_images: bool = False) -> None:
+    def __init__(self, pipeline: Estimator, outputs: Outputs, *, keep_images: bool = False) -> None:
         """Begin the files.
 
         Args:

@@ -7,32 +7,37 @@ result, made of the same file with the same choices, is not done again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import shutil
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 
 import cv2
 
 from ..errors import Bodypose3dError, EngineError, InputError, RefusedError, printable
 from ..media.outputs import SUMMARY, Outputs, fitting, result, single
-from ..media.sources import CameraChoice, Scene, Topics, labels, open_source
+from ..media.sources import CameraChoice, Scene, Source, Topics, labels, open_source
 from ..perception.networks import Networks, Options, load_networks
+from ..perception.pipeline import Pipeline
 from ..perception.tracking.tracker import Tracker
 from ..version import __version__
-from .estimate import Estimation, file_names
+from .estimate import Estimation, Estimator, file_names
+from .parts import Joined, Part, measure, parts_of
 
 MANIFEST = "manifest.json"
 """What is done and what is not, of all sources of a folder of results."""
 TABLE = "poses.parquet"
+_PARTS = ".parts-"
 
 _OBJECT_STORE = 100 * 2**20  # bytes: tasks and answers are a few kilobytes; Ray's least is 75 MB
 _KNOCK_SECONDS = 10.0
@@ -51,6 +56,8 @@ class Wanted:
     scene: Scene = field(default_factory=Scene)
     networks: Options = field(default_factory=Options)
     keep_images: bool = False
+    longest: int = 0
+    """The most images of a source that one worker takes in one go; 0: all of them."""
     choices: Mapping[str, Any] = field(default_factory=dict)
     """All of it as JSON has it: a result of other choices is not taken for this one's."""
 
@@ -77,6 +84,15 @@ class Task:
         there = all((self.outputs.folder / f).exists() for f in files if f != self.overlay)
         return summary if there and not replace(self.outputs, names=tuple(files)).left() else None
 
+    @property
+    def parts(self) -> Path:
+        """Where the parts of a long source are kept until they are put together.
+
+        Those of another source or of other choices are elsewhere.
+        """
+        made_of = json.dumps(self.outputs.about, sort_keys=True).encode()
+        return self.outputs.folder / f"{_PARTS}{hashlib.sha256(made_of).hexdigest()[:12]}"
+
     def give_up(self, problem: str) -> Figures:
         """Note that the source cannot be done, so that no later run tries it unasked.
 
@@ -88,6 +104,17 @@ class Task:
         outputs.part(SUMMARY).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         outputs.keep()
         return figures
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker does in one go: a source, or a part of a long one."""
+
+    task: Task
+    parts: tuple[Part, ...] = ()
+    """All that the source has, if it is long."""
+    part: Part | None = None
+    """The one to be measured; None: the whole source, of its parts if it has any."""
 
 
 @dataclass(frozen=True)
@@ -156,36 +183,55 @@ class Worker:
     def _networks(self) -> Networks:
         return load_networks(self._wanted.networks)
 
-    def estimate(self, task: Task) -> Figures:
-        """Write the results of one source; what is wrong with it is among its figures.
+    def do(self, job: Job) -> Figures | None:
+        """Measure a part, or write the results of a source; what is wrong is among its figures.
 
         Raises:
             ModelError: The model is not here.
             EngineError: A network could not be run.
             WriteError: A file cannot be written to.
         """
+        if job.part is None:
+            return self._estimate(job)
+        source = self._opened(job.task)
+        measure(source, job.part, self._pipeline(None, guesses=True), job.task.parts)
+        return None
+
+    def _estimate(self, job: Job) -> Figures:
         from ..media.table import PoseTable
 
+        task, outputs = job.task, job.task.outputs
         if (done := task.done()) and not done["failures"]:
             return done  # the answer was lost on its way, with the worker or the network
-        wanted, outputs = self._wanted, task.outputs
-        pipeline = self._networks.pipeline(Tracker(), max_people=wanted.networks.max_people)
+        estimator: Estimator = (
+            Joined(job.parts, task.parts, Tracker()) if job.parts else self._pipeline(Tracker())
+        )
+        keep_images = self._wanted.keep_images
         with (
             closing(PoseTable(outputs.part(TABLE))) as table,
-            closing(Estimation(pipeline, outputs, keep_images=wanted.keep_images)) as estimation,
+            closing(Estimation(estimator, outputs, keep_images=keep_images)) as estimation,
         ):
             try:
-                source = open_source(task.path, wanted.cameras, wanted.topics, scene=wanted.scene)
-                estimation.run(source, task.overlay, table.add)
+                estimation.run(self._opened(task), task.overlay, table.add)
             except InputError as error:
                 estimation.summary.failures.append(printable(error))
         outputs.keep()
+        for parts in outputs.folder.glob(f"{_PARTS}*"):
+            shutil.rmtree(parts, ignore_errors=True)
         return _read(outputs.folder / SUMMARY)
+
+    def _opened(self, task: Task) -> Source:
+        wanted = self._wanted
+        return open_source(task.path, wanted.cameras, wanted.topics, scene=wanted.scene)
+
+    def _pipeline(self, tracker: Tracker | None, *, guesses: bool = False) -> Pipeline:
+        most = self._wanted.networks.max_people
+        return self._networks.pipeline(tracker, max_people=most, guesses=guesses)
 
 
 @contextmanager
-def workers(machines: Machines, wanted: Wanted, tasks: int) -> Iterator[list[Any]]:
-    """Workers for a number of tasks, for as long as the block lasts.
+def workers(machines: Machines, wanted: Wanted, tasks: Sequence[Task]) -> Iterator[list[Any]]:
+    """Workers for some tasks, no more than they are good for, for as long as the block lasts.
 
     Raises:
         EngineError: Ray or pyarrow is missing, no cluster answers, or there is room for no worker.
@@ -207,45 +253,116 @@ def workers(machines: Machines, wanted: Wanted, tasks: int) -> Iterator[list[Any
             max_restarts=-1,
             max_task_retries=machines.attempts - 1,
         )
-        many = min(room, tasks, machines.workers or room)
+        many = _useful(tasks, wanted, min(room, machines.workers or room))
         yield [actor.remote(replace(wanted, networks=networks)) for _ in range(many)]
     finally:
         ray.shutdown()
 
 
-def estimated(hands: list[Any], tasks: Sequence[Task]) -> Iterator[tuple[Task, Figures]]:
+def estimated(
+    hands: list[Any], tasks: Sequence[Task], wanted: Wanted
+) -> Iterator[tuple[Task, Figures]]:
     """Each task with its figures as soon as it is done, on workers that are never idle.
 
     Raises:
         Bodypose3dError: What ails every source alike: a model, an engine, the disk.
     """
     ray = _ray()
-    waiting, idle = deque(tasks), list(hands)
-    busy: dict[Any, tuple[Any, Task]] = {}
+    jobs, idle = Queue(tasks, wanted), list(hands)
+    busy: dict[Any, tuple[Any, Job]] = {}
     gone = "none was there"
-    while waiting or busy:
-        while waiting and idle:
-            hand, task = idle.pop(), waiting.popleft()
-            busy[hand.estimate.remote(task)] = hand, task
+    while jobs or busy:
+        while jobs and idle:
+            hand, job = idle.pop(), jobs.next()
+            busy[hand.do.remote(job)] = hand, job
         if not busy:
             raise EngineError(f"all workers are gone, the last since: {gone}")
         (answer,), _ = ray.wait(list(busy), num_returns=1)
-        hand, task = busy.pop(answer)
+        hand, job = busy.pop(answer)
         try:
-            figures = _figures(answer, task)
+            figures = _figures(answer, job.task)
         except ray.exceptions.ActorDiedError as error:  # for good: it could not even begin
-            waiting.appendleft(task)
+            jobs.again(job)
             gone = str(error).strip()
             continue
         idle.append(hand)
-        yield task, figures
+        if jobs.end(job, figures):
+            yield job.task, cast("Figures", figures)
 
 
-def _figures(answer: Any, task: Task) -> Figures:  # noqa: ANN401 - Ray's reference
+class Queue:
+    """What is still to be done: sources, long ones in parts, and what becomes of their parts."""
+
+    def __init__(self, tasks: Sequence[Task], wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._tasks = deque(tasks)
+        self._ready: deque[Job] = deque()
+        self._measuring: Counter[Path] = Counter()
+        """Parts of each source that are not measured yet."""
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks or self._ready)
+
+    def next(self) -> Job:
+        """The next thing to do; who begins a source goes on with it."""
+        if not self._ready:
+            task = self._tasks.popleft()
+            self._ready.extend(jobs_of(task, self._wanted))
+            self._measuring[task.path] = len(self._ready)
+        return self._ready.popleft()
+
+    def again(self, job: Job) -> None:
+        """Nobody has done it."""
+        self._ready.appendleft(job)
+
+    def end(self, job: Job, figures: Figures | None) -> bool:
+        """Something is done, or given up: whether that is the source's end."""
+        if job.task.path not in self._measuring:
+            return False  # given up because of another of its parts
+        if figures is None:
+            self._measuring[job.task.path] -= 1
+            if not self._measuring[job.task.path]:
+                self._ready.appendleft(Job(job.task, job.parts))
+            return False
+        del self._measuring[job.task.path]
+        self._ready = deque(each for each in self._ready if each.task is not job.task)
+        return True
+
+
+def jobs_of(task: Task, wanted: Wanted) -> list[Job]:
+    """What is to be done first: a source, or those parts of a long one that are not measured."""
+    parts = _parts_of(task, wanted)
+    undone = [part for part in parts if not part.folder(task.parts).is_dir()]
+    return [Job(task, parts, part) for part in undone] or [Job(task, parts)]
+
+
+def _useful(tasks: Sequence[Task], wanted: Wanted, most: int) -> int:
+    """How many workers have something to do at once."""
+    useful = 0
+    for task in tasks:
+        useful += len(jobs_of(task, wanted))
+        if useful >= most:
+            return most
+    return useful
+
+
+def _parts_of(task: Task, wanted: Wanted) -> tuple[Part, ...]:
+    if not wanted.longest:
+        return ()
+    try:
+        source = open_source(task.path, wanted.cameras, wanted.topics)
+    except InputError:
+        return ()  # whoever is to estimate it tells why
+    return parts_of(source.count, wanted.longest)
+
+
+def _figures(answer: Any, task: Task) -> Figures | None:  # noqa: ANN401 - Ray's reference
     ray = _ray()
     try:
-        figures: Figures = ray.get(answer)
+        figures: Figures | None = ray.get(answer)
     except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, InputError):
+            return task.give_up(printable(error.cause))
         if isinstance(error.cause, Bodypose3dError):
             raise error.cause from None
         logging.getLogger(__name__).debug("%s", error)
