@@ -51,6 +51,13 @@ class KnownPeople:
         self.resets = 0
         self.closed = False
 
+    @property
+    def silent_for(self) -> float:
+        return self.pose.engine.silent_for
+
+    def give_up(self) -> None:
+        self.pose.engine.give_up()
+
     def pipeline(self, *_: object, **__: object) -> KnownPeople:
         return self
 

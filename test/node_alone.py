@@ -64,13 +64,13 @@ class KeepingHost:
 class Node:
     """A node with its host, and a camera before it."""
 
-    def __init__(self, **parameters):
+    def __init__(self, load=None, **parameters):
         self.host = KeepingHost()
         values = Parameters().changed(parameters)
         self.cameras = Cameras(self.host, TYPES.types.__getitem__, values)
         self.core = next(iter(self.cameras.cores.values()))
         self.pipeline = KnownPeople()
-        self.cameras.configure(lambda _: self.pipeline)
+        self.cameras.configure(load or (lambda _: self.pipeline))
         self.cameras.activate()
 
     def hear(self, topic, message):

@@ -97,7 +97,9 @@ def noise(answer):
 def networks():
     with load_networks() as loaded:
         pose = replace(loaded, pose=BlazePose(Faulty(loaded.pose.engine), loaded.pose.shape))
-        yield SimpleNamespace(pipeline=pose.pipeline, engine=pose.pose.engine, close=lambda: None)
+        yield SimpleNamespace(
+            pipeline=pose.pipeline, engine=pose.pose.engine, close=lambda: None, silent_for=0.0
+        )
 
 
 @pytest.fixture
@@ -105,9 +107,9 @@ def watching(alone, networks):
     """A node that follows the film's person through the real network; call it for a frame."""
     shown, node = film.load("one_person"), alone()
     frames = list(itertools.islice(shown.frames(), 8))
-    node.core.cleanup()
-    node.core.configure(lambda options: networks)
-    node.core.activate()
+    node.cameras.cleanup()
+    node.cameras.configure(lambda options: networks)
+    node.cameras.activate()
     node.info(camera=shown.camera)
 
     def watch(number, stamp=None):

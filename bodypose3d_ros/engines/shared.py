@@ -1,4 +1,8 @@
-"""An engine that many threads ask: those that wait at the same time are answered as one batch."""
+"""An engine that many threads ask: those that wait at the same time are answered as one batch.
+
+An engine that hangs can be given up: who waits goes on without it, and what it answers in the end
+is nobody's.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EngineError
 from . import Engine, Tensors
 from .timed import NetworkTime, charge, network_time
 
@@ -44,27 +49,44 @@ class Shared:
         self.description = engine.description
         self._waiting: list[_Question] = []
         self._running = False
+        self._since = 0.0
+        self._given_up = self._closing = False
         self._changed = threading.Condition()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds for which the engine has not answered; 0 while nobody asks."""
+        return time.monotonic() - self._since if self._running else 0.0
+
+    def give_up(self) -> None:
+        """Wait no longer for an answer, and ask no more."""
+        with self._changed:
+            self._given_up = True
+            self._changed.notify_all()
 
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """Run a batch of any size, with those of whoever else waits.
 
         Raises:
-            EngineError: The runtime failed; everybody in the run hears of it.
+            EngineError: The runtime failed, and everybody in the run hears of it; or the engine
+                was given up.
         """
         question, asked = _Question(inputs), time.perf_counter()
         if not len(question):
             return self._engine.infer(inputs)
         with self._changed:
             self._waiting.append(question)
-            self._changed.wait_for(lambda: question.done or not self._running)
+            self._changed.wait_for(lambda: question.done or self._given_up or not self._running)
+            self._check()
             together: list[_Question] = []
             if not question.done:
-                together, self._waiting, self._running = self._waiting, [], True
+                together, self._waiting = self._waiting, []
+                self._running, self._since = True, time.monotonic()
         if together:
             question.spent.thread_seconds = self._answer(together)
         question.spent.seconds = time.perf_counter() - asked
         charge(question.spent)
+        self._check()
         if question.failure is not None:
             raise question.failure
         return question.answer
@@ -74,8 +96,21 @@ class Shared:
         self._engine.warm_up()
 
     def close(self) -> None:
-        """Give the runtime's memory back. The engine cannot be used afterwards."""
+        """Give the runtime's memory back. The engine cannot be used afterwards.
+
+        One that is at work is given up, and closed when it answers, which may be never.
+        """
+        with self._changed:
+            self._closing = True
+            if self._running:
+                self._given_up = True
+                self._changed.notify_all()
+                return
         self._engine.close()
+
+    def _check(self) -> None:
+        if self._given_up:
+            raise EngineError("the network did not answer in time and was given up")
 
     def _answer(self, together: Sequence[_Question]) -> float:
         """Ask the engine once for all, and wake everybody; returns this thread's seconds for it."""
@@ -97,6 +132,8 @@ class Shared:
             for question in together:
                 question.done = True
             self._changed.notify_all()
+        if self._closing:
+            self._engine.close()
 
 
 def _joined(batches: Sequence[Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:

@@ -7,6 +7,7 @@ answer all who wait as one batch.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ from ..errors import InputError
 from ..perception import networks
 from ..wire.messages import Lookup, Message, Messages
 from . import heap, interface
-from .core import Core
+from .core import PATIENCE_S, Core
 from .diagnostics import Report
 from .host import Host
 from .interface import Topic, of_camera
 from .parameters import Parameters
 
 Loader = Callable[[networks.Options], networks.Networks]
+
+# Whoever asked a network that was given up is told at once; the one whom it answers is not.
+_PATIENCE_WITH_HUNG_S = 0.5
 
 ONLY = ""
 """The name of a camera that is the only one."""
@@ -40,6 +44,12 @@ class Cameras:
         """Builds messages of the host's classes."""
         self._parameters = parameters or Parameters()
         self._networks: networks.Networks | None = None
+        self._load: Loader | None = None
+        self._active = False
+        self._life = threading.RLock()
+        """Held by whatever configures, activates or undoes that, in whatever thread."""
+        self._renewal: threading.Thread | None = None
+        self._failure: Exception | None = None
         self.cores = {
             name: Core(_OneOf(host, name) if name else host, lookup, self._told(name))
             for name in self._parameters.cameras or (ONLY,)
@@ -89,35 +99,78 @@ class Cameras:
         options = self._parameters.perception
         self._host.log(logging.INFO, f"loading {options.model} ({options.engine})")
         start = time.monotonic()
-        self._networks = (load or networks.load_networks)(options)
-        for core in self.cores.values():
-            core.configure(self._networks)
+        with self._life:
+            self._load = load or networks.load_networks
+            self._networks = self._load(options)
+            for core in self.cores.values():
+                core.configure(self._networks)
         seconds = time.monotonic() - start
         self._host.log(logging.INFO, f"{options.model} is ready after {seconds:.1f} s")
 
     def activate(self) -> None:
         """Begin to work on images."""
-        for core in self.cores.values():
-            core.activate()
+        with self._life:
+            self._active = True
+            for core in self.cores.values():
+                core.activate()
 
     def deactivate(self) -> None:
         """Stop working on images; forget who was seen."""
-        for core in self.cores.values():
-            core.deactivate()
+        with self._life:
+            self._active = False
+            for core in self.cores.values():
+                core.deactivate()
 
     def cleanup(self) -> None:
         """Give the networks' memory back."""
+        with self._life:
+            self._active = False
+            self._let_go(PATIENCE_S)
+        heap.give_back()
+
+    def _let_go(self, patience: float) -> None:
         for core in self.cores.values():
-            core.cleanup()
+            core.cleanup(patience)
         if self._networks is not None:
             self._networks.close()
             self._networks = None
-            heap.give_back()
+
+    def _watch(self) -> None:
+        """Have networks loaded again, in a thread of its own, when one of them hangs."""
+        hung = self._networks
+        if hung is None or hung.silent_for < self._parameters.engine_timeout:
+            return
+        if self._renewal is None or not self._renewal.is_alive():
+            self._renewal = threading.Thread(
+                target=self._renew, args=(hung,), name="loading", daemon=True
+            )
+            self._renewal.start()
+
+    def _renew(self, hung: networks.Networks) -> None:
+        with self._life:
+            if self._networks is not hung:
+                return
+            seconds = hung.silent_for
+            self._host.log(
+                logging.ERROR,
+                f"a network has not answered for {seconds:.1f} s: it is given up and loaded again",
+            )
+            hung.give_up()
+            self._let_go(_PATIENCE_WITH_HUNG_S)
+            try:
+                self.configure(self._load)
+            except Exception as error:  # noqa: BLE001 - raised again by check, in the host's thread
+                self._failure = error
+                return
+            if self._active:
+                self.activate()
 
     # -- how it is --------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise what has ended a worker, if anything did: a defect, not bad input."""
+        """Raise what has ended a worker, if anything did: a defect, or networks that are gone."""
+        if self._failure is not None:
+            raise self._failure
         for core in self.cores.values():
             core.check()
 
@@ -130,6 +183,7 @@ class Cameras:
 
     def tell_alive(self) -> None:
         """Publish whether the poses can be relied on now: for hosts to call often."""
+        self._watch()
         for core in self.cores.values():
             core.tell_alive()
 

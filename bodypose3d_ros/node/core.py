@@ -11,14 +11,15 @@ import logging
 import math
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
-from ..errors import Bodypose3dError, InputError
+from ..errors import Bodypose3dError, EngineError, InputError
 from ..perception.networks import Networks
 from ..perception.tracking.tracker import Tracker
 from ..wire.messages import Lookup, Message, Messages
 from ..wire.stamps import stamp_of
 from . import interface
-from .diagnostics import LONGEST_TEXT, Diagnostics, Report, State
+from .diagnostics import ERROR, LONGEST_TEXT, Diagnostics, Report, State
 from .estimation import Estimation
 from .host import Host
 from .inputs import UNSEEN, Inputs, Shot
@@ -28,6 +29,10 @@ from .worker import Worker
 
 # Stamps that builtin_interfaces/Time can hold, with room for a wait before and after them.
 _STAMPS = 0, (2**31 - 3600) * 10**9
+PATIENCE_S = 6.0
+"""Longer than an image waits for TF, or a slow network takes."""
+# A network that does not answer for so long is told of.
+_HANGS_S = 1.0
 # So many images in a row that fail for no known reason: the next ones will, too.
 _MOST_DEFECTS = 10
 
@@ -46,6 +51,7 @@ class Core:
         self._inputs = Inputs(lambda: self.parameters, self._put, self._unmatched)
         self._tracker = Tracker()
         """Outlives the networks: ids are not used twice, whatever the life cycle does."""
+        self._networks: Networks | None = None
         self._estimation: Estimation | None = None
         self._worker: Worker[Shot] | None = None
         self._dropped = 0
@@ -56,7 +62,7 @@ class Core:
 
     def configure(self, networks: Networks) -> None:
         """Get ready to work with networks, which stay the caller's."""
-        p = self.parameters
+        p, self._networks = self.parameters, networks
         tracker = self._tracker if p.tracking else None
         pipeline = networks.pipeline(tracker, max_people=p.perception.max_people, live=True)
         self._estimation = Estimation(self._host, self.messages, pipeline, self._diagnostics)
@@ -68,12 +74,17 @@ class Core:
         self._diagnostics.restart()
         self._worker = Worker(self._work, "estimation")
 
-    def deactivate(self) -> None:
-        """Stop working on images; forget who was seen."""
+    def deactivate(self, patience: float = PATIENCE_S) -> None:
+        """Stop working on images; forget who was seen.
+
+        Args:
+            patience: Seconds after which an image that is still in work is left alone.
+        """
         if self._worker is not None:
-            self._worker.stop()
-            self._dropped += self._worker.dropped
-            self._worker = None
+            worker, self._worker = self._worker, None
+            if not worker.stop(patience):
+                self._skip(EngineError("it was in work when the network was given up"))
+            self._dropped += worker.dropped
             # RViz would show for ever what was seen last.
             header = self.messages.header(self._host.now(), "")
             self._host.publish(MARKERS, self.messages.no_markers(header))
@@ -81,10 +92,10 @@ class Core:
         if self._estimation is not None:
             self._estimation.reset()
 
-    def cleanup(self) -> None:
+    def cleanup(self, patience: float = PATIENCE_S) -> None:
         """Let go of the networks."""
-        self.deactivate()
-        self._estimation = None
+        self.deactivate(patience)
+        self._estimation = self._networks = None
 
     def check(self) -> None:
         """Raise what has ended the worker, if anything did: a defect, not bad input."""
@@ -93,23 +104,25 @@ class Core:
 
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""
-        p, worker = self.parameters, self._worker
+        p, worker, estimation = self.parameters, self._worker, self._estimation
         facts = {
             "model": p.perception.model,
             "target frame": p.target_frame,
             "fixed frame": p.fixed_frame or p.target_frame,
             "images out of order": str(self._tracker.late),
         }
-        if self._estimation is not None:
-            facts["engine"] = self._estimation.pipeline.pose.engine.description
-            stages = self._estimation.milliseconds
+        if estimation is not None:
+            facts["engine"] = estimation.pipeline.pose.engine.description
+            stages = estimation.milliseconds
             facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
-        return self._diagnostics.report(
+        report = self._diagnostics.report(
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),
             facts=facts,
             waited_for=self._inputs.waited_for,
         )
+        hangs = self._hangs()
+        return replace(report, level=ERROR, message=hangs) if hangs else report
 
     def tell_alive(self) -> None:
         """Publish whether the poses can be relied on now: for hosts to call often."""
@@ -118,9 +131,19 @@ class Core:
         age = math.inf if newest is None else (now - newest) / 1e9
         if state < State.BLIND and age > self.parameters.alive_timeout:
             state, reason = State.STALE, f"images are {age:.1f} s old when their poses leave"
+        if hangs := self._hangs():
+            state, reason = max(state, State.BLIND), hangs
         header = self.messages.header(now, "")
         text = "" if state is State.OK else reason
         self._host.publish(ALIVE, self.messages.alive(header, int(state), age, text))
+
+    def _hangs(self) -> str:
+        """What to say of a network that does not answer; nothing while it does."""
+        networks = self._networks
+        seconds = 0.0 if networks is None else networks.silent_for
+        if seconds < min(_HANGS_S, self.parameters.engine_timeout):
+            return ""
+        return f"a network has not answered for {seconds:.1f} s"
 
     # -- messages in: these only store ------------------------------------------------------
 
@@ -182,20 +205,25 @@ class Core:
             )
 
     def _put(self, shot: Shot) -> None:
-        if self._worker is not None:
-            self._worker.put(shot)
+        worker = self._worker
+        if worker is not None:
+            worker.put(shot)
+        else:  # the networks are being loaded again
+            self._dropped += 1
 
     # -- work: in the worker's thread -------------------------------------------------------
 
     def _work(self, shot: Shot) -> None:
-        if self._estimation is None:
+        estimation, worker = self._estimation, self._worker
+        if estimation is None or worker is None:
             return
         p, tracker, restarts = self.parameters, self._tracker, self._tracker.restarts
         tracker.coast_time, tracker.remember_time = p.coast_time, p.remember_time
         try:
-            self._estimation(shot, p, lambda: self._worker is not None and self._worker.behind)
+            estimation(shot, p, lambda: worker.behind)
         except Bodypose3dError as error:
-            self._skip(error)
+            if self._worker is worker:  # else it was given up, and has been told of
+                self._skip(error)
         except Exception as error:  # a defect, which costs this image but not the node
             self._defects += 1
             if self._defects == _MOST_DEFECTS:

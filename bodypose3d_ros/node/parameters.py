@@ -178,6 +178,14 @@ class Parameters:
         minimum=0.05,
         maximum=60.0,
     )
+    engine_timeout: float = setting(
+        5.0,
+        "A network that does not answer for so long hangs: it is given up and loaded again. "
+        "Diagnostics and ~/alive tell of it after one second.",
+        unit="s",
+        minimum=0.1,
+        maximum=3600.0,
+    )
     autostart: bool = setting(
         True,
         "Configure and activate at start; false leaves that to a lifecycle manager (ROS 2 only).",
@@ -251,7 +259,7 @@ DECLARATIONS: dict[str, Setting] = {
     **{each.name: each for each in declared(Parameters)},
 }
 """Every parameter by its name, in the order they are documented."""
-_OF_PROCESS = {"cameras", "search_share", "autostart"}
+_OF_PROCESS = {"cameras", "search_share", "engine_timeout", "autostart"}
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 

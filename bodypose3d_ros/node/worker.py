@@ -52,12 +52,20 @@ class Worker(Generic[ItemT]):
         if self._failure is not None:
             raise self._failure
 
-    def stop(self) -> None:
-        """Finish the item in work, forget the one waiting, end the thread."""
+    def stop(self, patience: float | None = None) -> bool:
+        """Finish the item in work, forget the one waiting, end the thread.
+
+        Args:
+            patience: Seconds after which the work is left alone; None: it is waited for.
+
+        Returns:
+            Whether it ended. Else it ends when its work does, and nobody hears of that.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

@@ -180,6 +180,18 @@ class Networks:
 
     pose: PoseModel
     detector: Detector
+    engines: tuple[Shared, ...] = ()
+    """What runs them."""
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds for which an engine that was asked has not answered."""
+        return max((engine.silent_for for engine in self.engines), default=0.0)
+
+    def give_up(self) -> None:
+        """Wait no longer for an engine that hangs: who is asking gets an EngineError."""
+        for engine in self.engines:
+            engine.give_up()
 
     def pipeline(
         self,
@@ -227,16 +239,17 @@ def load_networks(options: Options | None = None) -> Networks:
     pose_file, detector_file = _pose_file(network, options), _detector_file(network, options)
     with ExitStack() as undo:
 
-        def loaded(file: Path) -> Engine:
+        def loaded(file: Path) -> Shared:
             engine = load(file, options.engine, threads=options.threads)
             undo.callback(engine.close)
             engine.warm_up()
             return Shared(engine)
 
-        pose = network.factory(loaded(pose_file), network.shape, options.own)
-        detector = _detector(loaded(detector_file), options.detector)
+        engines = loaded(pose_file), loaded(detector_file)
+        pose = network.factory(engines[0], network.shape, options.own)
+        detector = _detector(engines[1], options.detector)
         undo.pop_all()
-    return Networks(pose, detector)
+    return Networks(pose, detector, engines)
 
 
 def _check_files(options: Options) -> None:
