@@ -22,7 +22,15 @@ from rich.progress import (
 from ..errors import InputError
 from ..perception.networks import SETTINGS
 from ..version import __version__
-from .options import cameras_of, floor_of, options_of, source_options, topics_of
+from .options import (
+    cameras_of,
+    floor_of,
+    images_option,
+    options_of,
+    quiet_option,
+    source_options,
+    topics_of,
+)
 from .stopping import asked_by_signals
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @source_options
 @options_of(SETTINGS.values())
-@click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
+@images_option
 @click.option(
     "--out",
     "folder",
@@ -80,7 +88,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
     help="Sources of more images are measured in parts, by several workers; 0: never.",
 )
 @click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@quiet_option
 def batch(
     sources: tuple[Path, ...], folder: Path, retry: bool, quiet: bool, **options: Any  # noqa: ANN401
 ) -> None:  # fmt: skip

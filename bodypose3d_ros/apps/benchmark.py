@@ -15,7 +15,10 @@ from rich.table import Table
 from ..media.outputs import REPORT, Outputs, result
 from ..perception.networks import SETTINGS, Networks, Options, load_networks
 from . import charts, measuring
-from .options import options_of
+from .options import (
+    options_of,
+    out_option,
+)
 
 PEOPLE = (1, 2, 4, 8)
 SIZES = ((640, 480), (1920, 1080))
@@ -54,15 +57,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
     help="After which memory, threads and handles are looked at, in tenths; 0: not at all.",
 )
 @options_of(SETTINGS.values())
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="Where to write.",
-)
+@out_option
 def benchmark(
     frames: int,
     seconds: float,

@@ -39,7 +39,7 @@ def cameras_of(chosen: Sequence[tuple[str, Path]], fixed_frame: str) -> Rig:
 
 def seen(networks: Networks, feed: Feed) -> Recorded:
     """What one camera sees of whom, in its own optical frame."""
-    pipeline = networks.pipeline(Tracker())
+    pipeline = networks.pipeline(Tracker(), guesses=True)
     stamps: list[int] = []
     bodies: list[Bodies] = []
     for frame in feed.frames():

@@ -34,7 +34,16 @@ from . import graph, rigs
 from .batch import batch
 from .benchmark import benchmark
 from .engine import engine
-from .options import cameras_of, floor_of, options_of, source_options, topics_of
+from .options import (
+    cameras_of,
+    floor_of,
+    images_option,
+    options_of,
+    out_option,
+    quiet_option,
+    source_options,
+    topics_of,
+)
 from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
@@ -107,17 +116,9 @@ main.add_command(benchmark)
     help="Metres in a unit of theirs.",
 )
 @options_of(SETTINGS.values())
-@click.option("--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too.")
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="Where to write.",
-)
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@images_option
+@out_option
+@quiet_option
 def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: Any) -> None:  # noqa: ANN401
     """Estimate the people in pictures, folders, films and recordings.
 
@@ -309,15 +310,7 @@ def models_verify() -> None:
     metavar="NAME",
     help="A film of `bodypose3d film list`.",
 )
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="Where to write.",
-)
+@out_option
 @click.option("--view", is_flag=True, help="Show people in 3D, in Rerun's viewer.")
 @click.option("--rrd", is_flag=True, help="Also write what the viewer would show: people.rrd.")
 def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:

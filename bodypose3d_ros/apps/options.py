@@ -1,4 +1,4 @@
-"""Options that several commands have: settings, and what is known of the sources."""
+"""Options that several commands have: settings, what is known of the sources, and outputs."""
 
 from __future__ import annotations
 
@@ -34,6 +34,40 @@ def _all(
 
     return decorate
 
+
+out_option: Callable[[Any], Any] = click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Where to write.",
+)
+quiet_option: Callable[[Any], Any] = click.option(
+    "--quiet", is_flag=True, help="Print errors only."
+)
+images_option: Callable[[Any], Any] = click.option(
+    "--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too."
+)
+times_options: Callable[[Any], Any] = _all(
+    [
+        click.option(
+            "--times",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="When a film's images were taken, once for each film: a line an image, seconds.",
+        ),
+        click.option(
+            "--film-rate",
+            type=click.FloatRange(0, min_open=True),
+            metavar="HZ",
+            help="Of pictures in folders.",
+        ),
+    ]
+)
+"""A decorator: when the images of several cameras' films were taken."""
 
 source_options: Callable[[Any], Any] = _all(
     [

@@ -8,36 +8,21 @@ from typing import Any
 import click
 
 from ..perception.networks import SETTINGS
-from .options import options_of
+from .options import (
+    options_of,
+    out_option,
+    quiet_option,
+    times_options,
+)
 
 
 @click.command()
 @click.argument("rig_file", metavar="RIG.yaml|RECORDING", type=click.Path(path_type=Path))
 @click.argument("films", metavar="[FILM...]", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--times",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="When a film's images were taken, once for each film: a line an image, seconds.",
-)
-@click.option(
-    "--film-rate",
-    type=click.FloatRange(0, min_open=True),
-    metavar="HZ",
-    help="Of pictures in folders.",
-)
+@times_options
 @options_of(SETTINGS.values())
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="Where to write.",
-)
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@out_option
+@quiet_option
 def fuse(
     rig_file: Path,
     films: tuple[Path, ...],
@@ -98,19 +83,7 @@ def fuse(
     metavar="NAME CALIBRATION FILM",
     help="A camera: its name, its camera_calibration file, its film or folder. Once for each.",
 )
-@click.option(
-    "--times",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="When a film's images were taken, once for each camera: a line an image, seconds.",
-)
-@click.option(
-    "--film-rate",
-    type=click.FloatRange(0, min_open=True),
-    metavar="HZ",
-    help="Of pictures in folders.",
-)
+@times_options
 @click.option(
     "--distance",
     type=(str, str, click.FloatRange(0, min_open=True)),
@@ -128,15 +101,7 @@ def fuse(
 )
 @click.option("--fixed-frame", default="world", show_default=True, metavar="FRAME")
 @options_of(SETTINGS.values())
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("out"),
-    show_default=True,
-    metavar="DIR",
-    help="Where to write.",
-)
+@out_option
 def calibrate_rig(
     cameras: tuple[tuple[str, Path, Path], ...],
     times: tuple[Path, ...],
