@@ -12,6 +12,7 @@ from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.perception.lifting import covariances, size
 from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
 from bodypose3d_ros.perception.tracking import association
+from bodypose3d_ros.perception.tracking.symmetric import inverse
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import standing
 
@@ -113,6 +114,14 @@ def test_who_stands_hardly_trembles_and_is_followed_when_starting():
         bodies = tracker.update(measured([there]), (44 + n) * FRAME)
         behind.append(there[PELVIS, 0] - bodies.joints[0, PELVIS, 0])
     assert max(behind) < 0.07 and behind[-1] < 0.025
+
+
+def test_the_inverse_by_cofactors_is_the_inverse():
+    # An ellipsoid 1 cm thin and 60 cm long, turned anyhow: as far as covariances of joints go.
+    rng = np.random.default_rng(3)
+    turned = np.linalg.qr(rng.normal(size=(50, 3, 3)))[0]
+    spread = turned @ np.diag([0.01, 0.02, 0.6]) ** 2 @ turned.swapaxes(1, 2)
+    assert_allclose(inverse(spread) @ spread, np.tile(np.eye(3), (50, 1, 1)), atol=1e-8)
 
 
 def test_somebody_hidden_is_predicted_for_half_a_second_ever_less_surely():

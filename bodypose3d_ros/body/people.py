@@ -120,6 +120,18 @@ def _unset() -> Any:  # noqa: ANN401 - the default of arrays of several types
     return np.zeros(0)
 
 
+_NEUTRAL: dict[str, tuple[tuple[int, ...], float, Any]] = {
+    "track_id": ((), 0, np.uint32),
+    "state": ((), 0, np.uint8),
+    "velocity": ((JOINT_COUNT, 3), np.nan, np.float64),
+    "covariance": ((JOINT_COUNT, 3, 3), np.nan, np.float64),
+    "log_size": ((), 0, np.float64),
+    "size_sigma": ((), np.nan, np.float64),
+    "evidence": ((3, 3), np.nan, np.float64),
+}
+"""Shape for one person, value and type of what nobody has said of somebody."""
+
+
 @dataclass(frozen=True)
 class Bodies:
     """N people as 34 joints in metres, in the camera's optical frame unless transformed."""
@@ -154,18 +166,9 @@ class Bodies:
 
     def __post_init__(self) -> None:
         count = len(self)
-        neutral: dict[str, NDArray[Any]] = {
-            "track_id": np.zeros(count, np.uint32),
-            "state": np.zeros(count, np.uint8),
-            "velocity": np.full((count, JOINT_COUNT, 3), np.nan),
-            "covariance": np.full((count, JOINT_COUNT, 3, 3), np.nan),
-            "log_size": np.zeros(count),
-            "size_sigma": np.full(count, np.nan),
-            "evidence": np.full((count, 3, 3), np.nan),
-        }
-        for name, values in neutral.items():
+        for name, (shape, value, kind) in _NEUTRAL.items():
             if not len(getattr(self, name)):
-                object.__setattr__(self, name, values)
+                object.__setattr__(self, name, np.full((count, *shape), value, kind))
 
     def __len__(self) -> int:
         return len(self.score)

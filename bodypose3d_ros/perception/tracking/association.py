@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS
 from .filter import Measured, Motion
+from .symmetric import inverse
 
 Array = NDArray[np.float64]
 Pairs = NDArray[np.intp]
@@ -145,7 +146,7 @@ def _mahalanobis(motion: Motion, seen: Measured) -> Array:
     there = np.asarray(np.isfinite(apart).all(axis=3) & np.isfinite(spread).all(axis=(3, 4)))
     apart = np.where(there[..., None], apart, 0)
     spread = np.where(there[..., None, None], spread, np.eye(3))
-    squared = (apart[..., None, :] @ np.linalg.inv(spread) @ apart[..., None])[..., 0, 0]
+    squared = (apart[..., None, :] @ inverse(spread) @ apart[..., None])[..., 0, 0]
     count = there.sum(axis=2)
     return np.where(count > 0, squared.sum(axis=2) / np.maximum(3 * count, 1), np.inf)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.skeleton import JOINT_COUNT, JOINTS, known
+from .symmetric import inverse
 
 Array = NDArray[np.float64]
 
@@ -187,22 +188,24 @@ def predict(motion: Motion, seconds: float, unseen: NDArray[np.bool_]) -> Motion
         seconds: How much later.
         unseen: (T, 34) joints that nobody sees: they may have started since.
     """
-    size = 6 + 3 * motion.views
     decay = np.exp(-seconds / PERSISTENCE)
-    step = np.eye(size)
-    step[:3, 3:6] = seconds * np.eye(3)
-    step[range(6, size), range(6, size)] = decay
-    mean = motion.mean @ step.T
-    covariance = step @ motion.covariance @ step.T
+    mean, covariance = motion.mean.copy(), motion.covariance.copy()
+    # x + v t and the errors' decay, as the matrix F of x -> F x and P -> F P F^T.
+    mean[..., :3] += seconds * mean[..., 3:6]
+    mean[..., 6:] *= decay
+    covariance[..., :3, :] += seconds * covariance[..., 3:6, :]
+    covariance[..., :3] += seconds * covariance[..., 3:6]
+    covariance[..., 6:, :] *= decay
+    covariance[..., 6:] *= decay
     density = ACCELERATION * np.where(unseen, 1, _restlessness(motion))
-    for (row, column), share in (
-        ((0, 0), seconds**3 / 3),
-        ((0, 3), seconds**2 / 2),
-        ((3, 0), seconds**2 / 2),
-        ((3, 3), seconds),
+    axis = np.arange(3)
+    for row, column, share in (
+        (axis, axis, seconds**3 / 3),
+        (axis, axis + 3, seconds**2 / 2),
+        (axis + 3, axis, seconds**2 / 2),
+        (axis + 3, axis + 3, seconds),
     ):
-        for axis in range(3):
-            covariance[..., row + axis, column + axis] += density * share
+        covariance[..., row, column] += share * density[..., None]
     for view in range(motion.views):
         own = slice(6 + 3 * view, 9 + 3 * view)
         covariance[..., own, own] += (1 - decay**2) * motion.errors[:, :, view]
@@ -229,9 +232,9 @@ def update(motion: Motion, measured: Measured) -> Motion:
     across = motion.covariance[..., :3] + motion.covariance[..., own]
     spread = across[..., :3, :] + across[..., own, :] + measured.noise
     spread[~seen] = np.eye(3)
-    inverse = np.linalg.inv(spread)
-    distance = (surprise[..., None, :] @ inverse @ surprise[..., None])[..., 0, 0]
-    gain = across @ inverse
+    weight = inverse(spread)
+    distance = (surprise[..., None, :] @ weight @ surprise[..., None])[..., 0, 0]
+    gain = across @ weight
     gain *= (seen * np.minimum(1, np.sqrt(OUTLIER / np.maximum(distance, 1e-12))))[..., None, None]
     mean = motion.mean + (gain @ surprise[..., None])[..., 0]
     # Joseph's form would cost twice as much: with a gain at most the optimal one, this is safe.

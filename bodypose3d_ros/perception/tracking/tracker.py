@@ -263,7 +263,9 @@ class Tracker:
         """(M, 2) a track and a person in each row."""
         tracks = self._tracks
         named = _named(tracks.track_id, bodies.track_id)
-        free = np.setdiff1d(np.arange(len(bodies)), named[:, 1])
+        if not len(named):
+            return self._recognised_by_place(bodies, now, named[:, 0])
+        free = _others(len(bodies), named[:, 1])
         others = self._recognised_by_place(select(bodies, free), now, named[:, 0])
         return np.concatenate([named, np.stack([others[:, 0], free[others[:, 1]]], 1)])
 
@@ -281,8 +283,9 @@ class Tracker:
         pairs = association.match(there.motion, seen, before, bodies.pixels)
         pairs[:, 0] = recent[pairs[:, 0]]
         # Who was hidden for a while may have turned meanwhile, and was perhaps seen wrongly last.
-        gone = np.setdiff1d(np.flatnonzero((unseen > _MOMENT) & np.isfinite(unseen)), pairs[:, 0])
-        newcomers = np.setdiff1d(np.arange(len(bodies)), pairs[:, 1])
+        away = (unseen > _MOMENT) & np.isfinite(unseen)
+        away[pairs[:, 0]] = False
+        gone, newcomers = np.flatnonzero(away), _others(len(bodies), pairs[:, 1])
         on = np.minimum(unseen[gone], _STRAIGHT_ON)[:, None]
         back = association.match_returning(
             tracks.anchor[gone] + on * tracks.heading[gone],
@@ -306,7 +309,10 @@ class Tracker:
         tracks = self._tracks
         if len(followed):
             tracks = tracks.replaced(
-                followed, self._followed(tracks.select(followed), select(bodies, ~new), now)
+                followed,
+                self._followed(
+                    tracks.select(followed), select(bodies, ~new) if new.any() else bodies, now
+                ),
             )
         if new.any():
             count = int(new.sum())
@@ -325,8 +331,9 @@ class Tracker:
         # Perhaps it was wrong when it was first seen: in the end the network is believed.
         believed = swap & (now.stamp - tracks.unswapped > _SWAPPED_AT_MOST * _NS)
         motion = forget(tracks.motion, association.joints_of(believed))
-        bodies = association.exchanged(bodies, swap & ~believed)
-        measured = self._measured(bodies, now)
+        if (swap & ~believed).any():
+            bodies = association.exchanged(bodies, swap & ~believed)
+            measured = self._measured(bodies, now)
         there = known(bodies.joints)
         motion = update(motion, measured)
         return replace(
@@ -354,8 +361,7 @@ class Tracker:
             bodies,
             joints=_scaled(bodies.joints, now.center, factor),
             covariance=bodies.covariance
-            + _size_covariance(bodies.joints, now.center, sigma)
-            - _size_covariance(bodies.joints, now.center, bodies.size_sigma),
+            + _size_covariance(bodies.joints, now.center, sigma**2 - bodies.size_sigma**2),
             log_size=log_size,
             size_sigma=sigma,
         )
@@ -380,7 +386,7 @@ class Tracker:
         covariance = bodies.covariance
         if self.views == 1:
             # What stays of the size no image of this camera tells: it is added when published.
-            steady = bodies.size_sigma * np.sqrt(STEADY)
+            steady = STEADY * bodies.size_sigma**2
             covariance = covariance - _size_covariance(bodies.joints, now.center, steady)
         return Measured(bodies.joints, covariance, now.view)
 
@@ -402,7 +408,7 @@ class Tracker:
         covariance = shown.motion.position_covariance.copy()
         covariance[~known(joints)] = np.nan
         if self.views == 1:
-            steady = shown.size_sigma * np.sqrt(STEADY)
+            steady = STEADY * shown.size_sigma**2
             covariance += _size_covariance(joints, now.center, steady)
         coasting = ~here & ((now.stamp - shown.seen) / _NS >= moment)
         state = np.where(shown.began == now.stamp, STATE_NEW, STATE_TRACKED)
@@ -435,6 +441,13 @@ def _named(tracks: NDArray[np.uint32], people: NDArray[np.uint32]) -> associatio
     return np.stack([rows, columns], 1)
 
 
+def _others(count: int, taken: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Who of so many is not taken."""
+    free = np.ones(count, bool)
+    free[taken] = False
+    return np.flatnonzero(free)
+
+
 def _middle(joints: Array) -> Array:
     """(N, 3) the pelvis, or the mean of what is known where it is not."""
     there = known(joints)[..., None]
@@ -448,10 +461,10 @@ def _scaled(joints: Array, center: Array, factor: Array) -> Array:
     return np.asarray(center + (joints - center) * factor[:, None, None])
 
 
-def _size_covariance(joints: Array, center: Array, sigma: Array) -> Array:
+def _size_covariance(joints: Array, center: Array, variance: Array) -> Array:
     """(N, 34, 3, 3) what an error of size (N,) does to joints seen from a centre (3,)."""
-    ray = (joints - center) * sigma[:, None, None]
-    return np.asarray(ray[..., :, None] * ray[..., None, :])
+    ray = joints - center
+    return np.asarray((variance[:, None, None] * ray)[..., :, None] * ray[..., None, :])
 
 
 def _velocity(tracks: _Tracks, now: Now) -> Array:
