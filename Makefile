@@ -2,13 +2,14 @@
 # make demo    the whole way on the project's own film, on this machine
 # make test    style, types and tests
 # make ros-test  colcon build and colcon test, where a ROS 2 is sourced
+# make rviz-picture  docs/rviz.jpg, where a ROS 2 with rviz2 and this package are sourced
 # make film    render the films of bodypose3d_ros/data again
 # make mutants  mutation tests of perception/: hours; SAMPLE=400 draws some, PART=NAME* takes a part
 # make fuzz    bad messages and files, many more of them than make test: FUZZ_CASES=100000
 # make soak    the node for minutes before cameras that fail at random: SOAK="--seconds 3600"
 # make audit   known holes in what pip installs
 # make peer    compare with mediapipe itself: results, time, processor
-.PHONY: setup demo film peer fuzz soak audit test mutants ros-test lint clean
+.PHONY: setup demo film peer fuzz soak audit test mutants ros-test rviz-picture lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -84,6 +85,9 @@ ros-test:
 	$(COLCON) build --paths . $(COLCON_WHERE)
 	$(COLCON) test --paths . $(COLCON_WHERE) --event-handlers console_direct+ \
 	  --return-code-on-test-failure
+
+rviz-picture:
+	$(PYTHON) -m tools.rviz_picture
 
 clean:
 	rm -rf .venv .venv-peer .venv-audit .venv-mutants .virtualenv mutants out build dist *.egg-info \

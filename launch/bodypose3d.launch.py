@@ -80,6 +80,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
         namespace=chosen["namespace"],
         arguments=["-d", str(SHARE / "rviz" / "bodypose3d.rviz"), "-f", rviz_frame],
         parameters=[{"use_sim_time": use_sim_time}],
+        remappings=[("image", image), ("camera_info", camera_info)],
         condition=IfCondition(chosen["rviz"]),
     )
     bridge = Node(

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import chi2
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import (
@@ -173,9 +174,9 @@ def test_tf_has_a_frame_for_every_known_joint_and_none_for_the_others():
 def test_markers_have_ids_that_last_and_go_when_the_track_ends():
     array = through_cdr(MESSAGES.markers(people((0, 0, 3)), HEADER, ended=[5]))
     shown = {(m.ns, m.id, m.type) for m in array.markers if m.action == m.ADD}
-    assert shown == {("joints", 7, 7), ("limbs", 7, 5), ("ids", 7, 9)}
+    assert shown == {("joints", 7, 7), ("limbs", 7, 5), ("ids", 7, 9), ("covariances", 7, 5)}
     gone = {(m.ns, m.id) for m in array.markers if m.action == m.DELETE}
-    assert gone == {("joints", 5), ("limbs", 5), ("ids", 5)}
+    assert gone == {("joints", 5), ("limbs", 5), ("ids", 5), ("covariances", 5)}
     assert [m.text for m in array.markers if m.ns == "ids" and m.action == m.ADD] == ["7"]
 
 
@@ -189,7 +190,7 @@ def test_the_label_is_over_the_head_in_any_frame():
 
 
 def test_limbs_take_their_sides_colour_and_fade_with_confidence():
-    joints, limbs, _ = MESSAGES.markers(people((0, 0, 3)), HEADER).markers
+    joints, limbs, *_ = MESSAGES.markers(people((0, 0, 3)), HEADER).markers
     assert len(joints.points) == len(joints.colors) == 34 - len(UNKNOWN)
     assert len(limbs.points) == len(limbs.colors) == 2 * (33 - len(UNKNOWN))
     assert {round(c.a, 6) for c in joints.colors} == {0.75}
@@ -258,10 +259,22 @@ def test_who_is_only_predicted_has_no_part_in_the_image_and_fainter_markers():
     (pose,) = pose_array(coasting).poses
     roi = pose.roi
     assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (0, 0, 0, 0)
-    bright, faint = (
-        MESSAGES.markers(who, HEADER).markers[0].colors[0].a for who in (seen, coasting)
-    )
-    assert faint < bright / 2
+    bright, faint = (MESSAGES.markers(who, HEADER).markers for who in (seen, coasting))
+    assert faint[0].colors[0].a < bright[0].colors[0].a / 2
+    assert (bright[2].text, faint[2].text) == ("7", "7 coasting")
+
+
+def test_covariances_are_the_axes_of_the_ellipsoid_that_holds_95_percent():
+    """A wrist known to 2 cm, along the view to 20: a long line and two short ones."""
+    covariance = np.full((1, 34, 3, 3), np.nan)
+    covariance[0, INDEX["left_wrist"]] = np.diag([0.02, 0.02, 0.20]) ** 2
+    bodies = replace(people((0, 0, 3)), covariance=covariance)
+    axes = MESSAGES.markers(bodies, HEADER).markers[3]
+    ends = np.array([(p.x, p.y, p.z) for p in axes.points]).reshape(-1, 2, 3)
+    assert_allclose(ends.mean(axis=1), np.tile(bodies.joints[0, INDEX["left_wrist"]], (3, 1)))
+    half = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / 2
+    assert_allclose(half**2 / chi2.ppf(0.95, 3), [4e-4, 4e-4, 4e-2], rtol=1e-3)
+    assert len(axes.colors) == len(axes.points)
 
 
 def test_who_is_not_tracked_gets_markers_of_their_own_but_no_frames():

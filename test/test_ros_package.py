@@ -74,12 +74,17 @@ def test_versions_agree():
 
 def test_rviz_shows_what_the_node_publishes():
     config = yaml.safe_load((ROOT / "rviz" / "bodypose3d.rviz").read_text())
-    displays = {d["Class"].split("/")[1]: d for d in config["Visualization Manager"]["Displays"]}
-    assert set(displays) == {"Grid", "MarkerArray", "TF", "Image"}
-    for kind, topic in (("MarkerArray", interface.MARKERS), ("Image", interface.OVERLAY)):
-        shown = displays[kind]["Topic"]
+    displays = {d["Name"]: d for d in config["Visualization Manager"]["Displays"]}
+    assert set(displays) == {"Grid", "People", "Frames", "Joint frames", "Overlay", "Camera"}
+    for name, topic in (
+        ("People", interface.MARKERS),
+        ("Overlay", interface.OVERLAY),
+        ("Camera", interface.IMAGE),  # remapped by the launch file, as the node's
+    ):
+        shown = displays[name]["Topic"]
         assert shown["Value"] == topic.name.replace("~", "bodypose3d")
         assert (shown["Reliability Policy"] == "Reliable") == topic.qos.reliable
+    assert set(displays["Camera"]["Visibility"]) - {"Value"} == set(displays) - {"Camera"}
 
 
 def test_the_foxglove_layout_shows_what_the_node_publishes():

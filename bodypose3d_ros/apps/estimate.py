@@ -255,7 +255,7 @@ class Estimation:
             if self._keep_images:
                 self._keep_image(frame, recorded, log_time)
         with _stage(milliseconds, "overlay"):
-            draw_into(overlay.draw(frame.image, bodies))
+            draw_into(overlay.draw(frame.image, bodies, frame.camera))
         self.summary.add(frame, bodies, milliseconds)
         return bodies
 

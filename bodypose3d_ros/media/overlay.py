@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.people import Bodies
+from ..body.camera import Camera
+from ..body.people import STATE_COASTING, STATE_NAMES, Bodies
 from ..body.skeleton import INDEX, LIMBS, SIDE_COLORS, SIDES, known
 
 _SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 pixel
@@ -15,24 +16,39 @@ _COLORS = np.array([SIDE_COLORS[int(side)][::-1] for side in SIDES]) * 255
 _ANTI_ALIASED = cv2.LINE_AA
 
 
-def draw(image: NDArray[np.uint8], bodies: Bodies) -> NDArray[np.uint8]:
+def draw(
+    image: NDArray[np.uint8], bodies: Bodies, camera: Camera | None = None
+) -> NDArray[np.uint8]:
     """A copy of the BGR image (H, W, 3) with every person's joints, limbs, id and distance.
 
-    Left is orange, right is blue; the fainter, the less confident.
+    Left is orange, right is blue; the fainter, the less confident. Who is not seen but predicted
+    is drawn as thin lines where the camera would see them.
+
+    Args:
+        image: What the people are in.
+        bodies: People in the camera's optical frame.
+        camera: The image's; without it who is only predicted is left out.
     """
     canvas = image.copy()
     width = max(2, round(max(image.shape[:2]) / 250))
+    predicted = bodies.state == STATE_COASTING
+    pixels = bodies.pixels
+    if camera is not None and predicted.any():
+        pixels = np.where(predicted[:, None, None], camera.project(bodies.joints), pixels)
     for person in range(len(bodies)):
-        _draw_skeleton(canvas, bodies.pixels[person], bodies.confidence[person], width)
+        thickness = 1 if predicted[person] else width
+        _draw_skeleton(canvas, pixels[person], bodies.confidence[person], thickness)
     for person in range(len(bodies)):  # labels last, so that no limb crosses them
-        _draw_label(canvas, bodies.pixels[person], _label(bodies, person))
+        _draw_label(canvas, pixels[person], _label(bodies, person))
     return canvas
 
 
 def _label(bodies: Bodies, person: int) -> str:
     identity = f"{bodies.track_id[person]}: " if bodies.track_id[person] else ""
     root = bodies.joints[person, INDEX["pelvis"]]
-    return f"{identity}{np.linalg.norm(root):.2f} m" if np.isfinite(root).all() else identity + "?"
+    away = f"{np.linalg.norm(root):.2f} m" if np.isfinite(root).all() else "?"
+    coasting = bodies.state[person] == STATE_COASTING
+    return f"{identity}{away}" + f" {STATE_NAMES[STATE_COASTING]}" * int(coasting)
 
 
 def _draw_skeleton(

@@ -220,7 +220,7 @@ class Estimation:
         header = self._messages.header(frame.stamp, frame.frame_id)
         if places.camera is not None:  # its labels tell how far people are from the camera
             bodies = transform(bodies, inverse(places.camera))
-        canvas = overlay.draw(frame.image, bodies)
+        canvas = overlay.draw(frame.image, bodies, frame.camera)
         if raw:
             self._host.publish(OVERLAY, self._messages.image(canvas, header))
         if jpeg:

@@ -81,7 +81,10 @@ POSES = Topic(
 )
 POSE = Topic("~/pose", "bodypose3d_ros/msg/Pose3D", DEFAULT, "The nearest person.")
 MARKERS = Topic(
-    "~/markers", "visualization_msgs/msg/MarkerArray", DEFAULT, "Skeletons and labels for RViz."
+    "~/markers",
+    "visualization_msgs/msg/MarkerArray",
+    DEFAULT,
+    "Skeletons, labels and the covariances of pelvis, nose, wrists and ankles, for RViz.",
 )
 OVERLAY = Topic(
     "~/overlay",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.camera import Camera
-from ..body.people import STATE_COASTING, Bodies, select
+from ..body.people import STATE_COASTING, STATE_NAMES, Bodies, select
 from ..body.skeleton import INDEX, JOINTS, LIMBS, SIDE_COLORS, SIDES, known
 
 Array = NDArray[np.float64]
@@ -28,12 +28,21 @@ _JOINT_DIAMETER = 0.05
 _LIMB_WIDTH = 0.025
 _TEXT_HEIGHT = 0.18
 _TEXT_ABOVE = 0.50
+_AXIS_WIDTH = 0.008
+_AXIS_COLOR = (1.0, 1.0, 0.4, 0.4)
+_IN_95 = 2.795
+"""Standard deviations to the surface of the ellipsoid that holds 95 %: chi-squared of 3 degrees."""
 _FADED = 0.35
 """Of the opacity of who is seen has who is only predicted."""
 _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 7, 5, 9  # visualization_msgs/Marker
 _ADD, _DELETE, _DELETE_ALL = 0, 2, 3
 _RGB = np.array([SIDE_COLORS[int(side)] for side in SIDES])
 _PELVIS, _NECK = INDEX["pelvis"], INDEX["neck"]
+_ENDS = [
+    INDEX[name]
+    for name in ("pelvis", "nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle")
+]
+"""The joints whose covariance is shown: more would hide the skeleton."""
 
 _TYPES = {
     "Alive": "bodypose3d_ros/msg/Alive",
@@ -164,9 +173,11 @@ class Messages:
     def markers(
         self, bodies: Bodies, header: Message, ended: Iterable[int] = (), lifetime: int = 0
     ) -> Message:
-        """A ``MarkerArray`` for RViz: spheres, limbs and the id of everybody.
+        """A ``MarkerArray`` for RViz: spheres, limbs, id and covariances of everybody.
 
-        The fainter, the less confident; who is not seen but predicted is fainter still.
+        The fainter, the less confident; who is not seen but predicted is fainter still, and says
+        so. Covariances are the axes of the ellipsoids that hold 95 %, at pelvis, nose, wrists and
+        ankles.
 
         Args:
             bodies: People.
@@ -292,7 +303,7 @@ class Messages:
 
 
 _NO_BYTES = np.zeros(0, np.uint8)
-_NAMESPACES = ("joints", "limbs", "ids")
+_NAMESPACES = ("joints", "limbs", "ids", "covariances")
 
 
 def marker_ids(bodies: Bodies) -> NDArray[np.int64]:
@@ -313,12 +324,25 @@ def _shapes(bodies: Bodies, n: int) -> dict[str, _Shape]:
     # A limb takes the side and the confidence of its child.
     limb_colors = colors[np.repeat(limbs[1::2], 2)]
     name = str(bodies.track_id[n] or "")
+    if bodies.state[n] == STATE_COASTING:
+        name = f"{name} {STATE_NAMES[STATE_COASTING]}"
+    axes = _axes(joints[_ENDS], bodies.covariance[n, _ENDS])
     shapes = (
         _Shape(_SPHERE_LIST, _JOINT_DIAMETER, joints[is_known], colors[is_known]),
         _Shape(_LINE_LIST, _LIMB_WIDTH, joints[limbs], limb_colors),
         _Shape(_TEXT_VIEW_FACING, _TEXT_HEIGHT, text=name, at=_above(joints)),
+        _Shape(_LINE_LIST, _AXIS_WIDTH, axes, np.tile(_AXIS_COLOR, (len(axes), 1))),
     )
     return dict(zip(_NAMESPACES, shapes, strict=True))
+
+
+def _axes(places: Array, covariances: Array) -> Array:
+    """(6 M, 3) both ends of the three axes of M known joints' ellipsoids."""
+    is_known = known(places) & known(covariances.reshape(-1, 9))
+    variances, directions = np.linalg.eigh(covariances[is_known])
+    axes = directions * _IN_95 * np.sqrt(np.maximum(variances, 0))[:, None]
+    ends = axes.swapaxes(1, 2)[:, :, None] * np.array([[-1.0], [1.0]])
+    return np.asarray((places[is_known][:, None, None] + ends).reshape(-1, 3))
 
 
 def _above(joints: Array) -> list[float]:

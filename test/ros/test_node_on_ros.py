@@ -62,7 +62,8 @@ def test_the_film_becomes_poses_markers_and_frames(graph, run):
     assert last.header.frame_id == film.FRAME_ID
     (person,) = last.poses
     assert (person.track_id, nearest[-1].track_id) == (1, 1)
-    assert {marker.ns for marker in markers[-1].markers} == {"joints", "limbs", "ids"}
+    namespaces = {marker.ns for marker in markers[-1].markers}
+    assert namespaces == {"joints", "limbs", "ids", "covariances"}
     wrist = person.joints[WRIST].position
     asked = (film.FRAME_ID, "body_1/left_wrist", Time(nanoseconds=stamp_of(last)))
     graph.wait(lambda: buffer.can_transform(*asked))

@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Bodies
-from ...body.shape import Capsules, capsules
+from ...body.shape import SIGMAS, Capsules, capsules
 from ..pose_cdr import Poses
 from . import Make, Sent
 
 TOPIC = "cloud"
 SPACING = 0.05
 """Metres between points along a limb."""
-SIGMAS = 2.0
-"""How many standard deviations of the joints' positions the skin is moved out."""
 
 _FLOAT32 = 7  # sensor_msgs/PointField
 
@@ -26,7 +24,7 @@ _DIRECTIONS = np.concatenate([np.eye(3), -np.eye(3), _CORNERS])
 class Cloud:
     """Points every few centimetres along limbs and on their skin, where it may be.
 
-    Away from the limb by the body's radius and two standard deviations of the joint in that
+    Away from the limb by the body's radius and three standard deviations of the joint in that
     direction: the cloud reaches farther along the view, where one camera knows less.
     """
 

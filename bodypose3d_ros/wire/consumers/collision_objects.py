@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ...body.shape import Capsules, capsules
+from ...body.shape import SIGMAS, Capsules, capsules
 from ..messages import Message
 from ..pose_cdr import Poses
 from . import Make, Sent
@@ -18,7 +18,6 @@ Array = NDArray[np.float64]
 TOPIC = "planning_scene"
 RATE = 10.0
 """Updates a second at most: a planner needs no more, and each is a scene's work."""
-SIGMAS = 2.0
 _OBJECT = "moveit_msgs/msg/CollisionObject"
 _SPHERE, _CYLINDER = 2, 3  # shape_msgs/SolidPrimitive
 _STEP = 0.02
@@ -37,6 +36,18 @@ class Solids:
     """(S, 3) metres."""
     turn: Array
     """(S, 4) quaternions x y z w: a cylinder lies along z."""
+
+    def hold(self, points: Array) -> NDArray[np.bool_]:
+        """(P,) whether points (P, 3) are inside of any of them."""
+        axes = Rotation.from_quat(self.turn.reshape(-1, 4)).apply([0, 0, 1])
+        offsets = points[:, None] - self.place
+        radius, height = self.size.T
+        along = (offsets * axes).sum(axis=2)
+        aside = np.linalg.norm(offsets - along[..., None] * axes, axis=2)
+        in_cylinder = (aside <= radius) & (np.abs(along) <= height / 2)
+        in_sphere = np.linalg.norm(offsets, axis=2) <= radius
+        held = np.where(self.kind == _CYLINDER, in_cylinder, in_sphere).any(axis=1)
+        return np.asarray(held, bool)
 
     def fits(self, other: Solids) -> bool:
         """Whether this one's shapes, moved, hold the other's, and are not much larger."""
