@@ -159,3 +159,23 @@ def test_the_node_can_be_stopped_while_it_hangs(node, loads, monkeypatch):
     loads.engine.let_go.set()
     until(node, lambda: loads.engine.closed)
     assert topics.POSES not in node.host.sent
+
+
+def test_networks_that_are_loaded_again_too_late_are_not_kept(node, loads):
+    """The node was cleaned up meanwhile."""
+    loading, go_on = threading.Event(), threading.Event()
+    late = KnownPeople()
+
+    def load(options):
+        loading.set()
+        assert go_on.wait(20)
+        return late
+
+    node.info()
+    hang(node, loads)
+    node.cameras._load = load
+    until(node, loading.is_set)
+    node.cameras.cleanup()
+    go_on.set()
+    until(node, lambda: late.closed)
+    assert node.core._worker is None

@@ -44,10 +44,13 @@ class Cameras:
         """Builds messages of the host's classes."""
         self._parameters = parameters or Parameters()
         self._networks: networks.Networks | None = None
-        self._load: Loader | None = None
+        self._load: Loader = networks.load_networks
         self._active = False
+        self._ends = 0
+        """How often it was cleaned up."""
         self._life = threading.RLock()
-        """Held by whatever configures, activates or undoes that, in whatever thread."""
+        """Held by whatever begins to use networks or ends that, in whatever thread; not while they
+        are loaded."""
         self._renewal: threading.Thread | None = None
         self._failure: Exception | None = None
         self.cores = {
@@ -96,16 +99,10 @@ class Cameras:
             ModelError: The model is not here, or is not what it should be.
             EngineError: The engine is not here, or cannot run the model.
         """
-        options = self._parameters.perception
-        self._host.log(logging.INFO, f"loading {options.model} ({options.engine})")
-        start = time.monotonic()
+        self._load = load or networks.load_networks
+        loaded = self._loaded()
         with self._life:
-            self._load = load or networks.load_networks
-            self._networks = self._load(options)
-            for core in self.cores.values():
-                core.configure(self._networks)
-        seconds = time.monotonic() - start
-        self._host.log(logging.INFO, f"{options.model} is ready after {seconds:.1f} s")
+            self._take(loaded)
 
     def activate(self) -> None:
         """Begin to work on images."""
@@ -125,8 +122,23 @@ class Cameras:
         """Give the networks' memory back."""
         with self._life:
             self._active = False
+            self._ends += 1
             self._let_go(PATIENCE_S)
         heap.give_back()
+
+    def _loaded(self) -> networks.Networks:
+        options = self._parameters.perception
+        self._host.log(logging.INFO, f"loading {options.model} ({options.engine})")
+        start = time.monotonic()
+        loaded = self._load(options)
+        seconds = time.monotonic() - start
+        self._host.log(logging.INFO, f"{options.model} is ready after {seconds:.1f} s")
+        return loaded
+
+    def _take(self, loaded: networks.Networks) -> None:
+        self._networks = loaded
+        for core in self.cores.values():
+            core.configure(loaded)
 
     def _let_go(self, patience: float) -> None:
         for core in self.cores.values():
@@ -134,6 +146,8 @@ class Cameras:
         if self._networks is not None:
             self._networks.close()
             self._networks = None
+
+    # -- networks that hang -----------------------------------------------------------------
 
     def _watch(self) -> None:
         """Have networks loaded again, in a thread of its own, when one of them hangs."""
@@ -155,13 +169,19 @@ class Cameras:
                 logging.ERROR,
                 f"a network has not answered for {seconds:.1f} s: it is given up and loaded again",
             )
+            ends = self._ends
             hung.give_up()
             self._let_go(_PATIENCE_WITH_HUNG_S)
-            try:
-                self.configure(self._load)
-            except Exception as error:  # noqa: BLE001 - raised again by check, in the host's thread
-                self._failure = error
+        try:
+            loaded = self._loaded()
+        except Exception as error:  # noqa: BLE001 - raised again by check, in the host's thread
+            self._failure = error
+            return
+        with self._life:
+            if self._ends != ends:
+                loaded.close()  # it was cleaned up meanwhile
                 return
+            self._take(loaded)
             if self._active:
                 self.activate()
 
