@@ -7,9 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, Bodies, select
+from bodypose3d_ros.body.people import SCALE_NONE, STATE_COASTING, STATE_TRACKED, Bodies, select
 from bodypose3d_ros.body.shape import RADII, SEGMENTS, SIGMAS, capsules
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.perception.lifting.flat import without_guesses
 from bodypose3d_ros.wire.consumers.cloud import Cloud, points
 from bodypose3d_ros.wire.consumers.collision_objects import CollisionObjects, solids
 from bodypose3d_ros.wire.consumers.detections import Detections
@@ -91,6 +92,17 @@ def test_nobody_is_said_not_kept_quiet(output):
     lists = [message.people if output is People else None]
     lists += [getattr(message, name, None) for name in ("poses", "detections", "data")]
     assert [len(items) for items in lists if items is not None] == [0]
+
+
+@pytest.mark.parametrize(
+    "output", [People, Points, Cloud, Detections, CollisionObjects], ids=lambda o: o.__name__
+)
+def test_who_has_pixels_and_no_metres_is_nobody_in_3d(output):
+    """A network that gives pixels alone, with nothing that tells how far away anybody is."""
+    unplaced = without_guesses(replace(TWO, scale_source=np.full(2, SCALE_NONE, np.uint8)))
+    assert (unplaced.confidence > 0).all()
+    ours, nobodys = (output(make())(poses(bodies)) for bodies in (unplaced, NOBODY))
+    assert repr([through_cdr(m) for _, m in ours]) == repr([through_cdr(m) for _, m in nobodys])
 
 
 @pytest.mark.parametrize("output", [People, Points, Cloud, Detections, CollisionObjects])

@@ -45,10 +45,39 @@ def test_boxes_come_back_to_where_people_are_whatever_the_images_shape(detectors
     one, other = one.astype(int), other.astype(int)
     found = found_in(detectors[kind], picture(size, one, other))
     assert len(found) == 2
-    assert (found.score > 0.85).all()
+    assert_allclose(found.score, 1 if kind == "peoplenet" else 0.9, rtol=1e-6)
     pixel = max(size[0] / 320, size[1] / 256)
     order = np.argsort(found.corners[:, 0])
     assert_allclose(found.corners[order], [one, other], atol=1.5 * pixel)
+
+
+@pytest.mark.parametrize(
+    ("kind", "blue", "beside"),
+    [("yolox", 30, 114), ("rtmdet", (30 - 103.53) / 57.375, (114 - 103.53) / 57.375),
+     ("peoplenet", 90 / 255, 90 / 255)],
+)  # fmt: skip
+def test_the_input_is_as_each_kind_was_trained(detectors, kind, blue, beside):
+    """The first channel inside the image and beside it: grey 114, or nothing beside."""
+    engine = detectors[kind].engine
+    heard = []
+    image = np.full((100, 320, 3), (30, 60, 90), np.uint8)
+    detector = BoxDetector(Listening(engine, heard), CONTRACTS[kind])
+    detector.detect(image, detector.areas(320, 100))
+    (tensor,) = heard
+    assert tensor.shape == (1, 3, 256, 320)
+    assert_allclose([tensor[0, 0, 50, 160], tensor[0, 0, 200, 160]], [blue, beside], rtol=1e-5)
+
+
+class Listening:
+    """An engine that keeps what it is asked."""
+
+    def __init__(self, engine, heard):
+        self.inputs, self.outputs = engine.inputs, engine.outputs
+        self._engine, self._heard = engine, heard
+
+    def infer(self, inputs):
+        self._heard.extend(inputs.values())
+        return self._engine.infer(inputs)
 
 
 @pytest.mark.parametrize("kind", KINDS)

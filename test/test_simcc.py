@@ -30,7 +30,14 @@ from bodypose3d_ros.perception.lifting.shape_model import FLAT
 from bodypose3d_ros.perception.networks import Options, load_networks
 from bodypose3d_ros.perception.pipeline import Pipeline
 from bodypose3d_ros.perception.pose.crop import standardised
-from bodypose3d_ros.perception.pose.simcc import SimCC, check_contract, decode
+from bodypose3d_ros.perception.pose.simcc import (
+    WEIGHTS,
+    Settings,
+    SimCC,
+    check_contract,
+    crops_of,
+    decode,
+)
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from node_alone import SECOND, STAMP
 from people_made_up import roomy, standing
@@ -133,6 +140,60 @@ def test_the_input_is_rgb_less_imagenets_mean_over_its_deviation():
     tensor = standardised(crop, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
     assert_allclose(tensor[0, :, 0, 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "first"), [("auto", 30), ("RGB", 30), ("BGR", 10)])
+def test_colours_come_in_the_order_that_is_asked_for(networks, channels, first):
+    engine = Listening(networks[17])
+    image = np.zeros((720, 960, 3), np.uint8)
+    image[...] = 10, 20, 30  # B, G, R
+    SimCC(engine, Settings(channels=channels)).estimate(
+        Frame(image, CAMERA, 0), Regions.from_boxes(np.array([[300, 200, 500, 500.0]]))
+    )
+    mean, std = (103.53, 57.375) if first == 10 else (123.675, 58.395)
+    assert_allclose(engine.heard["input"][0, 0, 128, 96], (first - mean) / std, rtol=1e-5)
+
+
+class Listening:
+    """An engine that keeps what it was asked last."""
+
+    def __init__(self, engine):
+        self.inputs, self.outputs, self._engine = engine.inputs, engine.outputs, engine
+
+    def infer(self, inputs):
+        self.heard = inputs
+        return self._engine.infer(inputs)
+
+
+@pytest.mark.parametrize(
+    ("box", "crop"),
+    [((100, 200), (187.5, 250)), ((300, 200), (375, 500)), ((0, 0), (1, 1))],
+    ids=["upright", "lying", "empty"],
+)
+def test_the_crop_is_a_quarter_larger_and_of_the_networks_shape(box, crop):
+    region = Regions(np.zeros((1, 2)), np.array([box], float), np.zeros(1), np.ones(1))
+    assert_allclose(crops_of(region, (192, 256))[0], crop)
+
+
+def test_keypoints_are_where_the_data_sets_have_them():
+    """COCO-WholeBody: body, feet, 68 of the face, hands from 91 and 112, each from its wrist."""
+    for side, foot, hand in (("left", 17, 91), ("right", 20, 112)):
+        expected = {
+            "big_toe": foot, "small_toe": foot + 1, "heel": foot + 2,
+            "thumb_tip": hand + 4, "index_knuckle": hand + 5, "middle_tip": hand + 12,
+            "pinky_knuckle": hand + 17,
+        }  # fmt: skip
+        for name, keypoint in expected.items():
+            assert np.flatnonzero(WEIGHTS[133][INDEX[f"{side}_{name}"]]).tolist() == [keypoint]
+    odd_is_left = {"eye": 1, "ear": 3, "shoulder": 5, "elbow": 7, "wrist": 9, "hip": 11, "knee": 13}
+    for weights in WEIGHTS.values():
+        for name, keypoint in {**odd_is_left, "ankle": 15}.items():
+            for n, side in enumerate(("left", "right")):
+                (found,) = np.flatnonzero(weights[INDEX[f"{side}_{name}"]])
+                assert found == keypoint + n
+    halpe = ("left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe", "left_heel",
+             "right_heel")  # fmt: skip
+    assert [np.flatnonzero(WEIGHTS[26][INDEX[name]])[0] for name in halpe] == list(range(20, 26))
 
 
 def tensors(**changes):

@@ -108,6 +108,8 @@ class CollisionObjects:
         for n, identity in enumerate(bodies.track_id.tolist()):
             seen.add(identity)
             now = solids(capsules(bodies.joints[n], bodies.covariance[n]))
+            if not len(now.kind):
+                continue  # whose place nobody knows stays where they were: MoveIt wants shapes
             before = self._known.get(identity)
             moved = before is not None and before.fits(now)
             if not moved:
