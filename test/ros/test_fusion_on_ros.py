@@ -1,0 +1,81 @@
+"""The fusion node on ROS 2: a process a camera, one that fuses them, and a graph that listens."""
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
+pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
+
+from bodypose3d_ros.node import interface as topics
+from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN
+from ros_network import PEERS
+
+pytestmark = pytest.mark.ros
+
+CAMERAS = ("front", "left", "back")
+FUSION = "bodypose3d_fusion"
+
+
+class Status(dict):
+    """The newest status of each name: level and message."""
+
+    def __init__(self, graph):
+        super().__init__()
+        msg_type = topics.DIAGNOSTICS.type
+        self._heard = graph.listen(topics.DIAGNOSTICS.name, msg_type)
+
+    def of(self, name):
+        for array in self._heard:
+            self |= {s.name: (s.level[0], s.message) for s in array.status}
+        self._heard.clear()
+        return self.get(f"{FUSION}: {name}", (ERROR, ""))
+
+
+def test_cameras_come_and_go_and_people_stay(start, run, graph):
+    cameras = {name: start(PEERS / "cell_node.py", name) for name in CAMERAS}
+    run(FUSION, "-p", "cameras:=[front, left, back]")
+    status, poses = Status(graph), graph.hear(topics.POSES, f"/{FUSION}")
+    graph.wait(lambda: status.of("fusion")[0] == OK, 60)
+    poses.clear()
+    graph.wait(lambda: len(poses) > 20, 60)
+    stamps = [p.header.stamp.sec * 10**9 + p.header.stamp.nanosec for p in poses]
+    assert stamps == sorted(set(stamps))
+    ids = {pose.track_id for message in poses for pose in message.poses}
+    assert len(ids) == 2
+    assert poses[-1].header.frame_id == "world"
+    tf = graph.listen(topics.TF.name, topics.TF.type)
+    graph.wait(lambda: tf, 20)
+    assert tf[-1].transforms[0].header.frame_id == "world"
+
+    cameras["left"].kill()
+    graph.wait(lambda: "left: silent for" in status.of("fusion")[1], 30)
+    assert status.of("left")[0] == WARN
+    poses.clear()
+    graph.wait(lambda: len(poses) > 10, 60)
+    assert {pose.track_id for message in poses for pose in message.poses} == ids
+
+    cameras["left"] = start(PEERS / "cell_node.py", "left")
+    graph.wait(lambda: status.of("fusion")[0] == OK, 60)
+
+    for camera in cameras.values():
+        camera.kill()
+    graph.wait(lambda: "all cameras are silent" in status.of("fusion")[1], 30)
+    assert status.of("fusion")[0] == ERROR
+
+
+def test_it_is_a_managed_node_with_its_own_parameters(run, graph):
+    run(FUSION, "-p", "cameras:=[front]", "-r", "__node:=bodypose3d")
+    graph.wait(lambda: graph.state() == "active", 40)
+    assert graph.set(wait=0.01) == ""
+    assert "start it again" in graph.set(fixed_frame="map")
+    assert "out of range" in graph.set(wait=7.0)
+    assert graph.change("deactivate")
+    assert graph.change("cleanup")
+    assert graph.change("configure")
+    assert graph.change("activate")
+
+
+def test_without_cameras_it_says_what_to_name(run):
+    node = run(FUSION)
+    node.line("", timeout=60)
+    assert node.ended() == 3
+    assert any("cameras: name those to be fused" in line for line in node.output)
