@@ -17,10 +17,11 @@ pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip ins
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame
 from bodypose3d_ros.body.skeleton import INDEX
-from bodypose3d_ros.hosts.dds.camera import paced
+from bodypose3d_ros.hosts.dds.camera import by_the_clock, paced
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.media import film
 from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import State
@@ -317,6 +318,17 @@ def test_a_loop_goes_on_at_the_same_pace():
 
     stamps = [f.stamp for f in itertools.islice(paced(frames, speed=2, loop=True), 9)]
     assert np.diff(stamps).tolist() == [5 * 10**7] * 8
+
+
+def test_films_of_a_rig_show_the_same_moment_whenever_they_begin():
+    """A film's time is the clock's, but for whole films."""
+    for name in film.RIGS["cell"]:
+        shown = film.load(name)
+        own = {shown.stamp(number) for number in range(len(shown))}
+        due = [frame.stamp for frame in itertools.islice(by_the_clock(shown), 3)]
+        assert {stamp % shown.duration for stamp in due} <= own
+        assert np.diff(due).min() > 0
+        assert due[0] > time.time_ns() - 5 * 10**9
 
 
 def record(path, images, rate):

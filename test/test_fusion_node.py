@@ -127,19 +127,19 @@ def test_before_any_camera_is_heard_that_is_an_error(alone):
 
 @pytest.mark.parametrize("axis", np.eye(3))
 def test_a_camera_whose_place_is_wrong_is_named(alone, axis):
-    node = alone()
+    """Of two degrees; a turn about the line to the people, here about x, is told least."""
+    node = alone(extrinsics_tolerance=0.7)
     node.host.turn("left", 2, axis)
-    node.run(range(45))
-    message = node.core.diagnose().message
-    assert message.startswith("left: ")
-    assert "degrees off since" in message
-    # Least is told by people of a rotation about the line to them.
-    assert 0.8 < float(node.core.statuses()["left"]().values["place is off by (degrees)"]) < 2.5
-    for other in ("front", "back"):
-        assert float(node.core.statuses()[other]().values["place is off by (degrees)"]) < 0.7
-    assert [text.split(" degrees")[0][:-4] for text in node.warnings] == [
-        "left: its place in TF is"
-    ]
+    node.run(range(60))
+    node.until(lambda: "degrees off since" in node.core.diagnose().message)
+    assert node.core.diagnose().message.startswith("left: ")
+    off = {
+        name: node.core.statuses()[name]().values["place is off by (degrees)"] for name in CAMERAS
+    }
+    assert 0.7 < float(off["left"]) < 2.5
+    assert max(float(off["front"]), float(off["back"])) < 0.7
+    (warning,) = node.warnings
+    assert warning.startswith("left: its place in TF is")
     assert alive(node)[0] == State.DEGRADED
 
 

@@ -176,9 +176,9 @@ def play(
     """Be a camera: send images and CameraInfo at their own rate.
 
     One of `bodypose3d film list`, which comes with its place in the world on /tf_static, a video,
-    or a recording.
+    or a recording. Films of one rig that play in a --loop show the same moment.
     """
-    from ..hosts.dds.camera import CameraPublisher, paced, stand
+    from ..hosts.dds.camera import CameraPublisher, by_the_clock, on_time, paced, stand
     from ..hosts.dds.camera import play as send
     from ..media import film
     from ..media.sources import CameraChoice, Topics
@@ -188,10 +188,14 @@ def play(
 
     with _graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
-        if source in film.all_names():
-            stand(member, film.load(source))
+        shown = film.load(source) if source in film.all_names() else None
+        if shown is not None:
+            stand(member, shown)
         camera.wait_for_subscribers(member, wait_for)
-        shots = paced(frames, speed=speed, loop=loop)
+        if shown is not None and shown.in_rig and loop and speed == 1:
+            shots = by_the_clock(shown)
+        else:
+            shots = on_time(paced(frames, speed=speed, loop=loop))
         sent = send(member, camera, _checked(shots, compressed))
         click.echo(f"sent {sent} images")
 

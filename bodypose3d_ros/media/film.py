@@ -90,10 +90,19 @@ class Film:
         return place, Rotation.from_matrix(back).as_quat().tolist()
 
     @property
+    def in_rig(self) -> bool:
+        """Whether other films show the same people at the same time."""
+        return any(self.name in cameras for cameras in RIGS.values())
+
+    @property
     def frame_id(self) -> str:
         """The camera's optical frame, of its own where several look on."""
-        in_rig = any(self.name in cameras for cameras in RIGS.values())
-        return f"{self.name}_optical_frame" if in_rig else FRAME_ID
+        return f"{self.name}_optical_frame" if self.in_rig else FRAME_ID
+
+    @property
+    def duration(self) -> int:
+        """Nanoseconds after which it can begin again, as the other films of its rig."""
+        return round(len(self) / self.rate * 1e9)
 
     def stamp(self, frame: int) -> int:
         """The time at which a frame was taken, in nanoseconds."""

@@ -77,16 +77,13 @@ class CameraPublisher:
 
 
 def play(node: Node, camera: CameraPublisher, frames: Iterable[Frame]) -> int:
-    """Send frames at the pace of their stamps, stamped with the time they are sent at.
-
-    The first frame is sent now. Frames that come too late to be sent on time are sent at once and
-    the rest later, so that no image is older than its stamp says.
+    """Send frames at the time that their stamps say.
 
     Returns:
         How many frames were sent; fewer than there are when the node was stopped.
     """
     sent = 0
-    for frame in _on_time(frames):
+    for frame in frames:
         shot = camera.prepare(frame)
         while node.running and (left := shot.stamp - time.time_ns()) > 0:
             node.spin_once(left / 1e9)
@@ -118,6 +115,34 @@ def paced(frames: Callable[[], Iterator[Frame]], *, speed: float, loop: bool) ->
         begin = last + interval
 
 
+def on_time(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames at their own pace, with the time they are due as their stamp, the first one now.
+
+    Those that come too late are due at once and the rest later, so that no image is older than its
+    stamp says.
+    """
+    offset: int | None = None
+    for frame in frames:
+        now = time.time_ns()
+        if offset is None or frame.stamp + offset < now - _TOO_LATE_NS:
+            offset = now - frame.stamp
+        yield replace(frame, stamp=frame.stamp + offset)
+
+
+def by_the_clock(shown: Film) -> Iterator[Frame]:
+    """A film again and again, so that whatever else of its rig plays shows the same moment.
+
+    A loop begins at every multiple of the film's duration since 1970. Frames that come too late
+    are left out.
+    """
+    begin = time.time_ns() // shown.duration * shown.duration
+    while True:
+        for frame in shown.frames():
+            if begin + frame.stamp > time.time_ns() - _TOO_LATE_NS:
+                yield replace(frame, stamp=begin + frame.stamp)
+        begin += shown.duration
+
+
 def stand(node: Node, shown: Film) -> None:
     """Tell TF where a film's camera stands."""
     messages = Messages(node.types.__getitem__)
@@ -131,13 +156,3 @@ def check_receive_buffer(frame: Frame) -> None:
     """Say when images of this size do not fit this machine's sockets."""
     if warning := receive_buffer_warning(frame.image.nbytes):
         log.warning("%s", warning)
-
-
-def _on_time(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The frames with the time they are due as their stamp."""
-    offset: int | None = None
-    for frame in frames:
-        now = time.time_ns()
-        if offset is None or frame.stamp + offset < now - _TOO_LATE_NS:
-            offset = now - frame.stamp
-        yield replace(frame, stamp=frame.stamp + offset)

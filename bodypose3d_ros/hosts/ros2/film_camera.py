@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from itertools import cycle, repeat
 
@@ -47,9 +48,19 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         ]
         self._place = tf2_ros.StaticTransformBroadcaster(self)
         self._place.sendTransform(self._transform(shown))
+        if shown.in_rig and not rate:
+            self._wait_for_the_others(shown)
         self.create_timer(1 / (rate or shown.rate), self._shoot)
         size = f"{shown.camera.width}x{shown.camera.height}"
         self.get_logger().info(f"{name}: {size} at {rate or shown.rate:g} Hz, again and again")
+
+    def _wait_for_the_others(self, shown: film.Film) -> None:
+        """Begin at the frame and the moment at which every camera of the rig is by the clock."""
+        now, start, period = time.time_ns(), shown.stamp(0), shown.duration // len(shown)
+        number = (now - start) // period + 2  # the timer's first time is a period after now
+        for _ in range(number % len(shown)):
+            next(self._shots)
+        time.sleep(max(0.0, (start + (number - 1) * period - time.time_ns()) / 1e9))
 
     def _shoot(self) -> None:
         stamp = self.get_clock().now().to_msg()

@@ -272,11 +272,12 @@ class FusionCore:
         self._publisher(people, moment, p, partial(self._health.published, stamp))
         seen = {name: len(view.bodies) for name, view in views.items()}
         self._health.fused(seconds, len(people), seen)
-        self._compare(views, people, stamp)
+        self._compare(people, stamp)
 
-    def _compare(self, views: dict[str, View], people: Bodies, stamp: int) -> None:
+    def _compare(self, people: Bodies, stamp: int) -> None:
         """How far the views are from what was made of them."""
-        found = self._fit.add(views, people, stamp, self.parameters.extrinsics_tolerance)
+        tolerance = self.parameters.extrinsics_tolerance
+        found = self._fit.add(self._fusion.views, people, stamp, tolerance)
         for name, sighting in found.items():
             for degrees, pixels in zip(*sighting.means(), strict=True):
                 self._health.residuals(name, degrees, pixels)

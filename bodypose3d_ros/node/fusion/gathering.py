@@ -26,6 +26,8 @@ PLACELESS = "poses without transform"
 
 _NS = 1_000_000_000
 _CARRY_S = CARRY / _NS
+# Seconds by which poses come before their stamp: other nodes are not slow, the clock is wrong.
+_FUTURE_S = 0.02
 _AGES_KEPT = 9
 _WAITING_KEPT = 8
 # Seconds without a word after which a camera's clock has no say.
@@ -171,7 +173,7 @@ class Gathering:
         source, stamp = self._sources[arrival.camera], arrival.stamp
         source.ages.append(arrival.age)
         ahead = self._usual_age(arrival) - arrival.age
-        if ahead > _CARRY_S:
+        if ahead > (_CARRY_S if arrival.age < -_FUTURE_S else CLOCK_JUMP):
             return AHEAD
         jumped = CLOCK_JUMP * _NS if ahead > -_CARRY_S else np.inf
         if self._last is not None and stamp < self._last - CARRY:

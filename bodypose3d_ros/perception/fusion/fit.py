@@ -29,9 +29,11 @@ _APART = 0.1
 _FARTHEST = np.radians(15)
 """Farther from everybody, what a view sees is nobody who is known; farther from a joint, wrong."""
 _FEWEST_JOINTS = 6
-_FEWEST = 15
+_TOGETHER = 0.07
+"""Seconds by which views may be apart that are compared: people are carried over the gap."""
+_FEWEST = 20
 """Looks that a judgement needs."""
-_STEADY = 0.5
+_STEADY = 1.0
 """As many sightings of a person as say beforehand that a place is right, in every direction. What
 people cannot tell from where they stand, is taken for right."""
 _LEVELLED = 0.7
@@ -98,7 +100,7 @@ class Fit:
         """Look whether views fit; a camera is wrong from so many degrees on.
 
         Args:
-            views: By their cameras' names.
+            views: What each camera saw last, by its name.
             people: Everybody at a stamp, in the fixed frame.
             stamp: Nanoseconds.
             tolerance: Degrees.
@@ -111,7 +113,11 @@ class Fit:
         if self._looks and stamp - self._looks[-1][0] < _APART * 1e9:
             return {}
         seen = select(people, people.state != STATE_COASTING)
-        sightings = {name: sighting(view, seen, stamp) for name, view in views.items()}
+        sightings = {
+            name: sighting(view, seen, stamp)
+            for name, view in views.items()
+            if stamp - view.stamp <= _TOGETHER * 1e9
+        }
         self._looks.append((stamp, *self._equations(views, sightings, len(seen))))
         while stamp - self._looks[0][0] > WINDOW * 1e9:
             self._looks.popleft()

@@ -148,6 +148,11 @@ class Fusion:
         return View.of(frame, nobody()).regions(select(people, np.array(missed, bool)))
 
     @property
+    def views(self) -> Mapping[str, View]:
+        """What each camera saw last, as long as that counts."""
+        return self._views
+
+    @property
     def ended(self) -> tuple[int, ...]:
         """Ids of the tracks that ended with the last update."""
         return self.tracker.ended
