@@ -8,8 +8,9 @@
 # make fuzz    bad messages and files, many more of them than make test: FUZZ_CASES=100000
 # make soak    the node for minutes before cameras that fail at random: SOAK="--seconds 3600"
 # make audit   known holes in what pip installs
+# make triton  Triton's own server, for its tests and python -m benchmarks.remote
 # make peer    compare with mediapipe itself: results, time, processor
-.PHONY: setup demo film peer fuzz soak audit test mutants ros-test rviz-picture lint clean
+.PHONY: setup demo film peer triton fuzz soak audit test mutants ros-test rviz-picture lint clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +44,13 @@ peer: setup
 	.venv-peer/bin/python -m benchmarks.mediapipe_peer
 	.venv-peer/bin/bodypose3d models fetch blazepose-int8
 	.venv-peer/bin/python -m benchmarks.mediapipe_speed --model blazepose blazepose-int8
+
+# The wheel is the server and what runs Python in it, whose numpy is below 2; none of what it wants
+# besides is run.
+triton:
+	$(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/python -m pip install --quiet onnxruntime 'numpy<2'
+	.venv-triton/bin/python -m pip install --quiet --no-deps 'nvidia-pytriton>=0.7,<0.8'
 
 FUZZ_CASES ?= 10000
 fuzz: setup
@@ -90,5 +98,5 @@ rviz-picture:
 	$(PYTHON) -m tools.rviz_picture
 
 clean:
-	rm -rf .venv .venv-peer .venv-audit .venv-mutants .virtualenv mutants out build dist *.egg-info \
-	  .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peer .venv-triton .venv-audit .venv-mutants .virtualenv mutants out build dist \
+	  *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -65,6 +65,7 @@ class Node:
     """A node with its host, and a camera before it."""
 
     def __init__(self, load=None, **parameters):
+        """``load`` loads networks; without it people are known."""
         self.host = KeepingHost()
         values = Parameters().changed(parameters)
         self.cameras = Cameras(self.host, TYPES.types.__getitem__, values)

@@ -31,6 +31,8 @@ HEAVY = {
     "rerun": {"apps"},
     "ray": {"apps"},
     "pyarrow": {"apps", "media"},
+    "tritonclient": {"engines"},
+    "grpc": {"engines"},
 }
 """Packages that only these rooms import."""
 

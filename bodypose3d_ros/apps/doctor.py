@@ -30,7 +30,18 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything."""
     findings = [_python()]
-    for check in (_onnxruntime, _models, _ros, _dds, _gpu, _tensorrt, _pycuda, _engines, _sockets):
+    for check in (
+        _onnxruntime,
+        _models,
+        _ros,
+        _dds,
+        _gpu,
+        _tensorrt,
+        _pycuda,
+        _engines,
+        _triton,
+        _sockets,
+    ):
         findings += check()
     return findings
 
@@ -113,6 +124,10 @@ def _engines() -> list[Finding]:
     except EngineError as error:
         return [Finding("TensorRT engines", False, *_text_and_mend(error))]
     return [Finding("TensorRT engines", True, f"{len(list(folder.glob('*/')))} in {folder}")]
+
+
+def _triton() -> list[Finding]:
+    return [_installed("Triton's client", "tritonclient", "pip install 'bodypose3d_ros[triton]'")]
 
 
 def _text_and_mend(error: EngineError) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""``bodypose3d engine``: TensorRT engines and network files, from the command line."""
+"""``bodypose3d engine``: TensorRT engines, network files and those of a Triton server."""
 
 from __future__ import annotations
 
@@ -19,18 +19,16 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 @click.group()
 def engine() -> None:
-    """TensorRT engines: building them ahead of time, and what a file is."""
+    """Engines: building TensorRT's ahead of time, what a file is, networks for a server."""
 
 
-@engine.command()
-@click.argument("model", metavar="NAME|FILE.onnx")
-@click.option(
+fp16_option = click.option(
     "--fp16/--fp32",
     default=True,
     show_default=True,
-    help="Convolutions in half precision, or everything in full.",
+    help="TensorRT: convolutions in half precision, or everything in full.",
 )
-@click.option(
+max_batch_option = click.option(
     "--max-batch",
     type=click.IntRange(1),
     default=MAX_BATCH,
@@ -38,6 +36,12 @@ def engine() -> None:
     metavar="N",
     help="The most people that one run takes.",
 )
+
+
+@engine.command()
+@click.argument("model", metavar="NAME|FILE.onnx")
+@fp16_option
+@max_batch_option
 def build(model: str, fp16: bool, max_batch: int) -> None:
     """Build the TensorRT engines of a model for this machine, before they are needed.
 
@@ -56,6 +60,59 @@ def build(model: str, fp16: bool, max_batch: int) -> None:
         if not built.kept:
             raise EngineError(f"{file.name}: the engine was built, but could not be kept")
         out.print(f"{file.name}: {built.description}, ready after {time.monotonic() - start:.0f} s")
+
+
+@engine.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("model_names", metavar="[NAME|FILE.onnx]...", nargs=-1)
+@max_batch_option
+@click.option(
+    "--queue-delay",
+    type=click.FloatRange(0, 1000),
+    default=0.0,
+    show_default=True,
+    metavar="MS",
+    help="How long a request waits for others to share its run, besides while the GPU is at work.",
+)
+@click.option(
+    "--instances",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Runs of a network at the same time, on each GPU.",
+)
+@click.option(
+    "--tensorrt",
+    is_flag=True,
+    help="TensorRT plans instead of ONNX: this machine's GPU and TensorRT must be the server's.",
+)
+@fp16_option
+@click.option("--overwrite", is_flag=True, help="Replace networks that are in DIR.")
+def export_triton(
+    folder: Path,
+    model_names: tuple[str, ...],
+    max_batch: int,
+    queue_delay: float,
+    instances: int,
+    tensorrt: bool,
+    fp16: bool,
+    overwrite: bool,
+) -> None:
+    """Write networks into DIR as a Triton server reads them, blazepose if none is named.
+
+    Nodes, and every command that estimates, use them with --engine triton --triton-url HOST:8001.
+    """
+    from ..engines.plans import BuildOptions
+    from ..engines.repository import Serving, networks_of, write
+
+    networks: dict[str, Path] = {}
+    for each in model_names or (models.BLAZEPOSE.name,):
+        networks |= networks_of(each)
+    plan = BuildOptions(fp16=fp16, max_batch=max_batch) if tensorrt else None
+    serving = Serving(max_batch, queue_delay, instances, plan)
+    for written in write(networks, folder, serving, overwrite=overwrite):
+        out.print(str(written), soft_wrap=True, highlight=False)
 
 
 @engine.command()

@@ -1,4 +1,4 @@
-"""Batches of any size through a network that takes only so many at once."""
+"""Batches of any size through a network that takes only so many at once, checked before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,22 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from . import Tensors
+from ..errors import EngineError
+from . import TensorInfo, Tensors
+
+
+def check_inputs(tensors: tuple[TensorInfo, ...], inputs: Mapping[str, np.ndarray]) -> None:
+    """Refuse what a network does not take.
+
+    Raises:
+        EngineError: An input is missing or has another shape, whatever its batch.
+    """
+    for tensor in tensors:
+        if tensor.name not in inputs:
+            raise EngineError(f"input {tensor.name} is missing")
+        shape = inputs[tensor.name].shape
+        if list(shape[1:]) != tensor.sizes(0)[1:]:
+            raise EngineError(f"input {tensor.name} has shape {shape}, not {tensor.shape}")
 
 
 def in_batches(

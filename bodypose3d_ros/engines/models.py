@@ -200,6 +200,31 @@ def path(model: Model, file: str) -> Path:
     return found
 
 
+@dataclass(frozen=True)
+class NetworkFile:
+    """The ONNX file of one network: a model's, or a user's own."""
+
+    name: str
+    """In its model's folder; a path where it is the user's."""
+    model: Model | None = None
+
+    def path(self) -> Path:
+        """Where it is.
+
+        Raises:
+            ModelError: As ``path`` of a model's file.
+        """
+        return Path(self.name) if self.model is None else path(self.model, self.name)
+
+    @property
+    def served_name(self) -> str:
+        """What a server calls the network."""
+        stem = Path(self.name).stem
+        if self.model is None or len(self.model.files) == 1:
+            return stem
+        return f"{self.model.name}-{stem}"
+
+
 def fetch(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
     """Download, check, convert and keep a model; one that is here and as fetched is left alone.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from . import TensorInfo, Tensors, cuda, plans, versions
-from .batches import in_batches
+from .batches import check_inputs, in_batches
 from .timed import timed
 
 _log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class TensorRtEngine:
         Raises:
             EngineError: CUDA or TensorRT failed, or the engine is closed.
         """
-        _check_inputs(self.inputs, inputs)
+        check_inputs(self.inputs, inputs)
         if not all(map(len, inputs.values())):
             return {o.name: np.zeros(o.sizes(0), o.dtype) for o in self.outputs}
         with self._lock:
@@ -246,12 +246,3 @@ def _max_batch(engine: Any, tensor: TensorInfo) -> tuple[int, bool]:  # noqa: AN
         return tensor.shape[0], True
     _, _, largest = engine.get_tensor_profile_shape(tensor.name, 0)
     return int(largest[0]), False
-
-
-def _check_inputs(tensors: tuple[TensorInfo, ...], inputs: Mapping[str, NDArray[Any]]) -> None:
-    for tensor in tensors:
-        if tensor.name not in inputs:
-            raise EngineError(f"input {tensor.name} is missing")
-        shape = inputs[tensor.name].shape
-        if list(shape[1:]) != tensor.sizes(0)[1:]:
-            raise EngineError(f"input {tensor.name} has shape {shape}, not {tensor.shape}")

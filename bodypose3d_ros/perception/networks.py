@@ -18,8 +18,10 @@ import numpy as np
 
 from ..engines import Engine, models
 from ..engines.load import ENGINES, load
+from ..engines.models import NetworkFile
 from ..engines.shared import Shared
 from ..engines.timed import network_time
+from ..engines.triton import TRITON, Server, TritonEngine
 from ..errors import InputError, ModelError
 from .detection import Detector, boxes
 from .detection.blazepose import BlazePoseDetector
@@ -130,7 +132,9 @@ class Options:
     )
     detector_model: str = setting("", "The ONNX file of a detector of another kind.")
     engine: str = setting(
-        "auto", "What runs the networks; auto takes TensorRT where it is.", choices=ENGINES
+        "auto",
+        "What runs the networks; auto takes TensorRT where it is, triton a server (triton_url).",
+        choices=(*ENGINES, TRITON),
     )
     threads: int = setting(
         0, "Threads of a network on the CPU; 0 takes all cores.", minimum=0, maximum=256
@@ -143,6 +147,30 @@ class Options:
         maximum=1000.0,
     )
     max_people: int = setting(MAX_PEOPLE, "The most people looked for.", minimum=1, maximum=32)
+    triton_url: str = setting(
+        "",
+        "The Triton server that runs the networks with engine: triton, HOST:PORT of its gRPC; "
+        "grpcs://HOST:PORT for TLS.",
+    )
+    triton_timeout: float = setting(
+        1.0,
+        "How long an answer of it is waited for, less than a node's engine_timeout; then the image "
+        "is left.",
+        unit="s",
+        minimum=0.01,
+        maximum=60.0,
+    )
+    triton_model: str = setting(
+        "", "What it calls the pose network; empty: as `bodypose3d engine export-triton` does."
+    )
+    triton_detector: str = setting("", "The same of the detector.")
+    triton_root_certificates: str = setting(
+        "", "PEM file of who signed its certificate, for TLS; empty: whom gRPC trusts."
+    )
+    triton_certificate: str = setting(
+        "", "PEM file of this machine's certificate, where it asks for one."
+    )
+    triton_private_key: str = setting("", "PEM file of that certificate's key.")
     own: Mapping[str, Value] = field(default_factory=dict)
     """Settings of single networks, by name, where they are not the default."""
 
@@ -233,23 +261,59 @@ def load_networks(options: Options | None = None) -> Networks:
     """
     options = options or Options()
     _check_files(options)
+    if options.engine == TRITON:
+        _check_server(options)
     network = heaviest_in_time(options) if options.model == AUTO else chosen(options.model)
     if foreign := sorted(set(options.own) - {each.name for each in network.settings}):
         raise InputError(f"{', '.join(foreign)}: not a setting of the model {network.name}")
-    pose_file, detector_file = _pose_file(network, options), _detector_file(network, options)
     with ExitStack() as undo:
-
-        def loaded(file: Path) -> Shared:
-            engine = load(file, options.engine, threads=options.threads)
-            undo.callback(engine.close)
-            engine.warm_up()
-            return Shared(engine)
-
-        engines = loaded(pose_file), loaded(detector_file)
+        engines = _engines(network, options, undo)
         pose = network.factory(engines[0], network.shape, options.own)
         detector = _detector(engines[1], options.detector)
         undo.pop_all()
     return Networks(pose, detector, engines)
+
+
+def _engines(network: Network, options: Options, undo: ExitStack) -> tuple[Shared, Shared]:
+    """What runs the pose network, and the detector: warm, closed by ``undo``."""
+
+    def ready(engine: Engine) -> Shared:
+        undo.callback(engine.close)
+        engine.warm_up()
+        return Shared(engine)
+
+    pose, detector = _pose_file(network, options), _detector_file(network, options)
+    if options.engine == TRITON:
+        server = _server(options)
+        return (
+            ready(TritonEngine(server, options.triton_model or pose.served_name)),
+            ready(TritonEngine(server, options.triton_detector or detector.served_name)),
+        )
+    return (
+        ready(load(pose.path(), options.engine, threads=options.threads)),
+        ready(load(detector.path(), options.engine, threads=options.threads)),
+    )
+
+
+def _check_server(options: Options) -> None:
+    """Refuse what cannot run on a server.
+
+    Raises:
+        InputError: None is named, or what it cannot be asked for.
+    """
+    if not options.triton_url:
+        raise InputError("triton_url: name the server of the engine triton, HOST:PORT")
+    if options.model == AUTO:
+        raise InputError("model: auto measures this machine: name what the server is to run")
+
+
+def _server(options: Options) -> Server:
+    files = options.triton_root_certificates, options.triton_certificate, options.triton_private_key
+    return Server(
+        options.triton_url,
+        options.triton_timeout,
+        *(Path(file) if file else None for file in files),
+    )
 
 
 def _check_files(options: Options) -> None:
@@ -269,21 +333,21 @@ def _check_files(options: Options) -> None:
         raise InputError(f"detector_model: name the ONNX file of the {options.detector}")
 
 
-def _pose_file(network: Network, options: Options) -> Path:
+def _pose_file(network: Network, options: Options) -> NetworkFile:
     if options.model_file:
-        return Path(options.model_file)
+        return NetworkFile(options.model_file)
     if network.model is None or Path(options.model).suffix:
-        return Path(options.model)
-    return models.path(network.model, network.file)
+        return NetworkFile(options.model)
+    return NetworkFile(network.file, network.model)
 
 
-def _detector_file(network: Network, options: Options) -> Path:
+def _detector_file(network: Network, options: Options) -> NetworkFile:
     """The user's, or BlazePose's detector: every BlazePose brings the same one."""
     if options.detector_model:
-        return Path(options.detector_model)
+        return NetworkFile(options.detector_model)
     own = network.model
     has_it = own is not None and "detector.onnx" in own.files
-    return models.path(own if own and has_it else models.BLAZEPOSE, "detector.onnx")
+    return NetworkFile("detector.onnx", own if has_it else models.BLAZEPOSE)
 
 
 def _detector(engine: Engine, kind: str) -> Detector:
@@ -310,8 +374,8 @@ def heaviest_in_time(options: Options) -> Network:
         seconds = sum(
             _seconds(file, people, options)
             for file, people in (
-                (_detector_file(network, options), 1),
-                (_pose_file(network, replace(options, model=network.name)), _PEOPLE),
+                (_detector_file(network, options).path(), 1),
+                (_pose_file(network, replace(options, model=network.name)).path(), _PEOPLE),
             )
         )
         told = f"{network.name} takes {seconds * 1e3:.0f} ms a frame"

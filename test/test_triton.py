@@ -1,0 +1,496 @@
+"""Networks on a server: what is asked and answered, and what becomes of a server that fails.
+
+Most of it before a server of ours that speaks the same protocol and fails to order; the last part
+before Triton itself, which ``make triton`` brings.
+"""
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from itertools import count, islice
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.testing import assert_allclose, assert_array_equal
+
+from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.engines import TensorInfo, repository
+from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
+from bodypose3d_ros.engines.triton import Server, TritonEngine
+from bodypose3d_ros.errors import EngineError, InputError
+from bodypose3d_ros.media import film
+from bodypose3d_ros.node import interface as topics
+from bodypose3d_ros.node.diagnostics import ERROR, OK, State
+from bodypose3d_ros.perception.networks import Options, load_networks
+from bodypose3d_ros.perception.tracking.tracker import Tracker
+from kserve_server import MAX_BATCH, serving
+from node_alone import SECOND, STAMP, alive
+from tensorrt_double import Machine
+from tools.standin.contract import contract_network
+from tools.standin.graph import Graph
+from tools.triton.server import NotHereError, TritonServer
+
+PATIENCE_S = 10.0
+"""For what comes back by itself: several times what was promised, since tests share the machine."""
+
+SHOWN = film.load("one_person")
+
+
+@pytest.fixture
+def squares(tmp_path):
+    """A network that gives the squares of what it is given, two numbers a person."""
+
+    def make(batch="N"):
+        g = Graph()
+        g.op("Mul", "x", "x", name="y")
+        return g.save(tmp_path / "squares.onnx", "squares", {"x": (2,)}, {"y": (2,)}, batch)
+
+    return make
+
+
+@pytest.fixture
+def server(squares):
+    with serving({"squares": squares()}) as started:
+        yield started
+
+
+@pytest.fixture
+def engine(server):
+    made = TritonEngine(Server(server.url, timeout=0.3), "squares")
+    yield made
+    made.close()
+
+
+X = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+def comes_back(engine):
+    """The first answer after trouble."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        with suppress(EngineError):
+            return engine.infer({"x": X})["y"]
+        time.sleep(0.03)  # as images come
+    raise AssertionError("it did not come back")
+
+
+# -- asking -------------------------------------------------------------------------------------
+
+
+def test_a_served_network_is_known_by_its_tensors(engine, server):
+    assert engine.inputs == (TensorInfo("x", (None, 2), np.dtype(np.float32)),)
+    assert engine.outputs == (TensorInfo("y", (None, 2), np.dtype(np.float32)),)
+    assert engine.max_batch == MAX_BATCH
+    assert engine.description == f"Triton 1.2.3 at {server.url} (squares)"
+
+
+def test_crops_travel_in_one_batch_and_no_larger_than_the_server_takes(engine, server):
+    for people in (0, 1, 3, MAX_BATCH, MAX_BATCH + 3):
+        x = np.arange(2 * people, dtype=np.float32).reshape(people, 2)
+        assert_array_equal(engine.infer({"x": x})["y"], x**2)
+    assert server.batches == [1, 3, MAX_BATCH, MAX_BATCH, 3]
+
+
+def test_a_network_whose_batch_is_fixed_is_given_that(squares):
+    with serving({"squares": squares(2)}) as server:
+        engine = TritonEngine(Server(server.url), "squares")
+        assert engine.max_batch == 2
+        assert_array_equal(engine.infer({"x": X})["y"], X**2)
+        assert server.batches == [2, 2]
+        engine.close()
+
+
+def test_several_threads_use_one_engine(engine):
+    answers = {}
+
+    def ask(number):
+        x = np.full((2, 2), number, np.float32)
+        answers[number] = [engine.infer({"x": x})["y"] for _ in range(20)]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all((np.array(answers[number]) == number**2).all() for number in range(4))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [({}, "input x is missing"), ({"x": np.zeros((1, 3))}, "input x has shape")],
+)
+def test_inputs_that_are_not_the_networks_are_an_error(engine, server, inputs, says):
+    with pytest.raises(EngineError, match=says):
+        engine.infer(inputs)
+    assert server.batches == []
+
+
+def test_a_network_that_the_server_has_not_is_told_with_what_to_do(server):
+    with pytest.raises(EngineError, match=r"has no network cubes .*engine export-triton"):
+        TritonEngine(Server(server.url), "cubes")
+
+
+def test_a_closed_engine_says_so(engine):
+    engine.warm_up()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.warm_up()
+
+
+# -- failing ------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_late_is_not_waited_for_and_the_next_one_counts(engine, server):
+    server.delay = 1.0
+    start = time.monotonic()
+    with pytest.raises(EngineError, match=r"squares has not answered within 0\.3 s"):
+        engine.infer({"x": X})
+    assert time.monotonic() - start < server.delay
+    server.delay = 0.0
+    assert_array_equal(comes_back(engine), X**2)
+
+
+def test_a_server_that_is_gone_is_said_at_once_and_found_when_it_is_back(engine, server):
+    server.stop()
+    for _ in range(3):
+        with pytest.raises(EngineError, match=r"no Triton server answers .*is it running"):
+            engine.infer({"x": X})
+    server.start()
+    assert_array_equal(comes_back(engine), X**2)
+
+
+def test_a_connection_on_which_nothing_comes_any_more_is_given_up(engine, server):
+    """As when a machine or a cable goes: nobody says that the connection has ended."""
+    server.stop()
+    with socket.create_server(("127.0.0.1", server.port)):  # accepts, and says nothing
+        for _ in range(2):
+            with pytest.raises(EngineError, match="answer"):
+                engine.infer({"x": X})
+    server.start()
+    assert_array_equal(comes_back(engine), X**2)
+
+
+def without_a_tensor(answer):
+    answer.ClearField("outputs")
+    answer.ClearField("raw_output_contents")
+    return answer
+
+
+def of_fewer_people(answer):
+    answer.outputs[0].shape[0] = 2
+    answer.raw_output_contents[0] = answer.raw_output_contents[0][:16]
+    return answer
+
+
+def of_fewer_bytes(answer):
+    answer.raw_output_contents[0] = answer.raw_output_contents[0][:-3]
+    return answer
+
+
+def of_another_type(answer):
+    answer.outputs[0].datatype = "INT32"
+    return answer
+
+
+def of_no_type(answer):
+    answer.outputs[0].datatype = "COMPLEX"
+    return answer
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [without_a_tensor, of_fewer_people, of_fewer_bytes, of_another_type, of_no_type],
+)
+def test_an_answer_that_cannot_be_one_is_refused_and_the_next_one_counts(engine, server, spoil):
+    server.spoil = spoil
+    with pytest.raises(EngineError, match="squares answers with something else"):
+        engine.infer({"x": X})
+    server.spoil = lambda answer: answer
+    assert_array_equal(engine.infer({"x": X})["y"], X**2)
+
+
+def test_a_server_that_is_not_there_at_the_start_is_said():
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:1: no Triton server answers"):
+        TritonEngine(Server("127.0.0.1:1"), "squares")
+
+
+# -- who may listen -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A key and a certificate of localhost that signs itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here, which makes certificates")
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out",
+         certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return key, certificate
+
+
+def test_tls_lets_in_whom_both_sides_know(squares, certificates):
+    key, certificate = certificates
+    with serving({"squares": squares()}, tls=certificates) as server:
+        url = f"grpcs://localhost:{server.port}"
+        engine = TritonEngine(Server(url, 1.0, certificate, certificate, key), "squares")
+        assert_array_equal(engine.infer({"x": X})["y"], X**2)
+        engine.close()
+        for stranger in (Server(url), Server(url, 1.0, certificate), Server(url[8:])):
+            with pytest.raises(EngineError, match="no Triton server answers"):
+                TritonEngine(stranger, "squares")
+
+
+def test_certificates_are_never_forgotten_silently(tmp_path):
+    with pytest.raises(EngineError, match="for TLS only: write grpcs://host:8001"):
+        Server("host:8001", root_certificates=tmp_path / "root.pem").connect()
+    with pytest.raises(EngineError, match=r"root\.pem: cannot be read"):
+        Server("grpcs://host:8001", root_certificates=tmp_path / "root.pem").connect()
+
+
+# -- a repository -------------------------------------------------------------------------------
+
+
+def export(*arguments):
+    return CliRunner().invoke(main, ["engine", "export-triton", *map(str, arguments)])
+
+
+def test_a_repository_holds_what_the_server_is_to_know(tmp_path, squares):
+    answer = export(tmp_path / "served", squares(), "--queue-delay", 1.5, "--instances", 2)
+    assert answer.exit_code == 0, answer.output
+    folder = tmp_path / "served/squares"
+    assert answer.output.split() == [str(folder)]
+    assert (folder / "1/model.onnx").read_bytes() == squares().read_bytes()
+    config = read_config(folder)
+    assert (config.name, config.backend, config.max_batch_size) == ("squares", "onnxruntime", 8)
+    assert config.dynamic_batching.max_queue_delay_microseconds == 1500
+    assert [(t.name, t.data_type, list(t.dims)) for t in config.input] == [("x", 11, [2])]
+    assert [(t.name, t.data_type, list(t.dims)) for t in config.output] == [("y", 11, [2])]
+    assert [group.count for group in config.instance_group] == [2]
+    assert [each.batch_size for each in config.model_warmup] == [1, 8]
+
+
+def test_a_network_whose_batch_is_fixed_is_not_batched(tmp_path, squares):
+    assert export(tmp_path, squares(2)).exit_code == 0
+    config = read_config(tmp_path / "squares")
+    assert (config.max_batch_size, config.HasField("dynamic_batching")) == (0, False)
+    assert [list(tensor.dims) for tensor in config.input] == [[2, 2]]
+
+
+def test_a_plan_is_served_where_one_can_be_built(tmp_path, monkeypatch):
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "cache"))
+    machine = Machine()
+    machine.install(monkeypatch)
+    file = contract_network(tmp_path / "contract.onnx")
+    answer = export(tmp_path / "served", file, "--tensorrt", "--max-batch", 4)
+    assert answer.exit_code == 0, answer.output
+    (kept,) = (tmp_path / "cache/engines").glob("contract-*/model.engine")
+    folder = tmp_path / "served/contract"
+    assert (folder / "1/model.plan").read_bytes() == kept.read_bytes()
+    assert not (folder / "1/model.onnx").exists()
+    assert (read_config(folder).backend, read_config(folder).max_batch_size) == ("tensorrt", 4)
+
+
+def test_what_is_served_is_replaced_on_request_only(tmp_path, squares):
+    file = squares()
+    export(tmp_path / "served", file)
+    (tmp_path / "served/squares/labels.txt").write_text("mine")
+    answer = export(tmp_path / "served", file)
+    assert answer.exit_code == 2
+    assert "squares: exists already" in " ".join(answer.output.split())
+    assert (tmp_path / "served/squares/labels.txt").exists()
+    assert export(tmp_path / "served", file, "--overwrite").exit_code == 0
+    assert not (tmp_path / "served/squares/labels.txt").exists()
+
+
+def test_what_is_no_network_leaves_nothing_behind(tmp_path):
+    (tmp_path / "text.onnx").write_text("no network")
+    assert export(tmp_path / "served", tmp_path / "text.onnx").exit_code == 4
+    assert list((tmp_path / "served").iterdir()) == []
+
+
+def read_config(folder):
+    from google.protobuf import text_format
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+    return text_format.Parse((folder / "config.pbtxt").read_text(), ModelConfig())
+
+
+# -- people -------------------------------------------------------------------------------------
+
+
+def test_a_server_must_be_named(tmp_path):
+    with pytest.raises(InputError, match="triton_url: name the server"):
+        load_networks(Options(engine="triton"))
+    with pytest.raises(InputError, match="model: auto measures this machine"):
+        load_networks(Options("auto", engine="triton", triton_url="host:8001"))
+
+
+def blazepose():
+    return repository.networks_of("blazepose")
+
+
+def options(url, **others):
+    return Options(engine="triton", triton_url=url, **others)
+
+
+def test_networks_may_have_other_names_on_the_server():
+    files = blazepose()
+    served = {"pose": files["blazepose-landmarks"], "boxes": files["blazepose-detector"]}
+    with serving(served) as server:
+        chosen = options(server.url, triton_model="pose", triton_detector="boxes")
+        with load_networks(chosen) as networks:
+            assert networks.pose.engine.description.endswith("(pose)")
+            assert networks.detector.engine.description.endswith("(boxes)")
+
+
+@pytest.fixture
+def live(alone):
+    """Starts nodes on networks of a server, before a picture of one person that goes on."""
+
+    def starter(server):
+        frame = next(SHOWN.frames())
+        node = alone(load=load_networks, engine="triton", triton_url=server.url)
+        node.info(SHOWN.frame_id, frame.camera)
+        stamps = count(STAMP, SECOND // 1000)
+
+        def show():
+            stamp = next(stamps)
+            node.image(frame.image, stamp, SHOWN.frame_id)
+            return stamp
+
+        return node, show
+
+    return starter
+
+
+def stamps_of_poses(node):
+    headers = [message.header for message in node.host.sent[topics.POSES]]
+    return [header.stamp.sec * SECOND + header.stamp.nanosec for header in headers]
+
+
+def check_an_outage(node, show, stop, start):
+    """Poses stop, the node says why, and they come back by themselves."""
+    before = show()
+    node.wait(topics.POSES)
+    stop()
+    for images in range(1, 4):
+        show()
+        node.skipped(images)
+    report = node.core.diagnose()
+    assert report.level == ERROR
+    assert "no Triton server answers" in report.message
+    end = time.monotonic() + PATIENCE_S
+    while (state_and_reason := alive(node)[::2])[0] is State.OK:  # for alive_timeout
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert state_and_reason == (State.BLIND, report.message)
+    assert stamps_of_poses(node) == [before]
+    start()
+    shown = set()
+    end = time.monotonic() + PATIENCE_S
+    while len(stamps_of_poses(node)) < 2:
+        assert time.monotonic() < end, "no poses came back"
+        shown.add(show())
+        time.sleep(0.1)
+    # None of the images that were shown meanwhile is told of later.
+    assert set(stamps_of_poses(node)) <= {before} | shown
+    assert node.core.diagnose().level == OK
+
+
+def test_without_its_server_a_node_says_so_and_is_silent_until_it_is_back(live):
+    with serving(blazepose()) as server:
+        check_an_outage(*live(server), server.stop, server.start)
+
+
+def people(options, frames):
+    with load_networks(options) as networks:
+        pipeline = networks.pipeline(Tracker())
+        return [pipeline(frame) for frame in frames]
+
+
+def check_poses_are_the_local_ones(url):
+    frames = list(islice(film.load("two_people").frames(), 8))
+    here = people(Options(engine="onnxruntime"), frames)
+    there = people(options(url, triton_timeout=30.0), frames)
+    assert sum(map(len, here)) >= 12
+    for ours, theirs in zip(here, there, strict=True):
+        assert_array_equal(ours.track_id, theirs.track_id)
+        assert_allclose(theirs.pixels, ours.pixels, atol=1e-3)
+        assert_allclose(theirs.joints, ours.joints, atol=1e-4)
+
+
+def test_poses_of_a_server_are_the_local_ones():
+    with serving(blazepose()) as server:
+        check_poses_are_the_local_ones(server.url)
+        assert max(server.batches) > 1
+
+
+# -- Triton itself --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def triton_server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    repository.write(blazepose(), folder, repository.Serving())
+    try:
+        server = TritonServer(folder)
+    except NotHereError as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+def test_triton_takes_what_is_exported_and_gives_the_local_poses(triton_server):
+    check_poses_are_the_local_ones(triton_server.url)
+
+
+def test_triton_puts_what_robots_ask_at_the_same_time_into_one_run(triton_server):
+    """And gives each of them its own back."""
+    robots, runs = 6, 5
+    local = OnnxRuntimeEngine(blazepose()["blazepose-landmarks"], threads=1)
+    crops = np.random.default_rng(0).random((robots, 1, 3, 256, 256), np.float32)
+    wanted = [local.infer({"input": crop})["world"] for crop in crops]
+    engines = [
+        TritonEngine(Server(triton_server.url, timeout=30), "blazepose-landmarks")
+        for _ in range(robots)
+    ]
+    together = threading.Barrier(robots)
+    answers = {}
+
+    def ask(robot):
+        for _ in range(runs):
+            together.wait()
+            answers[robot] = engines[robot].infer({"input": crops[robot]})["world"]
+
+    before = inferences(engines[0])
+    threads = [threading.Thread(target=ask, args=(robot,)) for robot in range(robots)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for robot in range(robots):
+        assert_allclose(answers[robot], wanted[robot], atol=1e-4)
+    asked, ran = inferences(engines[0]) - before
+    assert asked == robots * runs
+    assert ran < asked
+    for engine in engines:
+        engine.close()
+
+
+def inferences(engine):
+    """How many people Triton was asked for, and in how many runs."""
+    (told,) = engine._client.get_inference_statistics(engine._name).model_stats
+    return np.array([told.inference_count, told.execution_count])
+
+
+def test_a_node_outlives_triton_itself(live, triton_server):
+    check_an_outage(*live(triton_server), triton_server.kill, triton_server.start)

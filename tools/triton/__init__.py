@@ -1,0 +1,1 @@
+"""Triton's own server on this machine, for tests, benchmarks and trying out."""
