@@ -2,12 +2,18 @@
 
     python -m benchmarks.soak [--seconds 300] [--seed 0]
 
-A film plays as the camera; faults come one after the other, by the seed: the camera is killed and
-started again, sleeps, floods the node at ten times its rate, or another publisher sends images that
-are none beside it. After each fault poses must come again within twenty seconds. All the time the
-node's diagnostics must come, every joint must be a place a person before that camera can be, no
-stamp may be told twice, and memory and threads must stay. Prints a line for each fault and a
-verdict; exits with 1 where a promise was broken.
+A film plays as the camera; faults come one after the other, each once and then by the seed:
+
+- the camera is killed and started again, sleeps, floods the node at ten times its rate, or is
+  replaced by one with another lens;
+- another publisher sends images that are none, calibrations that are none, one of another lens, or
+  good images stamped an hour ahead, ten seconds ago and with zero;
+- the node sleeps, the machine is busy with something else, or who listens to it is killed.
+
+After each fault poses must come again within twenty seconds. All the time the node's diagnostics
+must come, every joint must be a place a person before that camera can be, no stamp may be told
+twice, and memory and threads must stay. Prints a line for each fault and a verdict; exits with 1
+where a promise was broken.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,21 +37,24 @@ import psutil
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import LOOPBACK, Network
 from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
 from bodypose3d_ros.wire.messages import Message, Messages, bodies_of
 from bodypose3d_ros.wire.stamps import stamp_of
 
 DOMAIN = 98
+FILM = "one_person"
 RECOVERY_S = 20.0
 """Half of it is the start of a camera's process on a machine that is busy."""
 SILENCE_S = 5.0
 """Of the diagnostics, which come each second, on a machine that is busy."""
 DEPTHS = (0.3, 15.0)
-"""Metres from the camera within which the film's person is, however wrong the size."""
+"""Metres from the camera within which the film's person is, however wrong the size and the lens."""
 MEMORY_MB = 60.0
 """By which the node may grow once every fault has come: buffers of the largest images."""
 _FAULT_S = 4.0
+_HOUR = 3600 * 10**9
 _COMMAND = (sys.executable, "-c", "from bodypose3d_ros.apps.cli import main; main()")
 
 
@@ -111,12 +120,19 @@ class Camera:
         self._end(signal.SIGINT)
         self.process = self._started("1")
 
+    def replace(self, graph: Node) -> None:
+        """Another camera on the same topics for a while, whose lens distorts."""
+        for shown in ("one_person_distorted", FILM):
+            self._end(signal.SIGINT)
+            self.process = self._started("1", shown)
+            spin(graph, _FAULT_S)
+
     def close(self) -> None:
         """End it."""
         self._end(signal.SIGINT)
 
-    def _started(self, speed: str) -> subprocess.Popen[bytes]:
-        return start("play", "one_person", "--loop", "--speed", speed, "--wait", "1")
+    def _started(self, speed: str, shown: str = FILM) -> subprocess.Popen[bytes]:
+        return start("play", shown, "--loop", "--speed", speed, "--wait", "1")
 
     def _end(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
@@ -124,23 +140,65 @@ class Camera:
 
 
 class Vandal:
-    """Another camera of the same topic, whose images are none or come from other times."""
+    """Another camera on the same topics, which lies about what it sees, how, and when."""
 
     def __init__(self, graph: Node, dice: random.Random) -> None:
         self._graph, self._dice = graph, dice
         self._messages = Messages(graph.types.__getitem__)
-        self._publisher = graph.create_publisher(interface.IMAGE.type, "/image", SENSOR_DATA)
+        self._images = graph.create_publisher(interface.IMAGE.type, "/image", SENSOR_DATA)
+        self._infos = graph.create_publisher(
+            interface.CAMERA_INFO.type, "/camera_info", SENSOR_DATA
+        )
+        self._good = next(film.load(FILM).frames())
 
-    def rage(self) -> None:
-        """Send nonsense for a while."""
+    def images(self) -> None:
+        """Images that are none, and good ones of nobody's frame."""
+        self._rage(lambda: self._images.publish(self._no_image()))
+
+    def calibrations(self) -> None:
+        """Calibrations that no camera can have, between the true ones."""
+        self._rage(lambda: self._infos.publish(self._no_calibration()))
+
+    def zoom(self) -> None:
+        """A calibration of a lens with half the field of view, between the true ones."""
+        matrix = self._good.camera.matrix * [[2, 1, 1], [1, 2, 1], [1, 1, 1]]
+        info = self._messages.camera_info(
+            replace(self._good.camera, matrix=matrix), self._header(time.time_ns())
+        )
+        self._rage(lambda: self._infos.publish(info))
+
+    def clock(self) -> None:
+        """Good images whose times are of other clocks."""
+
+        def send() -> None:
+            now = time.time_ns()
+            stamp = self._dice.choice([now + _HOUR, now - 10 * 10**9, 0])
+            self._images.publish(self._messages.image(self._good.image, self._header(stamp)))
+
+        self._rage(send)
+
+    def _rage(self, send: Callable[[], None]) -> None:
         end = time.monotonic() + _FAULT_S
         while time.monotonic() < end:
-            self._publisher.publish(self._nonsense())
+            send()
             spin(self._graph, 0.05)
 
-    def _nonsense(self) -> Message:
+    def _header(self, stamp: int) -> Message:
+        return self._messages.header(stamp, film.FRAME_ID)
+
+    def _no_calibration(self) -> Message:
+        info = self._messages.camera_info(self._good.camera, self._header(time.time_ns()))
+        index = self._dice.randrange(9)
+        k = np.array(info.k)
+        k[index] = self._dice.choice([np.nan, np.inf, -1.0, 0.0, 1e300, 1e-300])
+        info.k = k if self._dice.random() < 0.8 else np.zeros(9)
+        info.width = self._dice.choice([info.width, 0, 7, 2**32 - 1])
+        info.distortion_model = self._dice.choice(["plumb_bob", "", "nonsense"])
+        return info
+
+    def _no_image(self) -> Message:
         choice, now = self._dice.choice, time.time_ns()
-        stamp = choice([0, 1, now - 10**13, now + 3600 * 10**9, now])
+        stamp = choice([0, 1, now - 10**13, now + _HOUR, now])
         header = self._messages.header(stamp, choice(["", "nowhere", "camera_optical_frame"]))
         size = choice([1, 7, 48, 2000]), choice([1, 64])
         message = self._messages.image(np.zeros((*size, 3), np.uint8), header)
@@ -148,6 +206,32 @@ class Vandal:
         message.width = choice([size[1], 0, 2**32 - 1])
         message.step = choice([3 * size[1], 0, 3, 2**32 - 1])
         return message
+
+
+def asleep(graph: Node, node: subprocess.Popen[bytes]) -> None:
+    """The node stops without a word, as on a machine that swaps, and wakes up."""
+    node.send_signal(signal.SIGSTOP)
+    spin(graph, _FAULT_S / 2)
+    node.send_signal(signal.SIGCONT)
+
+
+def busy(graph: Node) -> None:
+    """Something else takes every core."""
+    command = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    spin(graph, _FAULT_S)
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+def deserted(graph: Node) -> None:
+    """Who listens is killed, and does not say goodbye."""
+    listeners = [start("echo"), start("echo")]
+    spin(graph, _FAULT_S)
+    for listener in listeners:
+        listener.kill()
+        listener.wait()
 
 
 def soak(seconds: float, seed: int, log: Path) -> int:
@@ -167,7 +251,14 @@ def soak(seconds: float, seed: int, log: Path) -> int:
             "killed": lambda: camera.kill(graph),
             "asleep": lambda: camera.sleep(graph),
             "flood": lambda: camera.flood(graph),
-            "nonsense": vandal.rage,
+            "replaced": lambda: camera.replace(graph),
+            "no images": vandal.images,
+            "no lens": vandal.calibrations,
+            "zoom": vandal.zoom,
+            "clock": vandal.clock,
+            "node asleep": lambda: asleep(graph, node),
+            "busy": lambda: busy(graph),
+            "deserted": lambda: deserted(graph),
         }
         try:
             if not came(graph, watch, 60.0):
@@ -185,7 +276,7 @@ def soak(seconds: float, seed: int, log: Path) -> int:
                 slowest, count = max(slowest, again), count + 1
                 spin(graph, dice.uniform(0.5, 3.0))
                 now = holds(node)
-                print(f"{name:10} poses again after {again:4.1f} s, {now[0]:.0f} MB, "
+                print(f"{name:12} poses again after {again:4.1f} s, {now[0]:.0f} MB, "
                       f"{now[1]} threads, {now[2]} handles", flush=True)  # fmt: skip
                 held = now if count == len(faults) else held
         finally:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import speed_page
 from bodypose3d_ros.apps import benchmark, charts, crowd, measuring
 from bodypose3d_ros.apps.cli import main
 
@@ -88,3 +89,15 @@ def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch
     assert [row["times"] for row in report["load"]] == [2]
     for name in ("cost.png", "latencies.png", "load.png"):
         assert cv2.imread(str(tmp_path / name)) is not None
+    beside = {"mediapipe": {"wall_ms": 33.3, "cpu_ms": 44.4}}
+    peer = {"machine": report["machine"], "film": "one_person", "figures": beside}
+    text = speed_page.page(report, peer)
+    machine, load = report["machine"], report["load"][0]
+    assert f"{machine['cpu']}, {machine['cores']} cores" in text
+    stages = report["stages"][0]["wall_ms"]
+    assert f"| 320x240 | 1 | {stages['network']:.1f} | {stages['pose']:.1f} |" in text
+    assert f"| 2 | {load['sent_hz']:.1f} | {load['published_hz']:.1f} | {load['dropped']} |" in text
+    assert f"| 10 | {report['held'][-1]['memory_mb']:.1f} |" in text
+    assert "| mediapipe | 33.3 | 44.4 |" in text
+    heads = [line for line in text.splitlines() if line.startswith("| ---")]
+    assert len(heads) == 5  # as many tables
