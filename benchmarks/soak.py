@@ -114,22 +114,22 @@ class Camera:
 
     def flood(self, graph: Node) -> None:
         """Ten times as many images."""
-        self._end(signal.SIGINT)
+        self._end(signal.SIGTERM)
         self.process = self._started("10")
         spin(graph, _FAULT_S)
-        self._end(signal.SIGINT)
+        self._end(signal.SIGTERM)
         self.process = self._started("1")
 
     def replace(self, graph: Node) -> None:
         """Another camera on the same topics for a while, whose lens distorts."""
         for shown in ("one_person_distorted", FILM):
-            self._end(signal.SIGINT)
+            self._end(signal.SIGTERM)
             self.process = self._started("1", shown)
             spin(graph, _FAULT_S)
 
     def close(self) -> None:
         """End it."""
-        self._end(signal.SIGINT)
+        self._end(signal.SIGTERM)
 
     def _started(self, speed: str, shown: str = FILM) -> subprocess.Popen[bytes]:
         return start("play", shown, "--loop", "--speed", speed, "--wait", "1")
@@ -354,7 +354,7 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(20)
 
 

@@ -73,7 +73,7 @@ def test_the_film_becomes_poses_markers_and_frames(graph, run):
     truth = FILM.joints[stamps.index(stamp_of(last)), 0, WRIST]
     assert np.linalg.norm([wrist.x, wrist.y, wrist.z] - truth) < 0.4
     graph.wait(lambda: diagnoses and diagnoses[-1][2]["poses published"] == str(len(poses)))
-    assert diagnoses[-1][0] == OK
+    assert diagnoses[-1][0] == OK, diagnoses[-1]
     assert node.returncode is None
 
 
