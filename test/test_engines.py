@@ -19,7 +19,9 @@ from bodypose3d_ros.errors import EngineError, ModelError
 from bodypose3d_ros.perception.pose.bodypose3dnet import INPUTS, OUTPUTS
 from tensorrt_double import Machine
 from tools.standin.contract import contract_network
+from tools.standin.detectors import KINDS, detector_network
 from tools.standin.graph import Graph
+from tools.standin.keypoints import simcc_network
 from tools.standin.load import load_network
 
 
@@ -70,6 +72,19 @@ def test_batches_are_no_larger_than_asked_for():
     assert_allclose(in_batches(run, {"x": x}, 4, fixed=False)["y"], x + 1)
     assert_allclose(in_batches(run, {"x": x}, 4, fixed=True)["y"], x + 1)
     assert sizes == [4, 4, 2, 4, 4, 4]
+
+
+def test_runs_that_give_more_than_others_are_put_together_with_zeros():
+    """A detector of a batch of one, which gives as many boxes as are left, asked for two images."""
+
+    def boxes(inputs):
+        (count,) = inputs["x"].astype(int)
+        return {"dets": np.ones((1, count, 5)), "labels": np.full((1, count), 7)}
+
+    answer = in_batches(boxes, {"x": np.array([2.0, 0, 3])}, 1, fixed=True)
+    assert answer["dets"].shape == (3, 3, 5)
+    assert answer["dets"][..., 4].tolist() == [[1, 1, 0], [0, 0, 0], [1, 1, 1]]
+    assert answer["labels"].tolist() == [[7, 7, 0], [0, 0, 0], [7, 7, 7]]
 
 
 @pytest.mark.parametrize("inputs", [{}, {"z": np.zeros((1, 2), np.float32)}], ids=["none", "other"])
@@ -210,11 +225,16 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
-def test_info_tells_a_networks_tensors_and_whether_it_is_bodypose3dnet(contract, squares):
+def test_info_tells_a_networks_tensors_and_which_option_takes_it(contract, squares, tmp_path):
     answer = run("engine", "info", contract)
     assert answer.exit_code == 0
     assert "output pose25d Nx34x4 float32" in answer.output
     assert "--model takes it" in answer.output
+    answer = run("engine", "info", simcc_network(tmp_path / "pose.onnx"))
+    assert "--model simcc --model-file takes it" in answer.output
+    for kind in KINDS:
+        answer = run("engine", "info", detector_network(tmp_path / "find.onnx", kind))
+        assert f"--detector {kind} --detector-model takes it" in answer.output
     answer = run("engine", "info", squares())
     assert answer.exit_code == 4
     assert "input  x Nx2 float32" in answer.output

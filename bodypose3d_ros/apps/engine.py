@@ -11,7 +11,8 @@ from rich.console import Console
 from ..engines import TensorInfo, models
 from ..engines.load import MAX_BATCH, check_file
 from ..errors import EngineError, ModelError
-from ..perception.pose.bodypose3dnet import check_contract
+from ..perception.detection import boxes
+from ..perception.pose import bodypose3dnet, simcc
 
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -161,11 +162,24 @@ def _tell_network(file: Path) -> None:
     for kind, tensors in (("input", network.inputs), ("output", network.outputs)):
         for tensor in tensors:
             out.print(f"{kind:7}{_described(tensor)}", soft_wrap=True, highlight=False)
-    differences = check_contract(network.inputs, network.outputs)
+    both = network.inputs, network.outputs
     network.close()
-    if differences:
-        raise ModelError(f"{file.name} is not BodyPose3DNet: {'; '.join(differences)}")
-    out.print("It has BodyPose3DNet's tensors: --model takes it.")
+    differences = {
+        "BodyPose3DNet: --model": bodypose3dnet.check_contract(*both),
+        "a SimCC network: --model simcc --model-file": simcc.check_contract(*both),
+    } | {
+        f"the detector {kind}: --detector {kind} --detector-model": boxes.check_contract(
+            contract, *both
+        )
+        for kind, contract in boxes.CONTRACTS.items()
+    }
+    if fitting := [what for what, wrong in differences.items() if not wrong]:
+        out.print(f"It has the tensors of {fitting[0]} takes it.", soft_wrap=True, highlight=False)
+        return
+    told = (
+        f"not {what.partition(':')[0]} ({'; '.join(wrong)})" for what, wrong in differences.items()
+    )
+    raise ModelError(f"{file.name} is of no known kind: {', '.join(told)}")
 
 
 def _described(tensor: TensorInfo) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -47,4 +47,18 @@ def in_batches(
         answers.append({name: array[:held] for name, array in run(part).items()})
     if len(answers) == 1:
         return answers[0]
-    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+    return {name: _stacked([a[name] for a in answers]) for name in answers[0]}
+
+
+def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """One array; where a run gave more than another, boxes for example, zeros are what is missing.
+
+    A detector that suppresses boxes itself gives as many as are left.
+    """
+    largest = np.max([part.shape[1:] for part in parts], axis=0)
+    stacked = np.zeros((sum(map(len, parts)), *largest), parts[0].dtype)
+    first = 0
+    for part in parts:
+        stacked[(slice(first, first + len(part)), *map(slice, part.shape[1:]))] = part
+        first += len(part)
+    return stacked

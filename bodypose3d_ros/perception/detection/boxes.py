@@ -58,14 +58,14 @@ class BoxDetector:
         Raises:
             ModelError: It is of another kind; the message says what differs.
         """
-        self.engine = engine
-        self._contract = contract
-        self._input, self._size = _input_of(engine)
-        if differences := contract.differences(engine.outputs, self._size):
+        if differences := check_contract(contract, engine.inputs, engine.outputs):
             raise ModelError(
                 f"the detector is of another kind: {'; '.join(differences)}. docs/models.md tells "
                 "which tensors each kind has"
             )
+        self.engine = engine
+        self._contract = contract
+        self._input, self._size = engine.inputs[0].name, _size(engine.inputs[0])
 
     def areas(self, width: int, height: int) -> NDArray[np.int64]:
         """The whole image (1, 4): these networks find everybody in it."""
@@ -184,20 +184,21 @@ def _peoplenet_differences(outputs: tuple[TensorInfo, ...], size: Size) -> list[
     ]
 
 
-def _input_of(engine: Engine) -> tuple[str, Size]:
-    """The name, and the width and height, of a network's only input.
-
-    Raises:
-        ModelError: It has not one, for images of one size.
-    """
-    if len(engine.inputs) == 1:
-        (image,) = engine.inputs
+def check_contract(
+    contract: Contract, inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]
+) -> list[str]:
+    """What differs between a network's tensors and those of a kind of detector, a phrase each."""
+    if len(inputs) == 1:
+        (image,) = inputs
         colours, height, width = (*image.shape[1:], None, None, None)[:3]
         if colours == 3 and height and width and image.dtype == np.float32:
-            return image.name, (width, height)
-    raise ModelError(
-        "the detector has not one input, float32 of N, 3, height, width: export it for one size"
-    )
+            return contract.differences(outputs, _size(image))
+    return ["it has not one input, float32 of N, 3, height, width of one size"]
+
+
+def _size(image: TensorInfo) -> Size:
+    height, width = (int(side or 0) for side in image.shape[2:])
+    return width, height
 
 
 def _bgr(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
