@@ -7,7 +7,7 @@ A film plays as the camera; faults come one after the other, each once and then 
 - the camera is killed and started again, sleeps, floods the node at ten times its rate, or is
   replaced by one with another lens;
 - another publisher sends images that are none, calibrations that are none, one of another lens, or
-  good images stamped an hour ahead, ten seconds ago and with zero;
+  good images stamped an hour ahead, ten seconds ago and in 1970;
 - the node sleeps, the machine is busy with something else, or who listens to it is killed.
 
 After each fault poses must come again within twenty seconds. All the time the node's diagnostics
@@ -172,7 +172,7 @@ class Vandal:
 
         def send() -> None:
             now = time.time_ns()
-            stamp = self._dice.choice([now + _HOUR, now - 10 * 10**9, 0])
+            stamp = self._dice.choice([now + _HOUR, now - 10 * 10**9, now % 10**9])
             self._images.publish(self._messages.image(self._good.image, self._header(stamp)))
 
         self._rage(send)

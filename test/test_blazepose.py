@@ -75,6 +75,15 @@ def test_joints_in_the_image_to_its_last_pixel_are_known_and_beyond_it_not(netwo
         assert (seen.confidence[0, INDEX["nose"]] > 0) == known
 
 
+def test_joints_in_the_image_from_its_first_pixel_on_are_known(network):
+    """Pixels are squares about whole numbers: the image begins half a pixel before the first."""
+    for axis, center in ((0, (0.0, 240.0)), (1, (320.0, 0.0))):
+        for before, known in ((-0.4, True), (-0.6, False)):
+            network.landmarks[NOSE] = 128, 128, 0, 9, 9
+            network.landmarks[NOSE, axis] += before * 256 / 250
+            assert (look(network, center=center).confidence[0, INDEX["nose"]] > 0) == known
+
+
 def test_small_toes_and_middle_fingertips_are_never_known(network):
     seen = look(network)
     unknown = {n for n, i in INDEX.items() if seen.confidence[0, i] == 0}

@@ -13,12 +13,14 @@ from scipy.spatial.transform import Rotation
 import cell_sightings as cell
 from bodypose3d_ros.apps import calibrate_rig
 from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import rig, rig_launch
 from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.rig import Rig, RigCamera
 from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
 from bodypose3d_ros.perception.calibration.tracks import Recorded
+from bodypose3d_ros.perception.calibration.world import LIMBS, stature_of
 
 NAMES = ("cell_front", "cell_left", "cell_right")
 WALK = range(0, 90, 3)
@@ -91,6 +93,28 @@ def test_without_a_known_length_people_are_of_the_size_that_views_believe_in(vie
     known = calibrate({name: views[name] for name in NAMES[:2]}).cameras
     places = {name: camera.place for name, camera in known.items()}
     assert_allclose(between(places) / between(cell.PLACES), SIZE, rtol=0.02)
+
+
+def test_people_of_a_stature_that_is_told_give_the_length_of_a_metre(views):
+    """They are 1.79 and 1.68 m tall, and their limbs those of people of 1.85 and 1.66 m."""
+    told = calibrate({name: views[name] for name in NAMES[:2]}, Known(stature=1.735))
+    places = {name: camera.place for name, camera in told.cameras.items()}
+    assert_allclose(between(places) / between(cell.PLACES), 1, rtol=0.03)
+    assert "stature" in told.scale_source
+    assert told.scale_sigma == 0.03
+
+
+def test_a_limb_is_a_part_of_the_stature_and_what_is_seldom_seen_does_not_count():
+    bodies = np.full((6, 34, 3), np.nan)
+    shin = LIMBS["ankle", "knee"]
+    for side, metres in (("left", 1.7), ("right", 1.9)):
+        bodies[:5, INDEX[f"{side}_ankle"]] = 0
+        bodies[:5, INDEX[f"{side}_knee"]] = 0, shin * metres, 0
+    assert stature_of(bodies) == pytest.approx(1.8)
+    assert shin == pytest.approx(0.402 / 1.775, abs=1e-3)
+    assert len(LIMBS) == 3
+    bodies[4] = np.nan
+    assert stature_of(bodies) is None
 
 
 def test_a_camera_that_shares_nobody_is_refused_by_name(views):

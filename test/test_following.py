@@ -206,6 +206,25 @@ class There(Nobody):
         return Boxes(np.array(corners), np.ones(len(corners)))
 
 
+class OnTheLeft(There):
+    """Finds somebody in the left half only, as whole as the image is."""
+
+    def detect(self, image, areas):
+        super(There, self).detect(image, areas)
+        return There.detect(self, image, areas) if areas[0].tolist() == [0, 0, 320, 480] else at()
+
+
+def test_an_area_with_somebody_unknown_in_it_has_its_turn_twice_as_often(pose):
+    known = pose.estimate(frame(), regions(420))
+    detector = OnTheLeft(100)
+    search = Search(pose, detector)
+    for _ in range(8):
+        search.newcomers(frame(), known, 1, step_if_quiet=2)
+    whole, left, right = [0, 640], [0, 320], [320, 320]
+    turns = [whole, left, right, left, whole, left, right, left]
+    assert [areas[0] for areas in detector.searched] == turns
+
+
 @pytest.mark.parametrize(("column", "found"), [(200, 0), (420, 1)])
 def test_the_search_finds_nobody_on_the_body_of_somebody_known(pose, column, found):
     """Half as large a region is none of those known: only what is seen there tells."""

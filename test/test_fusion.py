@@ -7,12 +7,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 import cell_sightings as cell
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Bodies, select
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
 from bodypose3d_ros.perception.fusion.association import associate
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, nobody
 from bodypose3d_ros.perception.fusion.triangulation import triangulate
 from bodypose3d_ros.perception.tracking.tracker import Tracker
+from people_made_up import row, standing
 
 SYNCHRONOUS = ("cell_front", "cell_left", "cell_back")
 
@@ -230,3 +232,20 @@ def test_nobody_at_all_is_nobody(names):
     views = {name: View.of(cell.frame(name, 0), nobody()) for name in names}
     assert len(fusion.update(views, 0)) == 0
     assert fusion.seen_by == {}
+
+
+@pytest.mark.parametrize("degrees", [0, 60, -90, 170])
+def test_a_region_of_who_leans_or_lies_is_turned_with_the_trunk(degrees):
+    """The camera looks along z: what turns about z turns in the image, clockwise."""
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0],
+                     [0, 0, 1]])  # fmt: skip
+    camera = Camera.from_hfov(640, 480, 60)
+    joints = standing((0.0, 0.0, 0.0)) @ turn.T + (0.1, 0.0, 4.0)
+    person = select(row(1), [0])
+    view = View(camera, np.eye(4), 0, person)
+    (rotation,) = view.regions(replace(person, joints=joints[None])).rotation
+    assert np.cos(rotation - angle) == pytest.approx(1, abs=1e-6)
+    pixels = camera.project(joints)
+    reach = np.linalg.norm(pixels - pixels[INDEX["pelvis"]], axis=1).max()
+    assert_allclose(view.regions(replace(person, joints=joints[None])).size, 2 * reach)

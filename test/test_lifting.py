@@ -9,6 +9,7 @@ from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import SCALE_LIMBS, Keypoints, Regions
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.perception.lifting import lift
+from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
 from people_made_up import standing
 
 CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]),
@@ -55,6 +56,42 @@ def test_joints_a_hand_before_the_camera_are_known_and_those_behind_it_are_not()
     behind = keypoints.world.copy()
     behind[0, INDEX["nose"], 2] = -0.9
     assert np.isnan(lift(with_(keypoints, world=behind), PINHOLE).joints[0, INDEX["nose"]]).all()
+
+
+def test_people_are_lifted_each_for_themselves():
+    _, keypoints = seen(PLACES)
+    together = lift(keypoints, CAMERA)
+    for number, place in enumerate(PLACES):
+        alone = lift(seen([place])[1], CAMERA)
+        assert_allclose(alone.joints[0], together.joints[number])
+        assert_allclose(alone.covariance[0], together.covariance[number])
+
+
+def test_what_is_not_known_of_a_joint_is_small_across_its_ray_and_large_along_it():
+    """3 cm across and 12 cm along, doubled where nothing is sure, and a size known to 5 %."""
+    shape = ShapeModel(size_sigma=0.05, doubt=np.log(2), pixel=0.0)
+    _, keypoints = seen(PLACES[1:2])
+    for confidence, factor in ((1.0, 1.0), (0.5, np.sqrt(2))):
+        told = with_(keypoints, confidence=np.full((1, 34), confidence))
+        bodies = lift(told, CAMERA, shape)
+        distance = np.linalg.norm(bodies.joints[0], axis=1)
+        ray = bodies.joints[0] / distance[:, None]
+        side = np.cross(ray, (0, 1, 0))
+        side /= np.linalg.norm(side, axis=1)[:, None]
+        along, across = (
+            np.sqrt(np.einsum("ji,jik,jk->j", axis, bodies.covariance[0], axis))
+            for axis in (ray, side)
+        )
+        assert_allclose(across, 0.03 * factor, rtol=1e-6)
+        assert_allclose(along, np.hypot(0.12 * factor, 0.05 * distance), rtol=1e-6)
+
+
+def test_a_far_person_is_not_known_better_than_a_pixel():
+    """1 px of 600 at 6 m is 1 cm, beside the network's own 3 cm."""
+    _, keypoints = seen([(0.0, 0.0, 6.0)], PINHOLE)
+    bodies = lift(keypoints, PINHOLE, ShapeModel(pixel=1.0))
+    pelvis = bodies.covariance[0, INDEX["pelvis"]]
+    assert_allclose(np.sqrt(pelvis[0, 0]), np.hypot(0.03, 0.01), rtol=1e-4)
 
 
 def test_a_person_larger_than_the_network_believes_is_placed_too_near_in_proportion():

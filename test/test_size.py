@@ -18,6 +18,7 @@ from bodypose3d_ros.perception.lifting.depth import (
     onto_depths,
 )
 from bodypose3d_ros.perception.lifting.floor import floor_evidence
+from bodypose3d_ros.perception.lifting.median import median
 from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
 from people_made_up import standing
 
@@ -206,6 +207,23 @@ def test_no_joint_is_drawn_where_the_depth_image_says_nothing_of_the_person():
     before, after, *_ = lifted_onto((0, 0, 0), size_known=False)
     assert_allclose(after.joints, before.joints)
     assert_allclose(after.covariance, before.covariance)
+
+
+@pytest.mark.parametrize(
+    ("values", "lower", "upper"),
+    [
+        ([3.0], 3, 3),
+        ([3.0, 1.0], 1, 3),
+        ([9.0, np.nan, 1.0, 3.0], 3, 3),
+        ([9.0, 5.0, 1.0, 3.0], 3, 5),
+        ([np.nan, 2.0, np.nan], 2, 2),
+        ([np.nan, np.nan], np.nan, np.nan),
+    ],
+)
+def test_a_median_is_one_of_the_values_that_are_known(values, lower, upper):
+    rows = np.array([values, values[::-1]])
+    assert_allclose(median(rows), [lower] * 2)
+    assert_allclose(median(rows, upper=True), [upper] * 2)
 
 
 def test_evidence_is_fused_by_information():

@@ -319,3 +319,17 @@ def test_after_a_reset_and_a_jump_of_the_clock_everybody_has_ended():
     assert tracker.ended == (3,)
     tracker.update(nobody(), 51 * SECOND)
     assert tracker.ended == ()
+
+
+def test_what_is_known_of_somebody_is_the_same_wherever_the_camera_stands():
+    """A size that is wrong moves people along the camera's rays, not along the map's."""
+    place = np.eye(4)
+    place[:3, 3] = 20.0, -7.0, 3.0
+    here, there = Tracker(), Tracker()
+    for n in range(6):
+        seen = people((0.1 * n, 0, 3), (-1, 0, 4))
+        at_origin = here.update(seen, n * FRAME)
+        elsewhere = there.update(seen, n * FRAME, place)
+    assert_allclose(elsewhere.joints, at_origin.joints + place[:3, 3], atol=1e-6)
+    assert_allclose(elsewhere.velocity, at_origin.velocity, atol=1e-6)
+    assert_allclose(elsewhere.covariance, at_origin.covariance, atol=1e-8)
