@@ -6,7 +6,8 @@ pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip ins
 
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.hosts.dds.names import Names
-from bodypose3d_ros.hosts.dds.network import Network, receive_buffer_warning
+from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.node.sockets import receive_buffer_warning
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,6 @@ def test_a_socket_buffer_too_small_is_said_with_the_remedy(tmp_path):
     full_hd = 1920 * 1080 * 3
     warning = receive_buffer_warning(full_hd, limit)
     assert warning
-    assert "sudo sysctl -w net.core.rmem_max=8388608" in warning
+    assert "sudo sysctl -w net.core.rmem_max=33554432" in warning
     limit.write_text("8388608\n")
     assert receive_buffer_warning(full_hd, limit) is None

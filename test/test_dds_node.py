@@ -24,7 +24,7 @@ from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.media import film
 from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.node import interface as topics
-from bodypose3d_ros.node.diagnostics import State
+from bodypose3d_ros.node.diagnostics import WARN, State
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
 from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.stamps import stamp_of
@@ -209,6 +209,17 @@ def test_full_hd_images_arrive_whole(start, graph, listen):
     start(NODE, "node", "--host", "dds")
     spin_until(graph, lambda: len(poses) >= 10)
     assert {distance(p) for p in poses} <= {round(2 + n / 10, 3) for n in range(20)}
+
+
+def test_a_camera_whose_images_are_lost_is_told_of(start, graph, listen):
+    """Its small messages come, one image of thirty does: full HD in a kernel's stock sockets."""
+    start(CAMERA, "--every", 30)
+    diagnostics = listen("/diagnostics", topics.DIAGNOSTICS.type)
+    start(NODE, "node", "--host", "dds")
+    spin_until(
+        graph, lambda: any("their CameraInfo at" in d.status[0].message for d in diagnostics)
+    )
+    assert diagnostics[-1].status[0].level == WARN
 
 
 def test_poses_can_be_given_in_a_frame_that_tf_knows(start, graph, listen):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..engines import cache, cuda, models, versions
 from ..errors import EngineError
+from ..node import sockets
 
 
 @dataclass(frozen=True)
@@ -137,15 +138,18 @@ def _text_and_mend(error: EngineError) -> tuple[str, str]:
 
 
 def _sockets() -> list[Finding]:
-    limit_file = Path("/proc/sys/net/core/rmem_max")
-    if not limit_file.is_file():
-        return []
-    limit, wanted = int(limit_file.read_text()), 4 << 20
-    text = f"receive buffers up to {limit >> 10} KiB"
-    if limit >= wanted:
-        return [Finding("sockets", True, text)]
-    text += ": large images get lost on the way"
-    return [Finding("sockets", False, text, f"sudo sysctl -w net.core.rmem_max={wanted}")]
+    findings = []
+    if sockets.lacks_profile():
+        text = "its shared memory holds no large image: one in three gets lost on the way"
+        findings.append(Finding("Fast DDS", False, text, sockets.set_profile()))
+    limit = sockets.receive_limit()
+    if limit is None:
+        return findings
+    text, fine = f"receive buffers up to {limit >> 10} KiB", limit >= sockets.WANTED
+    if not fine:
+        text += ": images larger than that get lost on the way"
+    mend = "" if fine else sockets.raise_limit()
+    return [*findings, Finding("sockets", fine, text, mend)]
 
 
 def _installed(name: str, package: str, mend: str) -> Finding:

@@ -153,7 +153,7 @@ class Core:
         compressed = p.image_transport == "compressed"
         topics: dict[Topic, Callable[[Message], None]] = {
             interface.IMAGE_COMPRESSED if compressed else interface.IMAGE: self.image,
-            interface.CAMERA_INFO: inputs.camera_info,
+            interface.CAMERA_INFO: self.camera_info,
             interface.CAMERA_INFO_LATCHED: inputs.camera_info,
         }
         if p.use_detections:
@@ -180,6 +180,11 @@ class Core:
                 "driver, or TF and RViz cannot tell where people are",
             )
         self._inputs.image(message)
+
+    def camera_info(self, message: Message) -> None:
+        """A ``CameraInfo`` has come."""
+        self._diagnostics.calibrated()
+        self._inputs.camera_info(message)
 
     def lost(self, count: int) -> None:
         """Images were lost between the camera and this node, so many more."""

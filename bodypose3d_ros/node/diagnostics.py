@@ -13,6 +13,7 @@ from enum import IntEnum
 import numpy as np
 
 from ..errors import Bodypose3dError
+from .sockets import mend
 
 # diagnostic_msgs/DiagnosticStatus
 OK, WARN, ERROR = range(3)
@@ -30,6 +31,8 @@ _OTHER_CLOCK_S = 2.0
 _BLIND_AFTER_S = 1.0
 # What is missing from time to time only, as depth at half the images' rate, is no trouble.
 _MISSING_AFTER_S = 0.8
+# Who publishes so many CameraInfos for so long is at work: images come with them, or are lost.
+_TOLD_OFTEN, _TOLD_FOR_S, _HEARD = 8, 2.0, 0.4
 # What the node adds to what its networks take until the poses are out.
 _ADDED = "latency less network"
 
@@ -92,6 +95,7 @@ class Diagnostics:
         self._received, self._published, self._skipped = Events(), Events(), Events()
         self._added = Events()
         self._stages: defaultdict[str, Events] = defaultdict(Events)
+        self._calibrated = Events()
         self._unmatched: Counter[str] = Counter()
         self._trouble: dict[str, float] = {}
         self._lost = 0
@@ -111,6 +115,11 @@ class Diagnostics:
         """An image has come, ``age`` seconds after its stamp."""
         with self._lock:
             self._received.add(time.monotonic(), age * 1e3)
+
+    def calibrated(self) -> None:
+        """A ``CameraInfo`` has come, as drivers send with every image."""
+        with self._lock:
+            self._calibrated.add(time.monotonic())
 
     def unmatched(self, kind: str, *, trouble: bool = False) -> bool:
         """A message found no partner. Returns whether that should be said, again or at all.
@@ -182,6 +191,8 @@ class Diagnostics:
         """The node was activated: what was missing before is forgotten, counts are kept."""
         with self._lock:
             self._problem = ""
+            self._calibrated.times.clear()
+            self._calibrated.numbers.clear()
             self._received.times.clear()
             self._received.numbers.clear()
             self._published.times.clear()
@@ -220,8 +231,11 @@ class Diagnostics:
                 level = ERROR
             elif state is State.BLIND and waited_for:
                 message += f": they wait for {waited_for}"
+            if level is not ERROR and (unheard := self._unheard(now)):
+                level, message = WARN, unheard
             values = {
                 "input rate (Hz)": f"{self._received.rate(now):.1f}",
+                "CameraInfo rate (Hz)": f"{self._calibrated.rate(now):.1f}",
                 "output rate (Hz)": f"{self._published.rate(now):.1f}",
                 "image age on arrival, median (ms)": self._received.percentile(now, 50),
                 "latency, median (ms)": self._published.percentile(now, 50),
@@ -263,6 +277,25 @@ class Diagnostics:
         if self._missing or late:
             return State.DEGRADED, "; ".join([*self._missing.values(), *late])
         return State.OK, f"{self._published.rate(now):.1f} Hz"
+
+    def _unheard(self, now: float) -> str:
+        """What to say of a camera of which only the small messages arrive; else nothing."""
+        told = [then for then in self._calibrated.times if now - then < _WINDOW_S]
+        if len(told) < _TOLD_OFTEN or now - told[0] < _TOLD_FOR_S:
+            return ""
+        heard = sum(then >= told[0] for then in self._received.times)
+        if heard > _HEARD * len(told):
+            return ""
+        told_rate, heard_rate = len(told) / (now - told[0]), heard / (now - told[0])
+        if not self._received.count:
+            return (
+                f"no image has come yet, but CameraInfo at {told_rate:.1f} Hz: are their topic and "
+                f"image_transport right? If so, images are lost on the way: {mend()}"
+            )
+        return (
+            f"images come at {heard_rate:.1f} Hz, their CameraInfo at {told_rate:.1f} Hz: images "
+            f"are lost on the way: {mend()}"
+        )
 
     def _silent(self, now: float) -> float:
         """Seconds since poses left; infinite when none have."""

@@ -17,6 +17,7 @@ parser.add_argument("--size", default="64x48")
 parser.add_argument("--rate", type=float, default=30)
 parser.add_argument("--best-effort", action="store_true")
 parser.add_argument("--name", default="", help="of one of several cameras")
+parser.add_argument("--every", type=int, default=1, help="send only every so manieth image")
 parser.add_argument("--latched-info", action="store_true", help="CameraInfo once, latched")
 options = parser.parse_args()
 width, height = map(int, options.size.split("x"))
@@ -44,4 +45,5 @@ with Node(Names(f"camera{options.name}"), Network.from_environment()) as node:
         if not options.latched_info:
             info.publish(messages.camera_info(camera, header))
         distance = 2 + index % 20 / 10
-        image.publish(messages.image(picture(1, distance, (width, height)), header))
+        if index % options.every == 0:
+            image.publish(messages.image(picture(1, distance, (width, height)), header))

@@ -12,10 +12,10 @@ from ...media import film
 from ...media.film import Film
 from ...node import interface
 from ...node.qos import QosProfile
+from ...node.sockets import receive_buffer_warning
 from ...wire import images
 from ...wire.messages import Messages
 from .endpoints import Publisher
-from .network import receive_buffer_warning
 from .node import Node
 
 log = logging.getLogger("bodypose3d.camera")

@@ -17,12 +17,12 @@ from ...node.diagnostics import Report
 from ...node.interface import Topic
 from ...node.kinds import ESTIMATION, Kind
 from ...node.qos import SENSOR_DATA
+from ...node.sockets import receive_buffer_warning
 from ...wire.messages import Message
 from ...wire.stamps import nanoseconds
 from ..loading import load
 from .endpoints import Subscription
 from .frames import FrameBuffer
-from .network import receive_buffer_warning
 from .node import Node
 
 log = logging.getLogger("bodypose3d")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ...errors import InputError
@@ -23,7 +22,6 @@ _LAST_DOMAIN = 232
 _PROCESSES = 32
 # What is asked of the kernel; it gives at most net.core.rmem_max.
 _RECEIVE_BUFFER = "32MiB"
-_RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
 @dataclass(frozen=True)
@@ -114,27 +112,3 @@ class Network:
             element = SubElement(discovery, "Peers")
             for peer in peers:
                 SubElement(element, "Peer", address=peer)
-
-
-def receive_buffer_warning(message_bytes: int, limit_file: Path = _RMEM_MAX) -> str | None:
-    """What to do when messages of this size do not fit the kernel's socket buffers, or None.
-
-    A message that does not fit is lost, best effort, whenever this process is not at the socket
-    the moment it arrives.
-    """
-    try:
-        limit = int(limit_file.read_text())
-    except (OSError, ValueError):
-        return None  # not Linux: the limit is somewhere else
-    if message_bytes <= limit:
-        return None
-    return (
-        f"images of {message_bytes / 1e6:.1f} MB do not fit a socket buffer of "
-        f"{limit / 1e6:.1f} MB and may be lost: run "
-        f"'sudo sysctl -w net.core.rmem_max={_power_of_two(message_bytes)}' and start again, "
-        "or use image_transport compressed"
-    )
-
-
-def _power_of_two(at_least: int) -> int:
-    return 1 << (at_least - 1).bit_length()

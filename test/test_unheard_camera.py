@@ -1,0 +1,106 @@
+"""A camera that is there and not heard: its small messages come, its images do not."""
+
+import pytest
+
+from bodypose3d_ros.apps import doctor
+from bodypose3d_ros.node import diagnostics as diagnostics_module
+from bodypose3d_ros.node import sockets
+from bodypose3d_ros.node.diagnostics import OK, WARN, Diagnostics, State
+
+STOCK, RAISED = 212992, 33554432
+SYSCTL = "sudo sysctl -w net.core.rmem_max=33554432"
+PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE="
+
+
+class Camera:
+    """Diagnostics before a camera of 30 Hz, on a clock that the test moves."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(diagnostics_module.time, "monotonic", lambda: self.now)
+        self.diagnostics = Diagnostics()
+
+    def runs(self, seconds, image_every):
+        for number in range(round(seconds * 30)):
+            self.now += 1 / 30
+            self.diagnostics.calibrated()
+            if image_every and number % image_every == 0:
+                self.diagnostics.received(0.01)
+                self.diagnostics.published(0, 0.02, 0.01)
+
+    @property
+    def report(self):
+        return self.diagnostics.report(stale_after=2.0, dropped=0, facts={})
+
+
+@pytest.fixture
+def limit(monkeypatch, tmp_path):
+    """The kernel's limit, stock at first."""
+    file = tmp_path / "rmem_max"
+    file.write_text(f"{STOCK}\n")
+    for name in ("receive_limit", "mend"):
+        monkeypatch.setattr(getattr(sockets, name), "__defaults__",
+                            (file, *getattr(sockets, name).__defaults__[1:]))  # fmt: skip
+    monkeypatch.delenv("RMW_IMPLEMENTATION", raising=False)
+    return file
+
+
+@pytest.fixture
+def camera(monkeypatch, limit):
+    return Camera(monkeypatch)
+
+
+def test_one_image_in_thirty_is_a_warning_with_the_command_that_mends_it(camera):
+    camera.runs(5, image_every=30)
+    report = camera.report
+    assert report.level == WARN
+    assert report.message.startswith("images come at 1.0 Hz, their CameraInfo at 30")
+    assert SYSCTL in report.message
+    assert camera.diagnostics.state(2.0)[0] == State.OK  # for those that come poses leave
+
+
+def test_no_image_at_all_may_be_the_wrong_topic(camera):
+    camera.runs(5, image_every=0)
+    report = camera.report
+    assert (report.level, report.message[:22]) == (WARN, "no image has come yet,")
+    assert "CameraInfo at 30" in report.message
+    assert "image_transport" in report.message
+
+
+@pytest.mark.parametrize("image_every", [1, 2])
+def test_as_many_images_or_half_are_none_of_it(camera, image_every):
+    """A camera that is worked on at half its rate is heard."""
+    camera.runs(5, image_every)
+    assert camera.report.level == OK
+
+
+def test_it_is_not_said_too_soon_and_not_for_ever(camera):
+    camera.runs(1.5, image_every=30)
+    assert camera.report.level == OK
+    camera.runs(5, image_every=30)
+    assert camera.report.level == WARN
+    camera.runs(5, image_every=1)
+    assert camera.report.level == OK
+
+
+def test_what_mends_it_is_what_is_wrong(limit):
+    assert SYSCTL in sockets.mend(limit, {})
+    fast = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}
+    assert PROFILE in sockets.mend(limit, fast)
+    given = fast | {"FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}
+    assert SYSCTL in sockets.mend(limit, given)
+    limit.write_text(str(RAISED))
+    assert "docs/ros2.md" in sockets.mend(limit, given)
+
+
+def test_the_doctor_says_the_same(limit, monkeypatch):
+    """Of sockets that hold no large image, and of Fast DDS without a profile."""
+    (finding,) = doctor._sockets()
+    assert (finding.fine, finding.mend) == (False, SYSCTL)
+    assert "208 KiB" in finding.text
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    limit.write_text(str(RAISED))
+    profile, finding = doctor._sockets()
+    assert finding.fine
+    assert not profile.fine
+    assert profile.mend.startswith(f"export {PROFILE}")
