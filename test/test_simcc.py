@@ -122,6 +122,21 @@ def test_what_is_outside_the_image_or_not_sure_is_unknown(networks):
     assert (found.confidence[outside] == 0).all()
 
 
+def test_a_keypoint_that_the_network_claims_beyond_the_image_is_unknown(networks):
+    """At the crop's left edge, which lies outside; the same in the middle is believed."""
+    engine = Listening(networks[17])
+    engine.infer = lambda _: {"simcc_x": x, "simcc_y": y}
+    x, y = np.zeros((1, 17, 384)), np.zeros((1, 17, 512))
+    y[0, :, 256] = 1
+    x[0, ::2, 5] = x[0, 1::2, 192] = 1
+    frame = view(np.zeros((0, 34, 3)))
+    at_edge = Regions.from_boxes(np.array([[-60, 100, 80, 400.0]]))
+    found = SimCC(engine).estimate(frame, at_edge)
+    assert np.isnan(found.pixels[0, INDEX["nose"]]).all()  # keypoint 0
+    assert found.confidence[0, INDEX["left_eye"]] == 1  # keypoint 1
+    assert found.confidence[0, INDEX["pelvis"]] == 0  # of one of each
+
+
 def test_decoding_is_the_highest_place_and_the_lower_value():
     x, y = np.zeros((1, 17, 384)), np.zeros((1, 17, 512))
     x[0, 3, 101], y[0, 3, 40] = 0.9, 0.6
