@@ -122,7 +122,7 @@ class BodyPose3DNet:
         if differences := check_contract(engine.inputs, engine.outputs):
             raise ModelError(
                 f"the network is not BodyPose3DNet: {'; '.join(differences)}. docs/models.md tells "
-                "which tensors it must have"
+                "which tensors it must have, `bodypose3d engine info FILE` what else it may be"
             )
         self.engine = engine
         self.settings = settings or Settings()
