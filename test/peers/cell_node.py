@@ -23,7 +23,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("camera", help="front, left or back")
 parser.add_argument("--latency", type=float, default=0.02, help="seconds from stamp to poses")
 parser.add_argument("--turned", type=float, default=0.0, help="degrees about z that TF is wrong")
+parser.add_argument("--frame", help="the optical frame, whose place somebody else tells")
 options = parser.parse_args()
+frame = options.frame or options.camera
 name, film = options.camera, cell.FILMS[f"cell_{options.camera}"]
 PERIOD = round(1e9 / film.rate)
 NUMBERS = [*range(len(film)), *reversed(range(len(film)))]
@@ -40,7 +42,8 @@ with Node(Names("bodypose3d", f"/{name}"), Network.from_environment()) as node:
     transform = messages.transform(
         messages.header(0, "world"), name, stands.translation, stands.rotation
     )
-    node.create_publisher(static.type, static.name, static.qos).publish(transform)
+    if not options.frame:
+        node.create_publisher(static.type, static.name, static.qos).publish(transform)
     sightings = [cell.sighting(f"cell_{name}", n, pixels=3.0, size=1.04) for n in range(len(film))]
     size = film.camera.width, film.camera.height
     print("ready", flush=True)
@@ -50,6 +53,6 @@ with Node(Names("bodypose3d", f"/{name}"), Network.from_environment()) as node:
         stamp = moment * PERIOD
         while (left := stamp / 1e9 + options.latency - time.time()) > 0:
             node.spin_once(left)
-        info.publish(messages.camera_info(film.camera, messages.header(stamp, name)))
+        info.publish(messages.camera_info(film.camera, messages.header(stamp, frame)))
         bodies = sightings[NUMBERS[moment % len(NUMBERS)]]
-        poses.publish_cdr(PoseCdr(bodies, stamp, name, size).array())
+        poses.publish_cdr(PoseCdr(bodies, stamp, frame, size).array())

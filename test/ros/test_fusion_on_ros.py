@@ -1,10 +1,12 @@
 """The fusion node on ROS 2: a process a camera, one that fuses them, and a graph that listens."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
 
+from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN
 from ros_network import PEERS
@@ -79,3 +81,19 @@ def test_without_cameras_it_says_what_to_name(run):
     node.line("", timeout=60)
     assert node.ended() == 3
     assert any("cameras: name those to be fused" in line for line in node.output)
+
+
+def test_film_cameras_of_a_rig_show_the_moment_by_the_clock(run, graph):
+    """Whenever they were started: what an image shows is where the film is at its stamp."""
+    shown = film.load("cell_front")
+    small = np.stack([frame.image[::8, ::8].astype(int) for frame in shown.frames()])
+    run("film_camera", "-p", "film:=cell_front")
+    images = graph.listen("image", topics.IMAGE.type)
+    graph.wait(lambda: len(images) >= 12, 60)
+    late = []
+    for image in images[4:]:
+        pixels = np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)
+        number = int(np.abs(small - pixels[::8, ::8]).mean(axis=(1, 2, 3)).argmin())
+        stamp = image.header.stamp.sec * 10**9 + image.header.stamp.nanosec
+        late.append((stamp % shown.duration - shown.stamp(number)) / 1e9)
+    assert abs(np.median(late)) < 0.5 / shown.rate

@@ -7,12 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
 from ament_index_python.packages import get_packages_with_prefixes
 from graph import get_message
 
+import cell_sightings as cell
 import ros_network
 from bodypose3d_ros.node import interface as topics
 
@@ -72,3 +74,23 @@ def test_every_launch_file_describes_itself(launch, tmp_path, name):
     process = launch(f"{name}.launch.py", "--show-args")
     assert process.wait(30) == 0, (tmp_path / "output").read_text()
     assert "'params_file'" in (tmp_path / "output").read_text()
+
+
+def test_a_cell_starts_from_its_rig_file(graph, launch, start, tmp_path):
+    """The rig file tells where the cameras stand; their nodes run elsewhere here."""
+    places = {name: shown.camera_in_world for name, shown in cell.FILMS.items()}
+    cameras = {
+        name.removeprefix("cell_"): {"translation": xyz, "rotation": xyzw}
+        for name, (xyz, xyzw) in places.items()
+        if name != "cell_right"
+    }
+    rig = tmp_path / "rig.yaml"
+    rig.write_text(yaml.safe_dump({"fixed_frame": "world", "cameras": cameras}))
+    for name in cameras:
+        start(ros_network.PEERS / "cell_node.py", name, "--frame", f"{name}_optical_frame")
+    launch("cell.launch.py", f"rig:={rig}", "nodes:=false")
+    poses = graph.listen("/bodypose3d_fusion/poses", topics.POSES.type)
+    graph.wait(lambda: poses and len(poses[-1].poses) == 2, 60)
+    (pelvis, _), heads = zip(*((p.joints[0], p.joints[15]) for p in poses[-1].poses), strict=True)
+    assert 0.6 < pelvis.position.z < 1.2  # they stand on the floor of the world, z up
+    assert all(1.2 < nose.position.z < 2.0 for nose in heads)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import cycle, repeat
 
 import tf2_ros
 from rclpy.node import Node
+from rclpy.time import Time
 from rosidl_runtime_py.utilities import get_message
 from scipy.spatial.transform import Rotation
 
@@ -23,6 +23,8 @@ from .program import run
 WORLD = "world"
 """The frame that the film's camera stands in: z up, the floor at z = 0."""
 
+# How often a camera of a rig looks whether it is time for its next image.
+_LOOK_S = 0.005
 # Reliable, as most camera drivers are: it suits reliable and best effort subscriptions.
 _QOS = qos_profile(QosProfile(depth=5))
 
@@ -41,7 +43,7 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         rate = self.declare_parameter("rate", 0.0).value
         shown = film.load(name)
         self._messages = Messages(message_class)
-        self._shots = self._endless(shown)
+        self._shots = self._messages_of(shown)
         self._shot_publishers = [
             self.create_publisher(get_message(topic.type), topic.name, _QOS)
             for topic in (IMAGE, IMAGE_COMPRESSED, DEPTH, CAMERA_INFO)
@@ -49,41 +51,46 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         self._place = tf2_ros.StaticTransformBroadcaster(self)
         self._place.sendTransform(self._transform(shown))
         if shown.in_rig and not rate:
-            self._wait_for_the_others(shown)
-        self.create_timer(1 / (rate or shown.rate), self._shoot)
+            self._shown_at = 0
+            self.create_timer(_LOOK_S, lambda: self._shoot_by_the_clock(shown))
+        else:
+            shots = cycle(self._shots)
+            self.create_timer(1 / (rate or shown.rate), lambda: self._shoot(next(shots), self._now))
         size = f"{shown.camera.width}x{shown.camera.height}"
         self.get_logger().info(f"{name}: {size} at {rate or shown.rate:g} Hz, again and again")
 
-    def _wait_for_the_others(self, shown: film.Film) -> None:
-        """Begin at the frame and the moment at which every camera of the rig is by the clock."""
-        now, start, period = time.time_ns(), shown.stamp(0), shown.duration // len(shown)
-        number = (now - start) // period + 2  # the timer's first time is a period after now
-        for _ in range(number % len(shown)):
-            next(self._shots)
-        time.sleep(max(0.0, (start + (number - 1) * period - time.time_ns()) / 1e9))
+    @property
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
-    def _shoot(self) -> None:
-        stamp = self.get_clock().now().to_msg()
-        for publisher, message in zip(self._shot_publishers, next(self._shots), strict=True):
+    def _shoot_by_the_clock(self, shown: film.Film) -> None:
+        """Show the frame that every camera of the rig is at now, as it is taken."""
+        loop, within = divmod(self._now - shown.stamp(0), shown.duration)
+        number = within * len(shown) // shown.duration
+        stamp = loop * shown.duration + shown.stamp(number)
+        if stamp > self._shown_at:
+            self._shown_at = stamp
+            self._shoot(self._shots[number], stamp)
+
+    def _shoot(self, shot: tuple[Message | None, ...], stamp: int) -> None:
+        for publisher, message in zip(self._shot_publishers, shot, strict=True):
             if message is not None and publisher.get_subscription_count():
-                message.header.stamp = stamp
+                message.header.stamp = Time(nanoseconds=stamp).to_msg()
                 publisher.publish(message)
 
-    def _endless(self, shown: film.Film) -> Iterator[tuple[Message | None, ...]]:
+    def _messages_of(self, shown: film.Film) -> list[tuple[Message | None, ...]]:
         header = self._messages.header(0, shown.frame_id)
         info = self._messages.camera_info(shown.camera, header)
         depths = shown.depth() if shown.name in film.names() else repeat(None)
-        return cycle(
-            [
-                (
-                    self._messages.image(frame.image, header),
-                    self._messages.compressed_image(images.encode_jpeg(frame.image), header),
-                    None if depth is None else self._messages.depth_image(depth, header),
-                    info,
-                )
-                for frame, depth in zip(shown.frames(), depths, strict=False)
-            ]
-        )
+        return [
+            (
+                self._messages.image(frame.image, header),
+                self._messages.compressed_image(images.encode_jpeg(frame.image), header),
+                None if depth is None else self._messages.depth_image(depth, header),
+                info,
+            )
+            for frame, depth in zip(shown.frames(), depths, strict=False)
+        ]
 
     def _transform(self, shown: film.Film) -> Message:
         back = shown.rotation.T
