@@ -146,9 +146,8 @@ class Vandal:
         self._graph, self._dice = graph, dice
         self._messages = Messages(graph.types.__getitem__)
         self._images = graph.create_publisher(interface.IMAGE.type, "/image", SENSOR_DATA)
-        self._infos = graph.create_publisher(
-            interface.CAMERA_INFO.type, "/camera_info", SENSOR_DATA
-        )
+        info = interface.CAMERA_INFO
+        self._infos = graph.create_publisher(info.type, "/camera_info", info.qos)
         self._good = next(film.load(FILM).frames())
 
     def images(self) -> None:

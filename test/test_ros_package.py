@@ -100,3 +100,25 @@ def test_the_foxglove_layout_shows_what_the_node_publishes():
     plot = config["configById"]["Plot!wrists"]["paths"]
     wrists = [int(re.search(r"joints\[(\d+)\]", path["value"])[1]) for path in plot]
     assert wrists == [INDEX["left_wrist"], INDEX["right_wrist"]]
+
+
+def test_the_security_policy_lets_the_node_hear_and_say_what_it_does_and_no_more():
+    """Besides what every node of rclpy has: parameters, logs, the clock, its life cycle."""
+    policy = ET.parse(ROOT / "config" / "sros2_policy.xml")  # noqa: S314 - our own
+    enclaves = policy.getroot().iter("enclave")
+    heard, said = {}, {}
+    for enclave in enclaves:
+        heard[enclave.get("path")], said[enclave.get("path")] = (
+            {t.text for topics in enclave.iter("topics") if topics.get(what) for t in topics}
+            for what in ("subscribe", "publish")
+        )
+    names = {topic.name for topic in interface.INPUTS}
+    assert heard["/bodypose3d"] == names | {"/tf", "/clock", "/parameter_events"}
+    names = {topic.name for topic in interface.OUTPUTS}
+    assert said["/bodypose3d"] == names | {"~/transition_event", "/parameter_events", "/rosout"}
+    assert said["/film_camera"] - {"/tf_static", "/parameter_events", "/rosout"} == {
+        "image", "image/compressed", "camera_info", "depth",
+    }  # fmt: skip
+    assert said["/bodypose3d_listener"] == {"/parameter_events", "/rosout"}
+    own = {topic.name.replace("~", "/bodypose3d") for topic in interface.OUTPUTS}
+    assert heard["/bodypose3d_listener"] <= own | {"/tf_static", "/clock", "/parameter_events"}
