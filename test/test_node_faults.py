@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from bodypose3d_ros.body.camera import Camera
@@ -18,7 +19,8 @@ from bodypose3d_ros.perception.networks import load_networks
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
 from bodypose3d_ros.wire.messages import bodies_of
 from known_people import KnownPeople, picture
-from node_alone import CAMERA, MESSAGES, SECOND, STAMP, alive, detections
+from node_alone import CAMERA, MESSAGES, SECOND, STAMP, Node, alive, detections
+from tools.standin.contract import contract_network
 
 
 def broken(frame, boxes=None):
@@ -360,6 +362,25 @@ def test_ids_are_not_used_twice_after_cleanup_and_configure(alone):
         node.cameras.configure(load)
     assert trackers[0] is trackers[1]
     assert trackers[0] is not None
+
+
+def test_fifty_lives_hold_no_more_than_ten(tmp_path):
+    """With real networks, small ones: threads, handles, and memory to what an allocator varies."""
+    network = contract_network(tmp_path / "small.onnx")
+    node = Node(load=load_networks, model=str(network), threads=1)
+    held, process = [], psutil.Process()
+    for _ in range(50):
+        node.cameras.cleanup()
+        node.cameras.configure(load_networks)
+        node.cameras.activate()
+        node.info()
+        node.image()
+        held.append((process.num_threads(), process.num_fds(), process.memory_info().rss))
+    node.cameras.cleanup()
+    threads, handles, memory = zip(*held, strict=True)
+    assert threads[-1] <= max(threads[:10])
+    assert handles[-1] <= max(handles[:10])
+    assert min(memory[-10:]) < min(memory[:10]) + 20e6
 
 
 # -- silence is never success ---------------------------------------------------------------

@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -366,6 +368,44 @@ def test_a_full_disk_costs_only_the_keeping(machine, network, kept, monkeypatch,
     engine.close()
     assert "No space left on device: make room" in caplog.text
     assert list(kept.iterdir()) == []
+
+
+def test_nodes_that_build_the_same_engine_at_once_do_not_disturb_each_other(
+    machine, network, kept, monkeypatch
+):
+    """As two nodes do that are started together: each has its engine, and one of them is kept."""
+    together, keep = threading.Barrier(3), plans._keep
+
+    def at_once(content, built):
+        together.wait(20)
+        return keep(content, built)
+
+    monkeypatch.setattr(plans, "_keep", at_once)
+    with ThreadPoolExecutor(3) as threads:
+        made = list(threads.map(lambda _: plans.obtain(network, FULL), range(3)))
+    assert machine.builds == 3
+    assert all(plan.kept for plan in made)
+    (folder,) = {plan.built.folder for plan in made}
+    assert plans.read(folder).content in {plan.content for plan in made}
+    assert [path.name for path in kept.iterdir() if path.is_dir()] == [folder.name]
+
+
+def test_an_engine_that_is_kept_already_is_not_taken_from_under_others(machine, network, kept):
+    """Who reads it while a second one is put there must not find a folder half removed."""
+    plan = plans.obtain(network, FULL)
+    there = (plan.built.folder / plans.ENGINE_FILE).stat().st_ino
+    assert plans._keep(plan.content, plan.built)
+    assert (plan.built.folder / plans.ENGINE_FILE).stat().st_ino == there
+
+
+def test_what_a_killed_build_has_left_goes_after_a_day(machine, network, kept):
+    kept.mkdir(mode=0o700, parents=True)
+    now = time.time()
+    for name, hours in ((".building-young", 1), (".building-old", 25)):
+        (kept / name).mkdir()
+        os.utime(kept / name, (now - hours * 3600,) * 2)
+    plans.obtain(network, FULL)
+    assert {path.name for path in kept.glob(".building-*")} == {".building-young"}
 
 
 def test_layers_timed_for_one_engine_are_not_timed_again_for_the_next(machine, network, kept):

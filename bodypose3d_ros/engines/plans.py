@@ -264,8 +264,10 @@ def _keep(content: bytes, built: Built) -> bool:
             ):
                 (made / name).write_bytes(written)
                 (made / name).chmod(0o600)
-            shutil.rmtree(built.folder, ignore_errors=True)
-            with suppress(OSError):  # another process was faster with the same engine
+            # Another process may have been faster with the same engine: who has it, keeps it.
+            if not _is_kept(built):
+                shutil.rmtree(built.folder, ignore_errors=True)
+            with suppress(OSError):
                 made.rename(built.folder)
     except OSError as error:
         say_not_kept(
@@ -273,4 +275,12 @@ def _keep(content: bytes, built: Built) -> bool:
             "that can be written to"
         )
         return False
-    return built.folder.is_dir()
+    return _is_kept(built)
+
+
+def _is_kept(built: Built) -> bool:
+    try:
+        read(built.folder)
+    except (ModelError, EngineError, OSError):
+        return False
+    return True
