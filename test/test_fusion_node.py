@@ -1,5 +1,6 @@
 """The fusion node: what several cameras' nodes say becomes one truth, and who is wrong is told."""
 
+import logging
 from collections import Counter
 from dataclasses import replace
 
@@ -212,6 +213,32 @@ def test_malformed_poses_never_end_it(alone, cdr):
     said = node.run(range(3, 8))
     assert sorted(p.track_id for p in said.poses) == [1, 2]
     assert all(np.isfinite(bodies_of(m).joints).any() for m in node.host.sent[topics.POSES][2:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_poses_whose_bytes_are_damaged_make_no_defect(alone, seed):
+    """Cut, with bytes or numbers exchanged for any others: what can be read is fused or left."""
+    rng = np.random.default_rng(seed)
+    good = [poses(camera, number) for camera in CAMERAS for number in (3, 4)]
+    numbers = np.array([np.nan, np.inf, -np.inf, 1e308, 1e-308, 0, -1])
+    node = alone()
+    node.run(range(3))
+    for turn in range(120):
+        cdr = bytearray(good[rng.integers(len(good))])
+        for _ in range(rng.integers(1, 20)):
+            at = int(rng.integers(4, len(cdr) - 8))
+            if turn % 3 == 0:
+                cdr[at] = int(rng.integers(256))
+            elif turn % 3 == 1:
+                scaled = rng.normal() * 10 ** rng.uniform(-8, 8)
+                cdr[at : at + 8] = rng.choice([*numbers, scaled]).tobytes()
+        cut = len(cdr) if turn % 3 else int(rng.integers(len(cdr)))
+        node.hear(CAMERAS[turn % 2], bytes(cdr[:cut]))
+        if turn % 10 == 0:  # the third camera completes a round of what was heard
+            node.hear("back", poses("back", 3 + turn // 10))
+    said = node.run(range(20, 24))
+    assert len(said.poses) >= 2
+    assert not [text for level, text in node.host.texts if level >= logging.ERROR]
 
 
 def test_damaged_poses_are_counted_and_said_once(alone):

@@ -148,11 +148,13 @@ def _read_header(message: bytes, at: int) -> tuple[int, str, int]:
 
 def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
     covariance = joints["position_covariance"].reshape(*joints.shape, 3, 3)
+    with np.errstate(invalid="ignore"):  # some bytes are NaNs that signal
+        pixels, confidence = (joints[n].astype(np.float64) for n in ("pixel", "confidence"))
     unknown = covariance[..., 0, 0] < 0
     return Bodies(
         joints=joints["position"].copy(),
-        pixels=joints["pixel"].astype(np.float64),
-        confidence=joints["confidence"].astype(np.float64),
+        pixels=pixels,
+        confidence=confidence,
         score=poses["confidence"].astype(np.float64),
         scale_source=poses["scale_source"].copy(),
         track_id=poses["track_id"].copy(),

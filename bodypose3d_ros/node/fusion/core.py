@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...body.camera import Camera
 from ...body.people import Bodies, transform
@@ -244,7 +245,7 @@ class FusionCore:
         self._frames[arrival.camera] = optical
         return Placed(arrival, poses_place, camera_place)
 
-    def _look_up(self, frame: str, stamp: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def _look_up(self, frame: str, stamp: int) -> NDArray[np.float64]:
         fixed = self.parameters.fixed_frame
         return np.eye(4) if frame == fixed else self._host.lookup_transform(fixed, frame, stamp, 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...body.people import STATE_COASTING, Bodies, select
 from ...body.skeleton import known
@@ -14,8 +15,10 @@ MOST_PEOPLE = 64
 """More in one image are no image's people."""
 _FARTHEST = 1e3
 """Metres."""
-_VARIANCES = 1e-10, 1e6
+_VARIANCES = 1e-8, 1e4
 """Square metres, of the axes of a joint's ellipsoid."""
+_SYMMETRIC = 1e-6
+"""Of its largest number: how far a covariance may be from its transposed one."""
 
 
 def usable(bodies: Bodies) -> Bodies:
@@ -44,10 +47,11 @@ def usable(bodies: Bodies) -> Bodies:
     )
 
 
-def _proper(bodies: Bodies) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _proper(bodies: Bodies) -> NDArray[np.bool_]:
     """(N, 34) whose covariance is one."""
     low, high = _VARIANCES
-    finite = known(bodies.covariance.reshape(*bodies.confidence.shape, 9))
-    covariance = np.where(finite[..., None, None], bodies.covariance, 0).clip(-high, high)
-    size = np.linalg.eigvalsh(covariance)
-    return np.asarray(finite & (size[..., 0] > low) & (size[..., 2] < high))
+    small = np.all(np.abs(bodies.covariance) < high, axis=(2, 3))  # NaN is not
+    covariance = np.where(small[..., None, None], bodies.covariance, 0)
+    skew = np.abs(covariance - covariance.swapaxes(2, 3)).max(axis=(2, 3))
+    symmetric = skew <= _SYMMETRIC * np.abs(covariance).max(axis=(2, 3))
+    return np.asarray(symmetric & (np.linalg.eigvalsh(covariance)[..., 0] > low))
