@@ -60,6 +60,9 @@ def test_what_nobody_sees_is_unknown():
     assert np.isnan(covariance).all()
 
 
+CENTERS = np.array([cell.PLACES[name][:3, 3] for name in SYNCHRONOUS])
+
+
 def views_of(number, **changes):
     return [cell.in_world(name, cell.sighting(name, number, **changes)) for name in SYNCHRONOUS]
 
@@ -67,9 +70,17 @@ def views_of(number, **changes):
 def test_people_are_the_same_in_all_views_whatever_their_order():
     views = views_of(0)
     views[1] = select(views[1], [1, 0])
-    found = associate(views, nobody())
+    found = associate(views, CENTERS, nobody())
     assert found.body.tolist() == [[0, 1], [1, 0], [0, 1]]
     assert not found.swapped.any()
+
+
+@pytest.mark.parametrize("size", [0.85, 1.15])
+def test_who_is_small_or_tall_is_the_same_in_all_views(size):
+    # Every view puts a person of 1.45 m, or of 1.95 m, 50 cm wrong along its own rays.
+    found = associate(views_of(0, size=size), CENTERS, nobody())
+    assert found.body.tolist() == [[0, 1]] * 3
+    assert len(run(Fusion(Tracker), range(3), size=size)) == 2
 
 
 def test_two_people_whom_one_view_each_sees_are_two():
@@ -77,21 +88,27 @@ def test_two_people_whom_one_view_each_sees_are_two():
         cell.in_world(name, cell.sighting(name, 0, people))
         for name, people in (("cell_front", (0,)), ("cell_left", (1,)))
     )
-    assert associate([he, she], nobody()).body.tolist() == [[0, -1], [-1, 0]]
+    assert associate([he, she], CENTERS[:2], nobody()).body.tolist() == [[0, -1], [-1, 0]]
+
+
+def mirrored(bodies):
+    """Left taken for right."""
+    names = ("joints", "covariance", "confidence")
+    return replace(bodies, **{name: getattr(bodies, name)[:, MIRRORED] for name in names})
 
 
 def test_who_takes_left_for_right_is_outvoted():
     views = views_of(0)
-    views[0] = replace(views[0], joints=views[0].joints[:, MIRRORED])
-    found = associate(views, nobody())
+    views[0] = mirrored(views[0])
+    found = associate(views, CENTERS, nobody())
     assert found.body.tolist() == [[0, 1]] * 3
     assert found.swapped.tolist() == [[True, True], [False, False], [False, False]]
 
 
 def test_against_one_view_that_swaps_sides_it_counts_how_somebody_was():
     before = views_of(0)[1]
-    swapped = replace(views_of(0)[0], joints=views_of(0)[0].joints[:, MIRRORED])
-    assert associate([swapped], before).swapped.all()
+    swapped = mirrored(views_of(0)[0])
+    assert associate([swapped], CENTERS[:1], before).swapped.all()
 
 
 def run(fusion, numbers, names=SYNCHRONOUS, **changes):

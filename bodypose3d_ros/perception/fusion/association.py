@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ...body.people import Bodies
-from ...body.skeleton import JOINT_COUNT, MIRRORED, known
+from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 
 Array = NDArray[np.float64]
 
@@ -21,6 +21,8 @@ _CAP = 30.0
 """The most one joint counts: a swapped foot does not make a stranger."""
 _SWAP_PENALTY = 2.0
 """By how much left and right exchanged have to fit better than as they are."""
+TRUNK = [INDEX["pelvis"], INDEX["torso"], INDEX["neck"]]
+"""The joints by which sizes are compared: steady, and on nobody's left or right."""
 _FEWEST = 6
 """Joints that two bodies must have in common to be compared."""
 
@@ -50,32 +52,60 @@ class Association:
 
 
 @dataclass(frozen=True)
-class _Seeds:
-    """People as they are known so far, to compare the next view's bodies with."""
+class Seen:
+    """N people to compare with others, with what is wrong with all of somebody's joints at once."""
 
     joints: Array
-    covariance: Array
+    """(N, 34, 3) metres in the fixed frame."""
+    shape: Array
+    """(N, 34, 3, 3) square metres, without what the size's error does."""
+    growth: Array
+    """(N, 34, 3) metres that a body moves if it is larger by the factor e, away from its camera;
+    times the size's standard deviation, so that one unit of it is to be expected."""
+
+    @classmethod
+    def of(cls, bodies: Bodies, center: Array) -> Seen:
+        """As a camera at a place (3,) sees them."""
+        growth = (bodies.joints - center) * np.nan_to_num(bodies.size_sigma)[:, None, None]
+        return cls(
+            bodies.joints, bodies.covariance - growth[..., :, None] * growth[..., None, :], growth
+        )
+
+    @classmethod
+    def known(cls, bodies: Bodies) -> Seen:
+        """As they are, from whatever side."""
+        return cls(bodies.joints, bodies.covariance, np.zeros(bodies.joints.shape))
+
+    def mirrored(self) -> Seen:
+        """With left and right exchanged."""
+        return Seen(self.joints[:, MIRRORED], self.shape[:, MIRRORED], self.growth[:, MIRRORED])
+
+    def select(self, index: NDArray[np.intp]) -> Seen:
+        """Some of them."""
+        return Seen(self.joints[index], self.shape[index], self.growth[index])
+
+    def joined(self, other: Seen) -> Seen:
+        """These people and others."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Seen(*(np.concatenate(pair) for pair in pairs))
 
 
-def associate(views: Sequence[Bodies], expected: Bodies) -> Association:
+def associate(views: Sequence[Bodies], centers: Array, expected: Bodies) -> Association:
     """Find the same people in all views (Hungarian, a view at a time).
 
     Args:
         views: What each view sees now, in the fixed frame, with covariances.
+        centers: (V, 3) where their cameras are.
         expected: Who was there before, as they should be now. Whoever a view sees besides them
             is a newcomer, with whom the views after it are compared.
     """
-    seeds = _Seeds(expected.joints, expected.covariance)
+    seeds = Seen.known(expected)
     rows: list[NDArray[np.intp]] = []
     swaps: list[NDArray[np.bool_]] = []
-    for bodies in views:
-        straight = costs(bodies.joints, bodies.covariance, seeds.joints, seeds.covariance)
-        crossed = _SWAP_PENALTY + costs(
-            bodies.joints[:, MIRRORED],
-            bodies.covariance[:, MIRRORED],
-            seeds.joints,
-            seeds.covariance,
-        )
+    for bodies, center in zip(views, centers, strict=True):
+        seen = Seen.of(bodies, center)
+        straight = costs(seen, seeds)
+        crossed = _SWAP_PENALTY + costs(seen.mirrored(), seeds)
         cost = np.minimum(straight, crossed)
         matched, persons = linear_sum_assignment(np.minimum(cost, 1e6))
         near = cost[matched, persons] <= MAX_COST
@@ -88,10 +118,7 @@ def associate(views: Sequence[Bodies], expected: Bodies) -> Association:
         swap[persons] = (crossed < straight)[matched, persons]
         rows.append(row)
         swaps.append(swap)
-        seeds = _Seeds(
-            np.concatenate([seeds.joints, bodies.joints[fresh]]),
-            np.concatenate([seeds.covariance, bodies.covariance[fresh]]),
-        )
+        seeds = seeds.joined(seen.select(fresh))
     people = len(seeds.joints)
     body, swapped = np.full((len(views), people), -1), np.zeros((len(views), people), bool)
     for view, (row, swap) in enumerate(zip(rows, swaps, strict=True)):
@@ -100,25 +127,27 @@ def associate(views: Sequence[Bodies], expected: Bodies) -> Association:
     return Association(body, _outvoted(swapped, body >= 0, expected_people))
 
 
-def costs(joints: Array, covariance: Array, others: Array, their_covariance: Array) -> Array:
+def costs(seen: Seen, others: Seen) -> Array:
     """(N, M) how far bodies are from others: mean squared Mahalanobis distance of their joints.
 
-    Args:
-        joints: (N, 34, 3).
-        covariance: (N, 34, 3, 3).
-        others: (M, 34, 3).
-        their_covariance: (M, 34, 3, 3).
+    Each is first as large as fits the other best (ridge regression on the trunk): somebody small is
+    too far away in every view with all joints at once, and no stranger for that.
     """
-    off = joints[:, None] - others[None]
+    off = seen.joints[:, None] - others.joints[None]
     both = known(off)
+    spread = np.where(both[..., None, None], seen.shape[:, None] + others.shape[None], np.eye(3))
+    information = np.where(both[..., None, None], np.linalg.inv(spread), 0)
     off = np.where(both[..., None], off, 0)
-    spread = np.where(
-        both[..., None, None], covariance[:, None] + their_covariance[None], np.eye(3)
-    )
-    squared = (off[..., None, :] @ np.linalg.solve(spread, off[..., None]))[..., 0, 0]
+    grown = np.stack(np.broadcast_arrays(seen.growth[:, None], -others.growth[None]), -1)
+    grown = np.where(both[..., None, None], grown, 0)  # (N, M, 34, 3, 2)
+    trunk = grown[:, :, TRUNK].swapaxes(-1, -2) @ information[:, :, TRUNK]
+    pull = (trunk @ off[:, :, TRUNK, :, None]).sum(axis=2)
+    size = np.linalg.solve((trunk @ grown[:, :, TRUNK]).sum(axis=2) + np.eye(2), pull)
+    off = off - (grown @ size[:, :, None])[..., 0]
+    squared = (off[..., None, :] @ information @ off[..., None])[..., 0, 0]
     count = both.sum(axis=2)
-    mean = (np.minimum(squared, _CAP) * both).sum(axis=2) / np.maximum(count, 1)
-    return np.asarray(np.where(count >= _FEWEST, mean, np.inf))
+    total = (np.minimum(squared, _CAP) * both).sum(axis=2) + (size**2).sum(axis=(2, 3))
+    return np.asarray(np.where(count >= _FEWEST, total / np.maximum(count, 1), np.inf))
 
 
 @dataclass(frozen=True)

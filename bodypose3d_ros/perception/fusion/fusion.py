@@ -18,7 +18,7 @@ from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..lifting.size import prior
 from ..tracking.association import STRIDE
 from ..tracking.tracker import Tracker
-from .association import Association, Sightings, associate, gathered
+from .association import TRUNK, Association, Sightings, associate, gathered
 from .triangulation import triangulate
 
 Array = NDArray[np.float64]
@@ -125,8 +125,8 @@ class Fusion:
         }
         now = [replace(view, bodies=view.carried(stamp)) for view in self._views.values()]
         expected = self._expected(stamp)
-        association = associate([view.bodies for view in now], expected)
         centers = np.array([view.place[:3, 3] for view in now]).reshape(-1, 3)
+        association = associate([view.bodies for view in now], centers, expected)
         sightings, fused = self._fuse(now, association, centers, expected)
         adopted = _adopted(association, fused, expected)
         if adopted is not association:
@@ -336,10 +336,9 @@ def sizes(sightings: Sightings, centers: Array, joints: Array) -> Array:
 
     NaN where fewer than two views see somebody: one cannot tell large from far.
     """
-    trunk = [INDEX[name] for name in ("pelvis", "torso", "neck")]
     centers = centers[:, None, None]
-    far = np.linalg.norm(joints[None, :, trunk] - centers, axis=3)
-    ratio = np.log(far / np.linalg.norm(sightings.joints[:, :, trunk] - centers, axis=3))
+    far = np.linalg.norm(joints[None, :, TRUNK] - centers, axis=3)
+    ratio = np.log(far / np.linalg.norm(sightings.joints[:, :, TRUNK] - centers, axis=3))
     several = np.isfinite(ratio).all(axis=2).sum(axis=0) >= 2
     result = np.full(len(joints), np.nan)
     result[several] = np.nanmedian(ratio[:, several], axis=(0, 2))
