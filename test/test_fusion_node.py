@@ -1,6 +1,7 @@
 """The fusion node: what several cameras' nodes say becomes one truth, and who is wrong is told."""
 
 import logging
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -251,6 +252,30 @@ def test_damaged_poses_are_counted_and_said_once(alone):
     assert node.core.diagnose().level == WARN
 
 
+def test_a_camera_that_repeats_one_moment_for_ever_is_told_of(alone):
+    node = alone()
+    node.run(range(2))
+    stuck = poses("left", 1)
+    begin = time.monotonic()
+    while time.monotonic() < begin + 2.2:
+        node.hear("left", stuck)
+        time.sleep(0.1)
+    report = node.core.statuses()["left"]()
+    assert (report.level, report.message) == (WARN, "none of its poses is fused")
+
+
+def test_a_defect_costs_a_round_and_not_the_node(alone, monkeypatch):
+    node = alone()
+    node.run(range(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(node.core._fusion, "update", lambda *_: 1 / 0)
+        node.hear("left", poses("left", 3))
+        node.until(lambda: "ZeroDivisionError" in node.core.diagnose().message)
+        assert node.core.diagnose().level == ERROR
+    node.run(range(5, 8))
+    assert node.core.diagnose().level == OK
+
+
 def test_poses_of_a_node_that_tracks_are_fused_and_told_of(alone):
     node = alone()
     bodies = replace(cell.sighting("cell_left", 0), track_id=np.array([1, 2], np.uint32))
@@ -311,3 +336,8 @@ def test_what_is_read_at_the_start_cannot_be_changed_later():
     assert DECLARATIONS["cameras"].read_only
     with pytest.raises(InputError, match="start it again"):
         Parameters(cameras=("a",)).changed({"cameras": ("b",)}, running=True)
+
+
+def test_other_cameras_need_another_process(alone):
+    with pytest.raises(InputError, match="start it again"):
+        alone().core.change({"cameras": ("other",)}, running=False)

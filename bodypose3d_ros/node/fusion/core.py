@@ -95,9 +95,12 @@ class FusionCore:
         """Set parameters.
 
         Raises:
-            InputError: As ``Parameters.changed``; nothing has changed.
+            InputError: As ``Parameters.changed``, or other cameras; nothing has changed.
         """
-        self.parameters = self.parameters.changed(values, running=running)
+        changed = self.parameters.changed(values, running=running)
+        if changed.cameras != self.parameters.cameras:
+            raise InputError("cameras is read when the process starts: start it again")
+        self.parameters = changed
 
     def configure(self) -> None:
         """Nothing is to be loaded."""
@@ -214,8 +217,16 @@ class FusionCore:
     # -- work: in a thread of its own ---------------------------------------------------------
 
     def _run(self) -> None:
-        while round_ := self._next_round():
-            self._try_to_fuse(round_)
+        while self._running:
+            self._work()
+
+    def _work(self) -> None:
+        try:
+            self._fuse(self._next_round())
+        except Exception as error:  # noqa: BLE001 - a defect, which costs this round but not the node
+            if self._health.failed(f"{type(error).__name__}: {error}"):
+                self._host.log(logging.ERROR, traceback.format_exc())
+            self._forget()
 
     def _next_round(self) -> list[Placed]:
         """Wait for it; nothing at the end."""
@@ -249,21 +260,16 @@ class FusionCore:
         fixed = self.parameters.fixed_frame
         return np.eye(4) if frame == fixed else self._host.lookup_transform(fixed, frame, stamp, 0)
 
-    def _try_to_fuse(self, round_: list[Placed]) -> None:
-        try:
-            self._fuse({placed.arrival.camera: self._view(placed) for placed in round_})
-        except Exception as error:  # noqa: BLE001 - a defect, which costs this round but not the node
-            if self._health.failed(f"{type(error).__name__}: {error}"):
-                self._host.log(logging.ERROR, traceback.format_exc())
-            self._forget()
-
     def _view(self, placed: Placed) -> View:
         arrival = placed.arrival
         _, calibration = self._calibrations.get(arrival.camera, ("", None))
         bodies = transform(arrival.poses.bodies, placed.poses_place)
         return View(calibration, placed.camera_place, arrival.stamp, bodies)
 
-    def _fuse(self, views: dict[str, View]) -> None:
+    def _fuse(self, round_: list[Placed]) -> None:
+        if not round_:
+            return
+        views = {placed.arrival.camera: self._view(placed) for placed in round_}
         p, tracker = self.parameters, self._fusion.tracker
         tracker.coast_time, tracker.remember_time = p.coast_time, p.remember_time
         stamp, began = max(view.stamp for view in views.values()), time.perf_counter()

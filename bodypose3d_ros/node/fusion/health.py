@@ -54,6 +54,11 @@ class _Camera:
         """Seconds since it was heard; infinite before."""
         return now - self.received.times[-1] if self.received.times else np.inf
 
+    def unused(self, now: float) -> bool:
+        """Whether it has been heard for a while, and nothing of what it said was fused."""
+        oldest, last = self.received.times[0], max(self.used.times, default=-np.inf)
+        return min(now - oldest, now - last) > _OVER_AFTER_S
+
     def suffers(self, kind: str, now: float) -> bool:
         """Whether there is trouble: of damage any, of what may happen, most of the time."""
         times = self.trouble[kind].happened.times
@@ -263,6 +268,8 @@ class Health:
         if own.since is not None:
             when = datetime.fromtimestamp(own.since / 1e9).strftime("%H:%M:%S")
             lately.append(f"{own.off:.1f} degrees off since {when}")
+        if own.unused(now) and not lately:
+            lately.append("none of its poses is fused")
         return "; ".join(lately)
 
     def _contributing(self, now: float) -> list[str]:
