@@ -240,3 +240,4 @@ def test_the_search_tells_of_nobody_who_is_followed_already(pose):
     same = Nobody()
     same.detect = lambda image, areas: at(205)
     assert len(Search(pose, same).newcomers(frame(), known, None)) == 0
+    assert len(Search(pose, same).in_time(frame(), known, Budget())) == 0

@@ -1,5 +1,7 @@
 """Metres from what a robot knows besides the picture: the floor, a depth image, or neither."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -81,6 +83,18 @@ def test_a_wrong_tilt_weighs_less_the_farther_somebody_is():
     assert biases[2] > 0.05
 
 
+def test_what_is_wrong_of_the_floor_counts_by_how_far_down_it_is():
+    """Errors of the height, of soles and of the tilt at 4 m, over the way down to the soles."""
+    floor = replace(Floor.from_mounting(2.4), height_sigma=0.03, tilt_sigma=0.01)
+    joints = on_the_floor(2.4)
+    _, noise, bias = evidence_of(joints, floor)
+    feet = joints[0, FEET[:3]].mean(axis=0)
+    down = 2.4 - SOLES.mean()
+    off = np.sqrt(0.03**2 + 0.02**2 + (0.01 * np.linalg.norm(feet)) ** 2)
+    assert bias == pytest.approx(off / down, rel=1e-6)
+    assert noise == pytest.approx(0.04 / down)
+
+
 def test_people_on_one_floor_are_measured_each_by_their_own_feet():
     floor = Floor.from_mounting(1.2)
     near, far = on_the_floor(distance=3.0), on_the_floor(distance=6.0) / 1.1
@@ -115,8 +129,9 @@ def depth_of(joints, width=160, height=120, background=6.0):
 
 def test_a_depth_image_of_a_quarter_of_the_size_tells_the_size():
     truth = standing((0, 0, 3))
-    log_size, _, bias = depth_evidence(truth[None] / 1.1, depth_of(truth))[0]
+    log_size, noise, bias = depth_evidence(truth[None] / 1.1, depth_of(truth))[0]
     assert np.exp(log_size) == pytest.approx(1.1, rel=0.02)
+    assert 0 <= noise < 0.01, "all joints say the same"
     assert bias == pytest.approx(0.025 / 3, rel=0.05)
 
 
