@@ -4,7 +4,10 @@
 """
 
 import os
+import struct
+import zlib
 from contextlib import suppress
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -12,11 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import bad_files as files
 import bad_messages as bad
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.errors import Bodypose3dError, InputError
+from bodypose3d_ros.engines.load import load
+from bodypose3d_ros.errors import Bodypose3dError, InputError, ModelError
 from bodypose3d_ros.hosts.dds.frames import FrameBuffer
-from bodypose3d_ros.media import pictures
+from bodypose3d_ros.media import pictures, rig
+from bodypose3d_ros.media.feeds import read_times
+from bodypose3d_ros.media.sources import CameraChoice, Topics, open_source
 from bodypose3d_ros.node.detections import boxes
 from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters
 from bodypose3d_ros.node.transforms import TransformError
@@ -110,26 +117,75 @@ def test_a_damaged_picture_file_is_read_or_refused(tmp_path, content):
         assert pictures.read(file).size > 0
 
 
-YAML = (
-    b"image_width: 640\nimage_height: 480\ncamera_matrix:\n  rows: 3\n  cols: 3\n"
-    b"  data: [500, 0, 320, 0, 500, 240, 0, 0, 1]\ndistortion_model: plumb_bob\n"
-    b"distortion_coefficients:\n  rows: 1\n  cols: 5\n  data: [0.1, 0, 0, 0, 0]\n"
-)
-
-
 @many
-@given(data=st.data())
-def test_a_damaged_calibration_file_is_read_or_refused(tmp_path, data):
-    content = bytearray(YAML)
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        cut = data.draw(st.integers(0, 12))
-        content[at : at + cut] = data.draw(st.one_of(st.binary(max_size=6), st.just(b"null")))
-        content = content or bytearray(b" ")
+@given(content=files.texts(files.CALIBRATION, files.CAMERA_INFO))
+def test_a_damaged_calibration_file_is_read_or_refused(tmp_path, content):
     file = tmp_path / "camera.yaml"
     file.write_bytes(content)
     with suppress(Bodypose3dError):
         assert np.isfinite(Camera.from_yaml(file).matrix).all()
+
+
+@many
+@given(content=files.texts(files.RIG))
+def test_a_damaged_rig_file_is_read_or_refused(tmp_path, content):
+    (tmp_path / "front.yaml").write_bytes(files.CALIBRATION)
+    file = tmp_path / "rig.yaml"
+    file.write_bytes(content)
+    with suppress(Bodypose3dError):
+        for camera in rig.read(file).cameras:
+            assert np.isfinite(camera.place).all()
+
+
+@many
+@given(content=files.texts(files.TIMES))
+def test_a_damaged_file_of_times_is_read_or_refused(tmp_path, content):
+    file = tmp_path / "times.txt"
+    file.write_bytes(content)
+    with suppress(Bodypose3dError):
+        assert (np.diff(np.array(read_times(file), np.float64)) > 0).all()
+
+
+FILMS = (files.film(".avi", "MJPG"), files.film(".mp4", "mp4v"), files.film(".mkv", "mp4v"))
+
+
+@many
+@given(content=files.damaged(*FILMS), suffix=st.sampled_from([".avi", ".mp4", ".mkv", ".mjpeg"]))
+def test_a_damaged_film_is_read_as_far_as_it_goes_or_refused(tmp_path, content, suffix):
+    file = tmp_path / f"film{suffix}"
+    file.write_bytes(content)
+    with suppress(Bodypose3dError):
+        frames_of(file)
+
+
+@many
+@given(content=files.damaged(files.recording()))
+def test_a_damaged_recording_is_read_as_far_as_it_goes_or_refused(tmp_path, content):
+    file = tmp_path / "recording.mcap"
+    file.write_bytes(content)
+    with suppress(Bodypose3dError):
+        frames_of(file)
+
+
+def frames_of(file):
+    """What a source shows: pictures in order of time."""
+    items = open_source(file, CameraChoice(hfov=60), Topics()).items()
+    frames = [item.frame for item in islice(items, 100) if item.frame is not None]
+    for frame in frames:
+        assert frame.image.dtype == np.uint8
+        assert frame.image.ndim == 3
+    stamps = [frame.stamp for frame in frames]
+    assert stamps == sorted(stamps)
+    return frames
+
+
+@many
+@given(content=files.damaged(files.network()))
+def test_a_damaged_network_is_loaded_or_refused(tmp_path, content):
+    file = tmp_path / "network.onnx"
+    file.write_bytes(content)
+    with suppress(Bodypose3dError):
+        load(file, threads=1).close()
 
 
 def test_the_whole_files_are_good():
@@ -137,6 +193,21 @@ def test_the_whole_files_are_good():
     for suffix in (".jpg", ".png"):
         message = bad.Message(format="jpeg", data=np.frombuffer(_whole(suffix), np.uint8))
         assert images.from_message(message).shape == (12, 16, 3)
+
+
+def test_the_whole_files_of_other_kinds_are_good(tmp_path):
+    for name, content in (("a.avi", FILMS[0]), ("a.mp4", FILMS[1]), ("a.mkv", FILMS[2]),
+                          ("a.mcap", files.recording())):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert len(frames_of(tmp_path / name)) == files.FRAMES
+    for name, content in (("front", files.CALIBRATION), ("info", files.CAMERA_INFO),
+                          ("rig", files.RIG)):  # fmt: skip
+        (tmp_path / f"{name}.yaml").write_bytes(content)
+    for name in ("front", "info"):
+        assert Camera.from_yaml(tmp_path / f"{name}.yaml").width == 640
+    assert len(rig.read(tmp_path / "rig.yaml").cameras) == 2
+    (tmp_path / "network.onnx").write_bytes(files.network())
+    load(tmp_path / "network.onnx", threads=1).close()
 
 
 def _whole(suffix):
@@ -151,3 +222,28 @@ def test_an_image_that_says_it_is_huge_takes_no_memory(encoding):
     )  # fmt: skip
     with pytest.raises(InputError):
         images.from_message(message)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("read", [images.decode, depth.decode_png])
+def test_a_picture_that_says_it_is_huge_takes_no_memory(suffix, read):
+    """OpenCV would take it, 1.2 GB, and find only then that the rest is missing."""
+    with pytest.raises(InputError, match="cannot be decoded: pixels <= CV_IO_MAX_IMAGE_PIXELS"):
+        read(np.frombuffer(resized(_whole(suffix), 20_000, 20_000), np.uint8), "it")
+
+
+def resized(picture, width, height):
+    """A picture that says that it has another size."""
+    if picture.startswith(b"\x89PNG"):  # length, IHDR, width, height, five more, CRC
+        head = b"IHDR" + struct.pack(">II", width, height) + picture[24:29]
+        return picture[:12] + head + struct.pack(">I", zlib.crc32(head)) + picture[33:]
+    at = picture.index(b"\xff\xc0") + 5  # a JPEG's SOF0: length, precision, height, width
+    return picture[:at] + struct.pack(">HH", height, width) + picture[at + 4 :]
+
+
+def test_a_network_whose_names_are_no_text_is_refused(tmp_path):
+    file = tmp_path / "network.onnx"
+    assert files.network().count(b"\x12\x01N") == 2  # the dimension N, of input and output
+    file.write_bytes(files.network().replace(b"\x12\x01N", b"\x12\x01\xff"))
+    with pytest.raises(ModelError, match="not an ONNX file, or a damaged one"):
+        load(file, threads=1)

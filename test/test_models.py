@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from bodypose3d_ros.engines import models
+from bodypose3d_ros.engines import download, models
 from bodypose3d_ros.engines.cache import cache_folder
 from bodypose3d_ros.engines.tflite_to_onnx import convert
 from bodypose3d_ros.errors import ModelError
@@ -32,7 +32,8 @@ class _Server(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
+        if self.path != "/endless":
+            self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
         self.wfile.write(CONTENT if self.path == "/whole" else CONTENT[:100_000])
 
@@ -103,6 +104,20 @@ def test_what_cannot_be_downloaded_says_so(known, cache, path):
     with pytest.raises(ModelError, match=r"cannot be downloaded|broke off"):
         models.fetch(known(path).name)
     assert everything_in(cache) == []
+
+
+@pytest.mark.parametrize("path", ["/whole", "/endless"], ids=["it says so", "it does not"])
+def test_a_download_that_is_larger_than_any_model_is_given_up(known, cache, monkeypatch, path):
+    monkeypatch.setattr(download, "MOST", 90_000)
+    with pytest.raises(ModelError, match="larger than 0 MiB, and so no model"):
+        models.fetch(known(path).name)
+    assert everything_in(cache) == []
+
+
+def test_a_download_is_not_sent_on_to_where_it_could_be_changed():
+    download.check_way("https://a/model", "https://b/model")
+    with pytest.raises(ModelError, match="sends on to http://b/model"):
+        download.check_way("https://a/model", "http://b/model")
 
 
 def test_a_wrong_checksum_is_refused(known, cache):

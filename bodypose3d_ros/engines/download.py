@@ -17,6 +17,9 @@ from ..errors import ModelError
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and, where known, all of them."""
 
+MOST = 1 << 30
+"""Bytes of the largest download: more would fill the disk of a robot for nothing."""
+
 _CHUNK = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -25,16 +28,20 @@ def url(address: str, target: Path, progress: Progress | None) -> Path:
     """Fetch a file by HTTPS.
 
     Raises:
-        ModelError: It cannot be downloaded, or the download broke off.
+        ModelError: It cannot be downloaded, is larger than any model, comes by a way on which
+            others could change it, or the download broke off.
     """
     done = 0
     try:
         with urllib.request.urlopen(address, timeout=60) as answer, target.open("wb") as file:  # noqa: S310 - https, from MODELS
+            check_way(address, answer.url)
             length = answer.headers.get("Content-Length")
             total = int(length) if length else None
+            _check_size(address, total or 0)
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)
+                _check_size(address, done)
                 if progress:
                     progress(done, total)
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
@@ -42,6 +49,23 @@ def url(address: str, target: Path, progress: Progress | None) -> Path:
     if done == 0 or (total is not None and done != total):
         raise ModelError(f"{address}: the download broke off after {done} bytes; try again")
     return target
+
+
+def check_way(asked: str, answered: str) -> None:
+    """Refuse to be sent on from an encrypted address to one that is not.
+
+    Raises:
+        ModelError: We are.
+    """
+    if asked.startswith("https:") and not answered.startswith("https:"):
+        raise ModelError(f"{asked}: sends on to {answered}, where anybody can change the file")
+
+
+def _check_size(address: str, size: int) -> None:
+    if size > MOST:
+        raise ModelError(
+            f"{address}: is larger than {MOST >> 20} MiB, and so no model: its publisher changed it"
+        )
 
 
 def wheel(requirement: str, scratch: Path) -> Path:

@@ -34,8 +34,9 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(uint8)": np.uint8,
 }
-# InvalidArgument is what an empty file gives.
+# InvalidArgument is what an empty file gives; names in a damaged one need be no text.
 _UNREADABLE = (
+    UnicodeDecodeError,
     failures.InvalidProtobuf,
     failures.InvalidGraph,
     failures.InvalidArgument,
@@ -87,14 +88,14 @@ class OnnxRuntimeEngine:
             session = ort.InferenceSession(
                 path, _options(threads), providers=[_provider(name) for name in providers]
             )
+            self.inputs = tuple(map(_info, session.get_inputs()))
+            self.outputs = tuple(map(_info, session.get_outputs()))
         except _UNREADABLE as error:
             raise ModelError(
                 f"{path}: is not an ONNX file, or a damaged one: fetch or export it again"
             ) from error
         except _FAILED as error:
             raise EngineError(f"{path}: ONNX Runtime cannot run it: {_line(error)}") from error
-        self.inputs = tuple(map(_info, session.get_inputs()))
-        self.outputs = tuple(map(_info, session.get_outputs()))
         self.max_batch = self.inputs[0].shape[0] if self.inputs and self.inputs[0].shape else None
         provider = session.get_providers()[0]
         if provider != providers[0]:

@@ -62,7 +62,10 @@ def decode_png(content: NDArray[np.uint8], name: str) -> NDArray[np.uint16]:
     Raises:
         InputError: It is no such file.
     """
-    values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
+    try:
+        values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
+    except cv2.error as error:
+        raise InputError(f"{name} cannot be decoded: {error.err}") from error
     if values is None or values.dtype != np.uint16 or values.ndim != 2:
         raise InputError(f"{name} is no PNG of 16 bit depths, or a damaged one")
     return np.asarray(values, np.uint16)
