@@ -66,6 +66,16 @@ cameras:
     translation: [1, 0, 1.5]
     rotation: [0, 0, 0, 1]
 """
+PARAMETERS = b"""\
+/**:
+  ros__parameters:
+    hfov: 60.0
+    tf_joints: [nose, left_wrist]
+front:
+  bodypose3d:
+    ros__parameters:
+      max_people: 3
+"""
 TIMES = b"0.0\n0.1\n0.2\n0.3\n"
 
 _WORDS = (

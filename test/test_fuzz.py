@@ -21,6 +21,7 @@ from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.errors import Bodypose3dError, InputError, ModelError
 from bodypose3d_ros.hosts.dds.frames import FrameBuffer
+from bodypose3d_ros.hosts.dds.params_file import read as parameters_of
 from bodypose3d_ros.media import pictures, rig
 from bodypose3d_ros.media.feeds import read_times
 from bodypose3d_ros.media.sources import CameraChoice, Topics, open_source
@@ -138,6 +139,15 @@ def test_a_damaged_rig_file_is_read_or_refused(tmp_path, content):
 
 
 @many
+@given(content=files.texts(files.PARAMETERS))
+def test_a_damaged_file_of_parameters_is_read_or_refused(tmp_path, content):
+    file = tmp_path / "parameters.yaml"
+    file.write_bytes(content)
+    with suppress(Bodypose3dError):
+        Parameters().changed(parameters_of(file, "/front/bodypose3d"))
+
+
+@many
 @given(content=files.texts(files.TIMES))
 def test_a_damaged_file_of_times_is_read_or_refused(tmp_path, content):
     file = tmp_path / "times.txt"
@@ -206,6 +216,9 @@ def test_the_whole_files_of_other_kinds_are_good(tmp_path):
     for name in ("front", "info"):
         assert Camera.from_yaml(tmp_path / f"{name}.yaml").width == 640
     assert len(rig.read(tmp_path / "rig.yaml").cameras) == 2
+    (tmp_path / "parameters.yaml").write_bytes(files.PARAMETERS)
+    values = parameters_of(tmp_path / "parameters.yaml", "/front/bodypose3d")
+    assert values["max_people"] == 3
     (tmp_path / "network.onnx").write_bytes(files.network())
     load(tmp_path / "network.onnx", threads=1).close()
 
@@ -247,3 +260,24 @@ def test_a_network_whose_names_are_no_text_is_refused(tmp_path):
     file.write_bytes(files.network().replace(b"\x12\x01N", b"\x12\x01\xff"))
     with pytest.raises(ModelError, match="not an ONNX file, or a damaged one"):
         load(file, threads=1)
+
+
+@pytest.mark.parametrize(
+    "value", [b"[" * 3000, b"2001-99-99", b"9" * 5000, b"!!timestamp x", b"!!bool x", b"!!int x"]
+)
+def test_yaml_that_python_itself_refuses_is_no_yaml(tmp_path, value):
+    file = tmp_path / "any.yaml"
+    file.write_bytes(b"cameras: " + value)
+    for read in (Camera.from_yaml, rig.read, lambda path: parameters_of(path, "/node")):
+        with pytest.raises(InputError, match=r"any\.yaml: is not a YAML file"):
+            read(file)
+
+
+@pytest.mark.parametrize("number", [b".inf", b"-.inf", b".nan", b"9" * 400])
+def test_numbers_that_are_none_are_no_calibration(tmp_path, number):
+    (tmp_path / "front.yaml").write_bytes(files.CALIBRATION.replace(b"640", number))
+    with pytest.raises(InputError):
+        Camera.from_yaml(tmp_path / "front.yaml")
+    (tmp_path / "rig.yaml").write_bytes(files.RIG.replace(b"1.5", number))
+    with pytest.raises(InputError, match="translation"):
+        rig.read(tmp_path / "rig.yaml")

@@ -15,10 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CameraError
+from ..errors import CameraError, InputError
+from . import yaml_file
 
 Array = NDArray[np.float64]
 
@@ -127,17 +127,14 @@ class Camera:
         """
         path = Path(path)
         try:
-            # ros2 topic echo ends a message with the mark that begins another document.
-            content: Any = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)
-        except OSError as error:
-            raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise CameraError(f"{path}: is not a YAML file: {_first_line(error)}") from error
+            content = yaml_file.read(path)
+        except InputError as error:
+            raise CameraError(str(error)) from error
         try:
             if isinstance(content, Mapping) and ("k" in content or "K" in content):
                 return cls.from_camera_info(_as_message(content), rectified=rectified)
             return cls._from_calibration(content, rectified)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CameraError(
                 f"{path}: is not a camera_calibration file ({type(error).__name__}: {error}); "
                 "it needs image_width, image_height, camera_matrix, distortion_model and "
@@ -362,7 +359,3 @@ def is_calibrated(info: Any) -> bool:  # noqa: ANN401 - any host's class
 
 def _alternatives(counts: tuple[int, ...]) -> str:
     return " or ".join(str(count) for count in counts)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -22,6 +22,7 @@ import yaml
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..body import yaml_file
 from ..body.camera import Camera
 from ..errors import CameraError, InputError
 
@@ -85,12 +86,7 @@ def read(path: Path) -> Rig:
         InputError: The file is missing or is not a rig; the message says what is wrong where.
         CameraError: A calibration cannot be used.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a YAML file: {str(error).splitlines()[0]}") from error
+    content = yaml_file.read(path)
     try:
         _only(content, ("fixed_frame", "cameras"), "a rig")
         if not isinstance(content["fixed_frame"], str) or not content["fixed_frame"]:
@@ -160,7 +156,7 @@ def _only(entry: Any, keys: tuple[str, ...], what: str) -> None:  # noqa: ANN401
 def _numbers(values: Any, count: int, what: str) -> list[float]:  # noqa: ANN401 - YAML
     try:
         numbers = [float(value) for value in values]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{what} has to be {count} numbers") from error
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise InputError(f"{what} has to be {count} finite numbers")

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ...body import yaml_file
 from ...errors import InputError
 
 _VALUES = "ros__parameters"
@@ -24,12 +23,7 @@ def read(path: Path, node: str) -> dict[str, Any]:
     Raises:
         InputError: The file cannot be read, or is not a parameter file.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a YAML file: {str(error).splitlines()[0]}") from error
+    content = yaml_file.read(path)
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: is not a parameter file: it names no node")
     values: dict[str, Any] = {}
