@@ -137,6 +137,38 @@ def test_deactivation_and_cleanup_are_everybodys(both):
         assert last.markers[0].action == 3  # Marker.DELETEALL
 
 
+def test_images_are_wanted_while_nothing_is_in_work_and_others_always(both):
+    image, info = (of_camera(topic, "left") for topic in (topics.IMAGE, topics.CAMERA_INFO))
+    at_work, go_on = threading.Event(), threading.Event()
+    work = both.pipeline.estimate
+
+    def slow(frame, boxes=None):
+        at_work.set()
+        assert go_on.wait(10)
+        return work(frame, boxes)
+
+    wanted = threading.Semaphore(0)
+    both.cameras.when_wanted(wanted.release)
+    both.pipeline.estimate = slow
+    shoot(both, "left")
+    assert at_work.wait(10)
+    assert not both.cameras.wants(image)
+    assert not both.cameras.wants(info)  # which costs as much to take
+    assert both.cameras.wants(of_camera(topics.DETECTIONS, "left"))
+    assert both.cameras.wants(of_camera(topics.IMAGE, "front"))
+    go_on.set()
+    assert wanted.acquire(timeout=10)
+    assert both.cameras.wants(image)
+
+
+def test_images_that_are_paired_with_others_are_all_wanted(alone):
+    node = alone(use_detections=True)
+    (image,) = (topic for topic in node.cameras.inputs() if topic.name == "image")
+    assert image.qos.depth > 1
+    node.image()
+    assert node.cameras.wants(image)
+
+
 # -- parameters -----------------------------------------------------------------------------
 
 

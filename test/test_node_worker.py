@@ -65,3 +65,21 @@ def test_a_defect_in_the_work_comes_to_light():
     with pytest.raises(ZeroDivisionError):
         worker.check()
     worker.stop()
+
+
+def test_it_says_whenever_it_has_nothing_left_to_do(slow):
+    """So that hosts need not bring what would only be replaced."""
+    idle = threading.Semaphore(0)
+    done = []
+    worker = Worker(done.append, "test", idle.release)
+    for item in (1, 2):
+        assert idle.acquire(timeout=5)
+        assert worker.idle
+        worker.put(item)
+    assert idle.acquire(timeout=5)
+    assert done == [1, 2]
+    worker.stop()
+    slow.worker.put(1)
+    slow.begun()
+    assert not slow.worker.idle
+    slow.go_on()

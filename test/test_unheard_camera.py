@@ -20,10 +20,10 @@ class Camera:
         monkeypatch.setattr(diagnostics_module.time, "monotonic", lambda: self.now)
         self.diagnostics = Diagnostics()
 
-    def runs(self, seconds, image_every):
+    def runs(self, seconds, image_every, *, waiting=True):
         for number in range(round(seconds * 30)):
             self.now += 1 / 30
-            self.diagnostics.calibrated()
+            self.diagnostics.calibrated(waiting=waiting)
             if image_every and number % image_every == 0:
                 self.diagnostics.received(0.01)
                 self.diagnostics.published(0, 0.02, 0.01)
@@ -71,6 +71,12 @@ def test_no_image_at_all_may_be_the_wrong_topic(camera):
 def test_as_many_images_or_half_are_none_of_it(camera, image_every):
     """A camera that is worked on at half its rate is heard."""
     camera.runs(5, image_every)
+    assert camera.report.level == OK
+
+
+def test_a_node_that_takes_few_images_because_it_is_at_work_hears_them(camera):
+    """Before a camera ten times as fast as its engine."""
+    camera.runs(5, image_every=10, waiting=False)
     assert camera.report.level == OK
 
 

@@ -30,6 +30,8 @@ Loader = Callable[[networks.Options], networks.Networks]
 # Whoever asked a network that was given up is told at once; the one whom it answers is not.
 _PATIENCE_WITH_HUNG_S = 0.5
 
+_IMAGES = interface.IMAGE, interface.IMAGE_COMPRESSED
+
 ONLY = ""
 """The name of a camera that is the only one."""
 
@@ -223,6 +225,19 @@ class Cameras:
             for topic, take in core.inputs().items()
         }
 
+    def wants(self, topic: Topic) -> bool:
+        """Whether an image of its camera would be worked on at once, or it is something else.
+
+        A CameraInfo, which comes with each image, costs as much to take: it waits with the image.
+        """
+        kinds = (*_IMAGES, interface.CAMERA_INFO)
+        return all(core.wants_image for core in self._of_camera(topic, kinds))
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        """Have something called whenever an image is wanted that was not before."""
+        for core in self.cores.values():
+            core.when_idle = call
+
     def lacks(self, topic: Topic) -> bool:
         """Whether images of its camera come, but no ``CameraInfo`` of their frame."""
         latched = interface.CAMERA_INFO_LATCHED
@@ -233,12 +248,16 @@ class Cameras:
 
     def lost(self, topic: Topic, count: int) -> None:
         """Images were lost between their camera and this node, so many more."""
-        for name, core in self.cores.items():
-            if topic in (
-                of_camera(interface.IMAGE, name),
-                of_camera(interface.IMAGE_COMPRESSED, name),
-            ):
-                core.lost(count)
+        for core in self._of_camera(topic, _IMAGES):
+            core.lost(count)
+
+    def _of_camera(self, topic: Topic, kinds: tuple[Topic, ...]) -> list[Core]:
+        """The camera whose topic it is, if it is of one of some kinds."""
+        return [
+            core
+            for name, core in self.cores.items()
+            if topic.name in [of_camera(kind, name).name for kind in kinds]
+        ]
 
     def _told(self, camera: str) -> Parameters:
         return self._parameters.of_camera(camera) if camera else self._parameters

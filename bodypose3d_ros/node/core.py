@@ -25,6 +25,7 @@ from .host import Host
 from .inputs import UNSEEN, Inputs, Shot
 from .interface import ALIVE, MARKERS, Topic
 from .parameters import Parameters
+from .qos import SENSOR_DATA
 from .worker import Worker
 
 # Stamps that builtin_interfaces/Time can hold, with room for a wait before and after them.
@@ -54,6 +55,8 @@ class Core:
         self._networks: Networks | None = None
         self._estimation: Estimation | None = None
         self._worker: Worker[Shot] | None = None
+        self.when_idle: Callable[[], None] = lambda: None
+        """Called whenever an image is wanted that was not before."""
         self._dropped = 0
         self._defects = 0
         self._said_nameless = False
@@ -72,7 +75,7 @@ class Core:
         """Begin to work on images."""
         self._defects = 0
         self._diagnostics.restart()
-        self._worker = Worker(self._work, "estimation")
+        self._worker = Worker(self._work, "estimation", lambda: self.when_idle())
 
     def deactivate(self, patience: float = PATIENCE_S) -> None:
         """Stop working on images; forget who was seen.
@@ -151,8 +154,11 @@ class Core:
         """What takes the messages of each topic that the parameters ask for, TF left to hosts."""
         p, inputs = self.parameters, self._inputs
         compressed = p.image_transport == "compressed"
+        images = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
+        if p.pairs_images:
+            images = replace(images, qos=SENSOR_DATA)
         topics: dict[Topic, Callable[[Message], None]] = {
-            interface.IMAGE_COMPRESSED if compressed else interface.IMAGE: self.image,
+            images: self.image,
             interface.CAMERA_INFO: self.camera_info,
             interface.CAMERA_INFO_LATCHED: inputs.camera_info,
         }
@@ -183,8 +189,17 @@ class Core:
 
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo`` has come."""
-        self._diagnostics.calibrated()
+        self._diagnostics.calibrated(waiting=self.wants_image)
         self._inputs.camera_info(message)
+
+    @property
+    def wants_image(self) -> bool:
+        """Whether an image that comes now is worked on at once, or needed for what belongs to it.
+
+        Hosts may leave the others where they are until it is: receiving them takes time from work.
+        """
+        worker, p = self._worker, self.parameters
+        return worker is None or worker.idle or p.pairs_images
 
     def lost(self, count: int) -> None:
         """Images were lost between the camera and this node, so many more."""

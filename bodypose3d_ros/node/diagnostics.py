@@ -95,7 +95,7 @@ class Diagnostics:
         self._received, self._published, self._skipped = Events(), Events(), Events()
         self._added = Events()
         self._stages: defaultdict[str, Events] = defaultdict(Events)
-        self._calibrated = Events()
+        self._calibrated, self._waited = Events(), Events()
         self._unmatched: Counter[str] = Counter()
         self._trouble: dict[str, float] = {}
         self._lost = 0
@@ -116,10 +116,17 @@ class Diagnostics:
         with self._lock:
             self._received.add(time.monotonic(), age * 1e3)
 
-    def calibrated(self) -> None:
-        """A ``CameraInfo`` has come, as drivers send with every image."""
+    def calibrated(self, *, waiting: bool) -> None:
+        """A ``CameraInfo`` has come, as drivers send with every image.
+
+        Args:
+            waiting: The node has nothing to do but to wait for an image.
+        """
         with self._lock:
-            self._calibrated.add(time.monotonic())
+            now = time.monotonic()
+            self._calibrated.add(now)
+            if waiting:
+                self._waited.add(now)
 
     def unmatched(self, kind: str, *, trouble: bool = False) -> bool:
         """A message found no partner. Returns whether that should be said, again or at all.
@@ -191,12 +198,9 @@ class Diagnostics:
         """The node was activated: what was missing before is forgotten, counts are kept."""
         with self._lock:
             self._problem = ""
-            self._calibrated.times.clear()
-            self._calibrated.numbers.clear()
-            self._received.times.clear()
-            self._received.numbers.clear()
-            self._published.times.clear()
-            self._published.numbers.clear()
+            for events in (self._calibrated, self._waited, self._received, self._published):
+                events.times.clear()
+                events.numbers.clear()
             for seen in (self._there, self._missing, self._trouble):
                 seen.clear()
 
@@ -280,7 +284,7 @@ class Diagnostics:
 
     def _unheard(self, now: float) -> str:
         """What to say of a camera of which only the small messages arrive; else nothing."""
-        told = [then for then in self._calibrated.times if now - then < _WINDOW_S]
+        told = [then for then in self._waited.times if now - then < _WINDOW_S]
         if len(told) < _TOLD_OFTEN or now - told[0] < _TOLD_FOR_S:
             return ""
         heard = sum(then >= told[0] for then in self._received.times)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .qos import DEFAULT, LATCHED, SENSOR_DATA, QosProfile
+from .qos import DEFAULT, LATCHED, NEWEST, SENSOR_DATA, QosProfile
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,17 @@ class Topic:
     """Its messages are handed over as CDR."""
 
 
-IMAGE = Topic("image", "sensor_msgs/msg/Image", SENSOR_DATA, "What the camera sees.")
+IMAGE = Topic("image", "sensor_msgs/msg/Image", NEWEST, "What the camera sees.")
 IMAGE_COMPRESSED = Topic(
     "image/compressed",
     "sensor_msgs/msg/CompressedImage",
-    SENSOR_DATA,
+    NEWEST,
     "The same as JPEG or PNG, read instead when `image_transport` is `compressed`.",
 )
 CAMERA_INFO = Topic(
     "camera_info",
     "sensor_msgs/msg/CameraInfo",
-    SENSOR_DATA,
+    NEWEST,
     "The camera's calibration; the last one of the image's frame counts.",
 )
 CAMERA_INFO_LATCHED = Topic(

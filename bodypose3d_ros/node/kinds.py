@@ -70,6 +70,12 @@ class NodeCore(Protocol):
     def inputs(self) -> dict[Topic, Callable[[Message], None]]:
         """What takes the messages of each topic, TF left to hosts."""
 
+    def wants(self, topic: Topic) -> bool:
+        """Whether a message of one of ``inputs`` is of use now; else a newer one may replace it."""
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        """Have something called, in any thread, when a message is wanted that was not before."""
+
     def lacks(self, topic: Topic) -> bool:
         """Whether what was perhaps latched on one of ``inputs`` long ago is missing."""
 

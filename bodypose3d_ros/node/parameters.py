@@ -198,6 +198,11 @@ class Parameters:
         return self.depth_transport != "none"
 
     @property
+    def pairs_images(self) -> bool:
+        """Whether images wait for other messages with their stamps, so that each is needed."""
+        return self.use_detections or self.uses_depth
+
+    @property
     def uses_tf(self) -> bool:
         """Whether any frame is to be looked up in TF."""
         return bool(self.target_frame or self.fixed_frame or self.floor_frame)

@@ -15,5 +15,6 @@ class QosProfile:
 
 
 SENSOR_DATA = QosProfile(reliable=False, depth=5)
+NEWEST = QosProfile(reliable=False, depth=1)
 DEFAULT = QosProfile()
 LATCHED = QosProfile(depth=1, latched=True)

@@ -21,10 +21,14 @@ class Worker(Generic[ItemT]):
     is raised again by ``check``.
     """
 
-    def __init__(self, work: Callable[[ItemT], None], name: str) -> None:
+    def __init__(
+        self, work: Callable[[ItemT], None], name: str, when_idle: Callable[[], None] | None = None
+    ) -> None:
+        """``when_idle`` is called, in the worker's thread, whenever it has nothing left to do."""
         self.dropped = 0
         """Items that were never worked on because a newer one came."""
         self._work = work
+        self._when_idle = when_idle or (lambda: None)
         self._waiting: ItemT | None = None
         self._idle = False
         self._stopping = False
@@ -41,6 +45,11 @@ class Worker(Generic[ItemT]):
             self._changed.notify()
         if idle:
             time.sleep(_HEAD_START_S)
+
+    @property
+    def idle(self) -> bool:
+        """Whether an item would be worked on at once."""
+        return self._idle and self._waiting is None
 
     @property
     def behind(self) -> bool:
@@ -77,6 +86,8 @@ class Worker(Generic[ItemT]):
     def _next(self) -> ItemT | None:
         with self._changed:
             self._idle = True
+            if self._waiting is None:
+                self._when_idle()
             self._changed.wait_for(lambda: self._stopping or self._waiting is not None)
             self._idle = False
             item, self._waiting = self._waiting, None

@@ -22,7 +22,7 @@ from rosidl_runtime_py.utilities import get_message
 from ...node.bridge import Bridge, Settings
 from ...node.diagnostics import OK
 from ...node.interface import IMAGE, POSES
-from ...node.qos import DEFAULT, QosProfile
+from ...node.qos import DEFAULT, SENSOR_DATA, QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire import images
 from ...wire.consumers import Make
@@ -62,7 +62,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         )
         if "humans" in settings.outputs:
             self.create_subscription(
-                get_message(IMAGE.type), "image", self._image, qos_profile(IMAGE.qos), raw=True
+                get_message(IMAGE.type), "image", self._image, qos_profile(SENSOR_DATA), raw=True
             )
         self._stale = self.create_timer(settings.stale_after, self._look)
         self._again = self.create_timer(_LOOK_AGAIN_S, self._look)

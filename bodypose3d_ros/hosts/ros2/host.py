@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tf2_ros
@@ -28,6 +29,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from ...node.interface import DIAGNOSTICS, IMAGE, IMAGE_COMPRESSED, Topic
+from ...node.kinds import NodeCore
 from ...node.qos import QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire.messages import Message
@@ -66,17 +68,34 @@ def qos_profile(qos: QosProfile) -> QoSProfile:
     )
 
 
+class _Wanted(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]  # rclpy ships no types
+    """Subscriptions whose messages are taken one at a time, and only while they are of use.
+
+    What is not taken waits in the middleware, where a newer one takes its place: taking it would
+    cost a millisecond or two of Python, which is missing in the work on the last one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: dict[Subscription, Callable[[], bool]] = {}
+
+    def can_execute(self, entity: Any) -> bool:  # noqa: ANN401 - rclpy's
+        """Whether it is of use, and no other is at work."""
+        wanted = self.wanted.get(entity)
+        return (wanted is None or wanted()) and super().can_execute(entity)
+
+
 class RosHost:
     """Brings rclpy's messages to the core and sends what it publishes."""
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         # Messages come in while services, or a manager's long transition, are at work.
-        self._inputs = MutuallyExclusiveCallbackGroup()
+        self._inputs = _Wanted()
         self._publishers: dict[Topic, LifecyclePublisher] = {}
         self._subscriptions: list[Subscription] = []
         self._looking: list[Timer] = []
-        self._lost: Callable[[Topic, int], None] = lambda _topic, _count: None
+        self._core: NodeCore | None = None
         self._types = ros_types()
         self._tf = tf2_ros.Buffer(node=node)
         self._tf_listener: tf2_ros.TransformListener | None = None
@@ -99,28 +118,17 @@ class RosHost:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
 
-    def listen(
-        self,
-        inputs: dict[Topic, Callable[[Message], None]],
-        lost: Callable[[Topic, int], None],
-        *,
-        tf: bool,
-    ) -> None:
-        """Subscribe.
-
-        Args:
-            inputs: What takes the messages of each topic.
-            lost: Told how many more messages of a topic were lost on the way.
-            tf: Also to where frames are.
-        """
+    def listen(self, core: NodeCore) -> None:
+        """Subscribe to what a node takes."""
         self._listening.set()
-        self._lost = lost
-        for topic, callback in inputs.items():
+        self._core = core
+        core.when_wanted(self._wake)
+        for topic, callback in core.inputs().items():
             if topic.qos.latched:
                 self._listen_if_latched(topic, callback)
             else:
                 self._subscribe(topic, callback)
-        if tf:
+        if core.uses_tf:
             self.listen_to_tf()
 
     def listen_to_tf(self) -> None:
@@ -134,6 +142,7 @@ class RosHost:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        self._inputs.wanted.clear()
         for timer in self._looking:
             self._node.destroy_timer(timer)
         self._looking.clear()
@@ -154,6 +163,7 @@ class RosHost:
             event_callbacks=self._events(topic),
             raw=True,
         )
+        self._inputs.wanted[subscription] = lambda: self._core is None or self._core.wants(topic)
         self._subscriptions.append(subscription)
 
     def _from_cdr(
@@ -177,8 +187,17 @@ class RosHost:
         if topic.type not in _OF_IMAGES:
             return SubscriptionEventCallbacks()
         return SubscriptionEventCallbacks(
-            message_lost=lambda event: self._lost(topic, event.total_count_change)
+            message_lost=lambda event: self._tell_lost(topic, event.total_count_change)
         )
+
+    def _tell_lost(self, topic: Topic, count: int) -> None:
+        if self._core is not None:
+            self._core.lost(topic, count)
+
+    def _wake(self) -> None:
+        """Have the executor look again at what is wanted."""
+        if self._node.executor is not None:
+            self._node.executor.wake()
 
     def _listen_if_latched(self, topic: Topic, callback: Callable[[Message], None]) -> None:
         """Subscribe once somebody latches it: every other publisher would warn of a mismatch."""

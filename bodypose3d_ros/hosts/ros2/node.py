@@ -115,7 +115,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         result = super().on_activate(state)
         self._core.activate()
         core = self._core
-        self._host.listen(core.inputs(), core.lost, tf=core.uses_tf)
+        self._host.listen(core)
         self._alive = self.create_timer(_ALIVE_PERIOD_S, core.tell_alive)
         self._status = None
         return result

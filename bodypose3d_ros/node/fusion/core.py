@@ -132,6 +132,13 @@ class FusionCore:
     def check(self) -> None:
         """Nothing ends the work: what cannot be fused is counted and said."""
 
+    def wants(self, topic: Topic) -> bool:
+        """All of them."""
+        return True
+
+    def when_wanted(self, call: Callable[[], None]) -> None:
+        """They always are."""
+
     def lacks(self, topic: Topic) -> bool:
         """Nothing is asked for that was latched."""
         return False
