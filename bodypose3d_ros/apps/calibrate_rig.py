@@ -37,6 +37,17 @@ def cameras_of(chosen: Sequence[tuple[str, Path]], fixed_frame: str) -> Rig:
     )
 
 
+def rig_of(cameras: Mapping[str, Camera], folder: Path, fixed_frame: str) -> Rig:
+    """Cameras whose calibrations are to lie in a folder, and whose places are to be found."""
+    return Rig(
+        fixed_frame,
+        tuple(
+            RigCamera(name, camera, np.eye(4), folder / f"{name}.yaml")
+            for name, camera in cameras.items()
+        ),
+    )
+
+
 def seen(networks: Networks, feed: Feed) -> Recorded:
     """What one camera sees of whom, in its own optical frame."""
     pipeline = networks.pipeline(Tracker(), guesses=True)

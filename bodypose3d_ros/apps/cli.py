@@ -94,6 +94,7 @@ main.add_command(engine)
 main.add_command(batch)
 main.add_command(rigs.fuse)
 main.add_command(rigs.calibrate_rig)
+main.add_command(rigs.calibrate_live)
 main.add_command(benchmark)
 
 

@@ -46,7 +46,8 @@ _GRAPH_OPTIONS = (
 )
 
 
-def _graph_options(command: FunctionT) -> FunctionT:
+def graph_options(command: FunctionT) -> FunctionT:
+    """The options of every member of the graph."""
     for option in reversed(_GRAPH_OPTIONS):
         command = option(command)
     return command
@@ -75,7 +76,7 @@ _NODE_OPTIONS = (
 def _node_options(command: FunctionT) -> FunctionT:
     for option in reversed(_NODE_OPTIONS):
         command = option(command)
-    return _graph_options(command)
+    return graph_options(command)
 
 
 @click.command()
@@ -115,7 +116,7 @@ def _run(
     from ..hosts.dds.host import DdsHost
     from ..hosts.dds.params_file import read
 
-    with _graph_node(kind.name, graph) as member:
+    with graph_node(kind.name, graph) as member:
         values: dict[str, Any] = {}
         for path in params_files:
             values |= read(path, member.names.full_node)
@@ -160,7 +161,7 @@ def _run(
 @click.option(
     "--wait", "wait_for", type=int, default=0, metavar="N", help="Wait for N subscribers."
 )
-@_graph_options
+@graph_options
 def play(
     source: str,
     calibration: Path | None,
@@ -186,7 +187,7 @@ def play(
     def frames() -> Iterator[Frame]:
         return _frames(source, CameraChoice(calibration, hfov), Topics(image_topic, info_topic))
 
-    with _graph_node("camera", graph) as member:
+    with graph_node("camera", graph) as member:
         camera = CameraPublisher(member, compressed=compressed)
         shown = film.load(source) if source in film.all_names() else None
         if shown is not None:
@@ -203,7 +204,7 @@ def play(
 @click.command()
 @click.option("--topic", default="/bodypose3d/poses", show_default=True, help="A Pose3DArray.")
 @click.option("--count", type=int, default=0, metavar="N", help="Print N messages and end.")
-@_graph_options
+@graph_options
 def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
     """Print people as they come: id, distance, state, rate, latency."""
     from rich.console import Console
@@ -213,7 +214,7 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
     from .echo import Echo
 
     console, people = Console(), Echo()
-    with _graph_node("bodypose3d_echo", graph) as member:
+    with graph_node("bodypose3d_echo", graph) as member:
         member.create_subscription(POSES.type, topic, people.add, POSES.qos)
         if count:
             for _ in range(count):
@@ -231,7 +232,7 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
 @click.option(
     "--node", "node_name", default="/bodypose3d", show_default=True, help="Whose topics to record."
 )
-@_graph_options
+@graph_options
 def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
     """Record poses, markers, TF, the overlay and the camera's calibration until stopped.
 
@@ -246,7 +247,7 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
     own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
     topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
     topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
-    with _graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
+    with graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
         recorder = Recorder(member, topics, outputs.part(path.name))
         click.echo(f"recording into {printable(path)}")
         try:
@@ -266,7 +267,7 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.option("--node", "node_name", default="/bodypose3d", show_default=True, help="Whose people.")
-@_graph_options
+@graph_options
 def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
     """Show people in 3D with the camera's picture, in Rerun's viewer, until stopped."""
     if find_spec("rerun") is None:
@@ -276,7 +277,7 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
     from .view import Viewer
 
     outputs = single(save, overwrite=overwrite) if save else None
-    with _graph_node("bodypose3d_view", graph) as member:
+    with graph_node("bodypose3d_view", graph) as member:
         viewer = Viewer(outputs.part(save.name) if outputs and save else None)
         for topic, show in (
             (interface.POSES, viewer.poses),
@@ -299,7 +300,7 @@ def _spin_until_next(member: Node, people: Any) -> None:  # noqa: ANN401 - an Ec
 
 
 @contextmanager
-def _graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
+def graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
     """A node with what the command line says, which Ctrl-C or SIGTERM asks to stop."""
     if find_spec("cyclonedds") is None:
         raise Bodypose3dError(

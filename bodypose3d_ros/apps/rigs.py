@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..node.fusion.parameters import CAMERA, DECLARATIONS
 from ..perception.networks import SETTINGS
+from .graph import graph_options
 from .options import (
     options_of,
     out_option,
     quiet_option,
     times_options,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..media.outputs import Outputs
+    from ..perception.calibration.calibrate import Calibration
+
+POSES_TOPIC = DECLARATIONS["poses_topic"].default
+CAMERA_INFO_TOPIC = DECLARATIONS["camera_info_topic"].default
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 @click.command()
@@ -73,6 +90,32 @@ def fuse(
             click.echo(f"  {path}")
 
 
+_KNOWN_OPTIONS = (
+    click.option(
+        "--distance",
+        type=(str, str, click.FloatRange(0, min_open=True)),
+        metavar="A B M",
+        help="Metres between two cameras.",
+    ),
+    click.option(
+        "--camera-height",
+        type=(str, click.FloatRange(0, min_open=True)),
+        metavar="A M",
+        help="A camera's height above the floor.",
+    ),
+    click.option(
+        "--stature", type=click.FloatRange(0.5, 2.5), metavar="M", help="How tall the people are."
+    ),
+    click.option("--fixed-frame", default="world", show_default=True, metavar="FRAME"),
+)
+
+
+def _known_options(command: FunctionT) -> FunctionT:
+    for option in reversed(_KNOWN_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command("calibrate-rig")
 @click.option(
     "--camera",
@@ -84,22 +127,7 @@ def fuse(
     help="A camera: its name, its camera_calibration file, its film or folder. Once for each.",
 )
 @times_options
-@click.option(
-    "--distance",
-    type=(str, str, click.FloatRange(0, min_open=True)),
-    metavar="A B M",
-    help="Metres between two cameras.",
-)
-@click.option(
-    "--camera-height",
-    type=(str, click.FloatRange(0, min_open=True)),
-    metavar="A M",
-    help="A camera's height above the floor.",
-)
-@click.option(
-    "--stature", type=click.FloatRange(0.5, 2.5), metavar="M", help="How tall the people are."
-)
-@click.option("--fixed-frame", default="world", show_default=True, metavar="FRAME")
+@_known_options
 @options_of(SETTINGS.values())
 @out_option
 def calibrate_rig(
@@ -139,6 +167,75 @@ def calibrate_rig(
         status.update("finding where the cameras stand")
         calibration = calibrate(views, Known(**known))
     work.write(rig, calibration, outputs)
+    _tell(calibration, outputs, out)
+
+
+@click.command("calibrate-live")
+@click.argument("cameras", nargs=-1, required=True, metavar="CAMERA...")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="How long people are watched; Ctrl-C ends it sooner.",
+)
+@click.option("--poses-topic", default=POSES_TOPIC, show_default=True, metavar="TOPIC")
+@click.option("--camera-info-topic", default=CAMERA_INFO_TOPIC, show_default=True, metavar="TOPIC")
+@_known_options
+@graph_options
+@out_option
+def calibrate_live(
+    cameras: tuple[str, ...],
+    seconds: float,
+    poses_topic: str,
+    camera_info_topic: str,
+    fixed_frame: str,
+    folder: Path,
+    **options: Any,  # noqa: ANN401 - click's
+) -> None:
+    """Find where cameras stand from what their nodes say of people who walk before them.
+
+    Each CAMERA has a bodypose3d node, which publishes in the camera's optical frame. Writes what
+    calibrate-rig writes, and each camera's calibration.
+    """
+    from rich.console import Console
+
+    from ..media.outputs import result
+    from ..node.interface import CAMERA_INFO, POSES
+    from ..perception.calibration.calibrate import Known, calibrate
+    from . import calibrate_live as live
+    from . import calibrate_rig as work
+    from .graph import graph_node
+
+    known = _known(options, list(cameras))
+    outputs = result(folder, [*work.FILES, *(f"{name}.yaml" for name in cameras)])
+    heard, out, err = live.Heard(cameras), Console(), Console(stderr=True)
+    with graph_node("bodypose3d_calibration", options) as member, err.status("") as status:
+        for name in cameras:
+            for topic, kind, take in (
+                (poses_topic, replace(POSES, raw=True), partial(heard.poses, name)),
+                (camera_info_topic, CAMERA_INFO, partial(heard.camera_info, name)),
+            ):
+                own = topic.replace(CAMERA, name)
+                member.create_subscription(kind.type, own, take, kind.qos, raw=kind.raw)
+        end = time.monotonic() + seconds
+        while member.running and (left := end - time.monotonic()) > 0:
+            member.spin_once()
+            told = ", ".join(f"{name} {count}" for name, count in heard.counts.items())
+            status.update(f"watching for {left:.0f} s: images of {told}")
+    views = heard.views()
+    for name, view in views.items():
+        live.write_calibration(view.camera, outputs.part(f"{name}.yaml"))
+    rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
+    calibration = calibrate(views, Known(**known))
+    work.write(rig, calibration, outputs)
+    _tell(calibration, outputs, out)
+
+
+def _tell(calibration: Calibration, outputs: Outputs, out: Console) -> None:
+    from . import calibrate_rig as work
+
     out.print(work.table(calibration))
     out.print(
         f"Metres: {calibration.scale_source} (± {100 * calibration.scale_sigma:.0f} %). "

@@ -1,0 +1,76 @@
+"""Cameras are calibrated by what their nodes say, heard live, as by their films."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+import cell_sightings as cell
+from bodypose3d_ros.apps.calibrate_live import Heard
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.media import rig
+from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
+from fusion_alone import EPOCH, poses
+from node_alone import MESSAGES
+from ros_network import PEERS
+
+CAMERAS = ("front", "left", "back")
+TRUTH = np.array([cell.PLACES[f"cell_{name}"] for name in CAMERAS])
+
+
+def wrong(places):
+    """Degrees and metres that places (C, 4, 4) are off, laid onto the truth as a whole."""
+    laid = aligned(places, TRUTH)
+    turned = Rotation.from_matrix(laid[:, :3, :3].swapaxes(1, 2) @ TRUTH[:, :3, :3]).magnitude()
+    moved = np.linalg.norm(laid[:, :3, 3] - TRUTH[:, :3, 3], axis=1)
+    return np.degrees(turned).max(), moved.max()
+
+
+def info(heard, camera):
+    header = MESSAGES.header(EPOCH, camera)
+    heard.camera_info(camera, MESSAGES.camera_info(cell.FILMS[f"cell_{camera}"].camera, header))
+
+
+def test_what_nodes_say_is_enough_to_calibrate_their_cameras():
+    heard = Heard(CAMERAS)
+    for camera in CAMERAS:
+        info(heard, camera)
+        for number in range(0, 90, 3):
+            heard.poses(camera, poses(camera, number, pixels=2.0, size=1.05))
+    found = calibrate(heard.views(), Known(camera_height=("front", 2.3)))
+    degrees, metres = wrong(np.array([found.cameras[name].place for name in CAMERAS]))
+    assert degrees < 0.4
+    assert metres < 0.07  # one per cent of the cell
+
+
+def test_who_was_not_heard_is_named():
+    heard = Heard(CAMERAS)
+    info(heard, "front")
+    heard.poses("front", poses("front", 0))
+    heard.poses("left", poses("left", 0))
+    with pytest.raises(InputError) as refused:
+        heard.views()
+    assert str(refused.value).split("; ") == [
+        "back: no CameraInfo has come: which topic is it on?",
+        "back: no poses have come: does its node run?",
+        "left: no CameraInfo has come: which topic is it on?",
+    ]
+
+
+def test_live_it_writes_a_rig_with_its_calibrations(start, tmp_path):
+    pytest.importorskip("cyclonedds", reason="needs cyclonedds (pip install .[dds])")
+    for name in CAMERAS:
+        start(PEERS / "cell_node.py", name).line("ready", timeout=60)
+    program = start(
+        PEERS / "real_node.py", "calibrate-live", *CAMERAS, "--seconds", 6,
+        "--camera-height", "front", 2.3, "--out", tmp_path / "rig",
+    )  # fmt: skip
+    assert program.ended(timeout=120) == 0, program.output
+    found = rig.read(tmp_path / "rig" / "rig.yaml")
+    assert [camera.name for camera in found.cameras] == list(CAMERAS)
+    assert found.cameras[0].camera.matrix == pytest.approx(cell.FILMS["cell_front"].camera.matrix)
+    assert Camera.from_yaml(tmp_path / "rig" / "left.yaml").width == 640
+    degrees, metres = wrong(np.array([camera.place for camera in found.cameras]))
+    assert degrees < 2
+    assert metres < 0.3
+    assert (tmp_path / "rig" / "rig.launch.py").is_file()
