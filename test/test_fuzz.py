@@ -281,3 +281,14 @@ def test_numbers_that_are_none_are_no_calibration(tmp_path, number):
     (tmp_path / "rig.yaml").write_bytes(files.RIG.replace(b"1.5", number))
     with pytest.raises(InputError, match="translation"):
         rig.read(tmp_path / "rig.yaml")
+
+
+def test_a_camera_info_without_one_of_its_fields_is_no_calibration(tmp_path):
+    file = tmp_path / "camera.yaml"
+    for field in ("height", "distortion_model", "d"):
+        lines = files.CAMERA_INFO.splitlines(keepends=True)
+        file.write_bytes(
+            b"".join(each for each in lines if not each.startswith(b"%b:" % field.encode()))
+        )
+        with pytest.raises(InputError, match=rf"camera\.yaml: .*no attribute '{field}'"):
+            Camera.from_yaml(file)

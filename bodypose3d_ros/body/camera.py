@@ -134,7 +134,7 @@ class Camera:
             if isinstance(content, Mapping) and ("k" in content or "K" in content):
                 return cls.from_camera_info(_as_message(content), rectified=rectified)
             return cls._from_calibration(content, rectified)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise CameraError(
                 f"{path}: is not a camera_calibration file ({type(error).__name__}: {error}); "
                 "it needs image_width, image_height, camera_matrix, distortion_model and "
