@@ -75,7 +75,8 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest
 
-# mutmut wants newer versions of what the program uses: it gets an environment of its own.
+# mutmut wants newer versions of what the program uses: it gets an environment of its own. A sample
+# needs Python 3.11.
 mutants: setup
 	$(PYTHON) -m venv .venv-mutants
 	.venv-mutants/bin/python -m pip install --quiet 'mutmut>=3.8,<4' --editable '.[dds,film,test]'
