@@ -228,10 +228,14 @@ class Cameras:
     def wants(self, topic: Topic) -> bool:
         """Whether an image of its camera would be worked on at once, or it is something else.
 
-        A CameraInfo, which comes with each image, costs as much to take: it waits with the image.
+        A CameraInfo, which comes with each image, costs as much to take: it waits with the image,
+        though not for long.
         """
-        kinds = (*_IMAGES, interface.CAMERA_INFO)
-        return all(core.wants_image for core in self._of_camera(topic, kinds))
+        infos = self._of_camera(topic, (interface.CAMERA_INFO,))
+        images = self._of_camera(topic, _IMAGES)
+        return all(core.wants_image for core in images) and all(
+            core.wants_camera_info for core in infos
+        )
 
     def when_wanted(self, call: Callable[[], None]) -> None:
         """Have something called whenever an image is wanted that was not before."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +33,8 @@ from .worker import Worker
 _STAMPS = 0, (2**31 - 3600) * 10**9
 PATIENCE_S = 6.0
 """Longer than an image waits for TF, or a slow network takes."""
+# However much there is to do, a CameraInfo is taken after so long.
+_CALIBRATION_S = 0.2
 # A network that does not answer for so long is told of.
 _HANGS_S = 1.0
 # So many images in a row that fail for no known reason: the next ones will, too.
@@ -57,6 +60,7 @@ class Core:
         self._worker: Worker[Shot] | None = None
         self.when_idle: Callable[[], None] = lambda: None
         """Called whenever an image is wanted that was not before."""
+        self._calibrated_at = 0.0
         self._dropped = 0
         self._defects = 0
         self._said_nameless = False
@@ -157,10 +161,11 @@ class Core:
         images = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
         if p.pairs_images:
             images = replace(images, qos=SENSOR_DATA)
+        # Where both are ready hosts take the calibration first.
         topics: dict[Topic, Callable[[Message], None]] = {
-            images: self.image,
             interface.CAMERA_INFO: self.camera_info,
             interface.CAMERA_INFO_LATCHED: inputs.camera_info,
+            images: self.image,
         }
         if p.use_detections:
             topics[interface.DETECTIONS] = inputs.detections
@@ -189,6 +194,7 @@ class Core:
 
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo`` has come."""
+        self._calibrated_at = time.monotonic()
         self._diagnostics.calibrated(waiting=self.wants_image)
         self._inputs.camera_info(message)
 
@@ -200,6 +206,11 @@ class Core:
         """
         worker, p = self._worker, self.parameters
         return worker is None or worker.idle or p.pairs_images
+
+    @property
+    def wants_camera_info(self) -> bool:
+        """Whether an image is wanted, or none has been taken for a while: it may have changed."""
+        return self.wants_image or time.monotonic() - self._calibrated_at > _CALIBRATION_S
 
     def lost(self, count: int) -> None:
         """Images were lost between the camera and this node, so many more."""
