@@ -104,6 +104,7 @@ class Cameras:
         self._load = load or networks.load_networks
         loaded = self._loaded()
         with self._life:
+            self._failure = None
             self._take(loaded)
 
     def activate(self) -> None:
