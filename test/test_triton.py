@@ -163,15 +163,54 @@ def test_a_server_that_is_gone_is_said_at_once_and_found_when_it_is_back(engine,
     assert_array_equal(comes_back(engine), X**2)
 
 
-def test_a_connection_on_which_nothing_comes_any_more_is_given_up(engine, server):
+class Cable:
+    """Between a client and a port: what goes through connections that were cut is lost silently."""
+
+    def __init__(self, port):
+        self.cut = []
+        """Ends of connections whose bytes get lost."""
+        self._port, self._open = port, []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._begin(self._accept)
+
+    def pull(self):
+        self.cut += self._open
+
+    def close(self):
+        for each in (self._listener, *self._open):
+            each.close()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+                self._open += [near, far]
+                self._begin(self._carry, near, far)
+                self._begin(self._carry, far, near)
+
+    def _carry(self, source, target):
+        with suppress(OSError):
+            while content := source.recv(1 << 16):
+                if source not in self.cut:
+                    target.sendall(content)
+
+    def _begin(self, work, *arguments):
+        threading.Thread(target=work, args=arguments, daemon=True).start()
+
+
+def test_a_connection_on_which_nothing_comes_any_more_is_given_up(server):
     """As when a machine or a cable goes: nobody says that the connection has ended."""
-    server.stop()
-    with socket.create_server(("127.0.0.1", server.port)):  # accepts, and says nothing
-        for _ in range(2):
-            with pytest.raises(EngineError, match="answer"):
-                engine.infer({"x": X})
-    server.start()
+    cable = Cable(server.port)
+    engine = TritonEngine(Server(cable.url, timeout=0.3), "squares")
+    assert_array_equal(engine.infer({"x": X})["y"], X**2)
+    cable.pull()
+    with pytest.raises(EngineError, match=r"has not answered within 0\.3 s"):
+        engine.infer({"x": X})
     assert_array_equal(comes_back(engine), X**2)
+    engine.close()
+    cable.close()
 
 
 def without_a_tensor(answer):
