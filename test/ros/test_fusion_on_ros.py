@@ -35,7 +35,7 @@ class Status(dict):
 def test_cameras_come_and_go_and_people_stay(start, run, graph):
     cameras = {name: start(PEERS / "cell_node.py", name) for name in CAMERAS}
     run(FUSION, "-p", "cameras:=[front, left, back]")
-    status, poses = Status(graph), graph.hear(topics.POSES, f"/{FUSION}")
+    status, poses = Status(graph), graph.listen(f"/{FUSION}/poses", topics.POSES.type)
     graph.wait(lambda: status.of("fusion")[0] == OK, 60)
     poses.clear()
     graph.wait(lambda: len(poses) > 20, 60)
