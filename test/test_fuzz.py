@@ -292,3 +292,9 @@ def test_a_camera_info_without_one_of_its_fields_is_no_calibration(tmp_path):
         )
         with pytest.raises(InputError, match=rf"camera\.yaml: .*no attribute '{field}'"):
             Camera.from_yaml(file)
+
+
+@pytest.mark.parametrize("name", ["hfov", "max_people"])
+def test_a_parameter_of_hundreds_of_digits_is_refused(name):
+    with pytest.raises(InputError, match=f"{name}: no number is as large as that"):
+        Parameters().changed({name: 10**400})

@@ -45,9 +45,12 @@ class Setting:
         Raises:
             InputError: It is of another type, or outside what is allowed.
         """
-        converted = self._converted(value)
-        if isinstance(converted, (int, float)) and not isinstance(converted, bool):
-            self._check_range(converted)
+        try:
+            converted = self._converted(value)
+            if isinstance(converted, (int, float)) and not isinstance(converted, bool):
+                self._check_range(converted)
+        except OverflowError as error:  # a whole number of hundreds of digits
+            raise InputError(f"{self.name}: no number is as large as that") from error
         if self.choices:
             self._check_choices(converted if isinstance(converted, tuple) else (converted,))
         return converted
