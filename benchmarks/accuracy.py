@@ -1,13 +1,15 @@
 """Accuracy on every frame of the project's films, as the README's tables have it.
 
-python -m benchmarks.accuracy [--table] [--untracked] [FILM ...]
+python -m benchmarks.accuracy [--table] [--untracked] [--cost] [FILM ...]
 
 ``--table`` gives each film with what a robot may know besides the picture: nothing, the floor, a
 floor whose tilt is wrong by half a degree and by one, a stated height, a depth image, a noisy one,
-and floor and noisy depth together.
+and floor and noisy depth together. ``--cost`` gives what each of these takes to use, for the first
+film's first person four times over.
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,11 +18,14 @@ import numpy as np
 from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, Accuracy, measure
 from bodypose3d_ros.body.depth import DepthImage
 from bodypose3d_ros.body.floor import Floor
-from bodypose3d_ros.body.people import Frame
+from bodypose3d_ros.body.people import Frame, select
 from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.lifting import lift
 from bodypose3d_ros.perception.networks import Networks, load_networks
+from bodypose3d_ros.perception.pose import regions_of
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 
+_LIFTS = 200
 SOURCES = (
     "nothing", "floor", "floor, 0.5 deg wrong", "floor, 1 deg wrong", "depth", "noisy depth",
     "floor, noisy depth",
@@ -88,6 +93,23 @@ def table(networks: Networks, names: list[str]) -> None:
         print_row("all", source, list(np.mean(found, axis=0)))
 
 
+def cost(networks: Networks, name: str) -> None:
+    """Processor time of lifting one image's four people to metres, by what is known."""
+    print("| known besides | four people, ms |")
+    print("| --- | --- |")
+    for source in ("nothing", "floor", "noisy depth", "floor, noisy depth"):
+        frame = next(frames_with(film.load(name), source))
+        areas = networks.detector.areas(*frame.image.shape[1::-1])
+        found = regions_of(networks.detector.detect(frame.image, areas))
+        four = networks.pose.estimate(frame, select(found, np.zeros(4, np.intp)))
+        times = []
+        for _ in range(_LIFTS):
+            start = time.process_time()
+            lift(four, frame.camera, networks.pose.shape, frame.floor, frame.depth)
+            times.append(time.process_time() - start)
+        print(f"| {source} | {1000 * np.median(times):.2f} |")
+
+
 def print_row(name: str, source: str, row: list[float]) -> None:
     """One line of the table."""
     print(f"| `{name}` | {source} | {row[0]:.0f} mm | {row[1]:.0f} mm | {row[2]:.0f} mm | "
@@ -101,6 +123,8 @@ def main() -> None:
     with load_networks() as networks:
         if "--table" in options:
             table(networks, names or film.names())
+        elif "--cost" in options:
+            cost(networks, (names or film.names())[0])
         else:
             summary(networks, names or film.names(), "--untracked" not in options)
 

@@ -14,9 +14,9 @@ from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 
 Array = NDArray[np.float64]
 
-MAX_COST = 6.0
+MAX_COST = 8.0
 """Mean squared Mahalanobis distance of joints, three of each expected, up to which two bodies can
-be the same person."""
+be the same person. Less loses views that are half a degree off."""
 _CAP = 30.0
 """The most one joint counts: a swapped foot does not make a stranger."""
 _SWAP_PENALTY = 2.0
