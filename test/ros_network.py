@@ -88,9 +88,9 @@ def two_seconds() -> float:
 class Process:
     """A program of a test: its output in lines, its end in time."""
 
-    def __init__(self, domain: int, *command: object) -> None:
+    def __init__(self, domain: int, *command: object, program: object = sys.executable) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, *map(str, command)],
+            [str(program), *map(str, command)],
             env=environment(domain),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

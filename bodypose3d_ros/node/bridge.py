@@ -109,6 +109,11 @@ class Pictures:
         while len(self._kept) > _PICTURES_KEPT:
             del self._kept[next(iter(self._kept))]
 
+    def forget(self) -> None:
+        """The next image may be of another size."""
+        self.size = (0, 0)
+        self._kept.clear()
+
     def __call__(self, stamp: int) -> Image | None:
         """The image of a stamp, if it is there."""
         decode = self._kept.get(stamp)
@@ -224,6 +229,7 @@ class Bridge:
 
     def _fall_silent(self) -> None:
         self._silent = True
+        self.pictures.forget()
         self._host.log(
             logging.ERROR,
             f"no poses for {self._settings.stale_after:g} s: is the node or its camera dead? "

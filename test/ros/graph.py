@@ -55,8 +55,8 @@ class Graph:
         rclpy.shutdown(context=self._context)
 
     def wait(self, condition, seconds=20.0):
-        """Serve subscriptions until it is true."""
-        end = time.monotonic() + seconds
+        """Serve subscriptions until it is true; longer on a busy machine."""
+        end = time.monotonic() + ros_network.within(seconds)
         while not (result := condition()):
             assert time.monotonic() < end, "timed out"
             self._executor.spin_once(timeout_sec=0.02)

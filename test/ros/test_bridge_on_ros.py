@@ -9,7 +9,7 @@ pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
-from graph import RELIABLE, get_message
+from graph import MESSAGES, RELIABLE, get_message
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from bodypose3d_ros.body.angles import ANGLE_NAMES, angles
@@ -46,7 +46,7 @@ class Node:
     def __init__(self, graph):
         self._graph = graph
         self._poses = graph.node.create_publisher(get_message(POSES.type), "poses", RELIABLE)
-        self._stamp = time.time_ns()
+        self.stamp = time.time_ns()
 
     def connected(self):
         self._graph.wait(self._poses.get_subscription_count)
@@ -54,9 +54,9 @@ class Node:
 
     def send(self, bodies):
         """The people of the next image; returns its stamp."""
-        self._stamp += PERIOD
-        self._poses.publish(PoseCdr(bodies, self._stamp, FRAME, (640, 480)).array())
-        return self._stamp
+        self.stamp += PERIOD
+        self._poses.publish(PoseCdr(bodies, self.stamp, FRAME, (640, 480)).array())
+        return self.stamp
 
 
 @pytest.fixture
@@ -179,6 +179,34 @@ def test_a_body_has_the_joints_of_its_description(graph, node, told):
     assert list(heard[0].name) == names
     expected = angles(row().joints, row().orientation)[0]
     np.testing.assert_allclose(heard[0].position, expected)
+
+
+def test_images_are_taken_only_to_learn_their_size_and_while_somebody_wants_them_cut(
+    graph, node, told
+):
+    """Taking an image costs more than all outputs together."""
+    kind = get_message("sensor_msgs/msg/Image")
+    camera = graph.node.create_publisher(kind, "image", RELIABLE)
+    told("humans")
+    graph.wait(camera.get_subscription_count)
+
+    picture = kind(width=640, height=480, step=1920, encoding="bgr8", data=bytes(3 * 640 * 480))
+
+    def shoot():
+        """An image and, when it has been taken, the people in it."""
+        picture.header = MESSAGES.header(node.stamp + PERIOD, FRAME)
+        camera.publish(picture)
+        graph.spin(0.1)
+        node.send(row())
+
+    def without_camera():
+        shoot()
+        return not camera.get_subscription_count()
+
+    graph.wait(without_camera)
+    cut = graph.listen("/humans/bodies/b0001/cropped", "sensor_msgs/msg/Image")
+    graph.wait(lambda: shoot() or cut)
+    assert camera.get_subscription_count()
 
 
 def test_an_output_that_does_not_exist_ends_it_with_the_reason(run):

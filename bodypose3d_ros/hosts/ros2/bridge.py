@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
 from rclpy.time import Time
 from rosbags.serde import SerdeError
 from rosidl_runtime_py.utilities import get_message
@@ -60,10 +61,9 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self.create_subscription(
             get_message(POSES.type), "poses", self._poses, qos_profile(DEFAULT), raw=True
         )
-        if "humans" in settings.outputs:
-            self.create_subscription(
-                get_message(IMAGE.type), "image", self._image, qos_profile(SENSOR_DATA), raw=True
-            )
+        self._cuts = "humans" in settings.outputs
+        self._images: Subscription | None = None
+        self._take_images()
         self._stale = self.create_timer(settings.stale_after, self._look)
         self._again = self.create_timer(_LOOK_AGAIN_S, self._look)
         self._updater = Updater(self)
@@ -74,6 +74,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
 
     def _poses(self, cdr: bytes) -> None:
         self._stale.reset()
+        self._take_images()
         self._bridge.poses(cdr)
         if self._bridge.unsettled:
             self._again.reset()
@@ -86,6 +87,23 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
             self._again.cancel()
         if self._bridge.diagnose().level != self._level:
             self._updater.force_update()  # who watches is not to wait for the next second
+
+    def _take_images(self) -> None:
+        """Only until their size is known and while somebody wants people cut out of them.
+
+        Taking an image costs more than all outputs together.
+        """
+        wanted = self._cuts and (
+            self._bridge.pictures.size == (0, 0)
+            or any(map(self.count_subscribers, _cropped(self._senders)))
+        )
+        if wanted and self._images is None:
+            self._images = self.create_subscription(
+                get_message(IMAGE.type), "image", self._image, qos_profile(SENSOR_DATA), raw=True
+            )
+        elif not wanted and self._images is not None:
+            self.destroy_subscription(self._images)
+            self._images = None
 
     def _image(self, cdr: bytes) -> None:
         try:
@@ -137,6 +155,11 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         except tf2_ros.TransformException as error:
             raise TransformError(f"{source!r} is not known in {target!r}: {error}") from error
         return matrix_of(found.transform)
+
+
+def _cropped(topics: Iterable[str]) -> list[str]:
+    """Where people are shown, cut out of the image, by the topics that say where they are in it."""
+    return [t.removesuffix("/roi") + "/cropped" for t in topics if t.endswith("/roi")]
 
 
 def _declared(node: Node) -> Settings:

@@ -1,0 +1,160 @@
+"""Programs that read people on robots, built from their own sources, fed by the bridge."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
+pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from geometry_msgs.msg import TransformStamped, Twist
+from graph import RELIABLE, get_message
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from tf2_ros import StaticTransformBroadcaster
+
+from bodypose3d_ros.body.people import select
+from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.node.interface import POSES
+from bodypose3d_ros.wire.pose_cdr import PoseCdr
+from people_made_up import row
+from ros_network import PEERS, Process, within
+
+pytestmark = pytest.mark.ros
+
+FRAME = "camera_optical_frame"
+SIZE = (640, 480)
+
+
+class Node:
+    """Sends poses as the node does."""
+
+    def __init__(self, graph):
+        self._graph = graph
+        self._poses = graph.node.create_publisher(get_message(POSES.type), "poses", RELIABLE)
+
+    def send(self, bodies, seconds=0.1):
+        self._poses.publish(PoseCdr(bodies, time.time_ns(), FRAME, SIZE).array())
+        self._graph.spin(seconds)
+        return True
+
+
+@pytest.fixture
+def node(graph):
+    return Node(graph)
+
+
+def until(process, start, condition, send, seconds=30.0):
+    """Send until a line of the process that begins so fulfils it."""
+    end = time.monotonic() + within(seconds)
+    while time.monotonic() < end:
+        assert process.returncode is None, process.output[-5:]
+        send()
+        for line in reversed(process.output[-20:]):
+            if line.startswith(start) and condition(line.split()[1:]):
+                return line.split()[1:]
+    raise AssertionError(f"no such line {start!r}: {process.output[-5:]}")
+
+
+def test_pyhri_follows_a_person(graph, node, run, start):
+    """Who is tracked, where the body's frame is, and what it looks like in the image."""
+    pytest.importorskip("hri", reason="needs pyhri, built and sourced")
+    image = graph.node.create_publisher(get_message("sensor_msgs/msg/Image"), "image", RELIABLE)
+    run("bodypose3d_bridge", "-p", "outputs:=[humans]")
+    follower = start(PEERS / "hri_follower.py", FRAME)
+    picture = get_message("sensor_msgs/msg/Image")(
+        width=SIZE[0], height=SIZE[1], step=3 * SIZE[0], encoding="bgr8",
+        data=bytes(3 * SIZE[0] * SIZE[1]),
+    )  # fmt: skip
+
+    def send(bodies):
+        image.publish(picture)
+        node.send(bodies)
+
+    until(follower, "tracked", lambda ids: ids == ["b0001", "b0002"], lambda: send(row()))
+    found = until(follower, "body", lambda words: words[0] == "b0002", lambda: send(row()))
+    numbers = np.array(found[1:], float)
+    np.testing.assert_allclose(numbers[:3], row().joints[1, INDEX["pelvis"]], atol=1e-6)
+    np.testing.assert_allclose(numbers[3:5] * SIZE, row().pixels[1, INDEX["nose"]], rtol=1e-5)
+    until(follower, "tracked", lambda ids: ids == ["b0002"], lambda: send(select(row(), [1])))
+    until(follower, "tracked", lambda ids: not ids, lambda: graph.spin(0.1))  # poses have stopped
+
+
+MONITOR = """\
+collision_monitor:
+  ros__parameters:
+    base_frame_id: base
+    odom_frame_id: base
+    cmd_vel_in_topic: wanted
+    cmd_vel_out_topic: allowed
+    state_topic: state
+    transform_tolerance: 5.0
+    source_timeout: 2.0
+    base_shift_correction: false
+    bond_heartbeat_period: 0.0
+    polygons: [stop]
+    stop: {type: circle, radius: 1.5, action_type: stop, min_points: 4, enabled: true}
+    observation_sources: [bodies]
+    bodies: {type: pointcloud, topic: /cloud, min_height: 0.05, max_height: 2.2, enabled: true}
+"""
+
+
+@pytest.fixture
+def monitor(graph, domain, tmp_path):
+    """Nav2's collision_monitor, active: call it with what to send; it gives the speed allowed."""
+    try:
+        program = Path(get_package_prefix("nav2_collision_monitor")) / "lib"
+    except PackageNotFoundError:
+        pytest.skip("needs nav2_collision_monitor, built and sourced")
+    parameters = tmp_path / "monitor.yaml"
+    parameters.write_text(MONITOR)
+    binary = program / "nav2_collision_monitor" / "collision_monitor"
+    place = TransformStamped()
+    place.header.frame_id, place.child_frame_id = "base", FRAME
+    place.transform.translation.z = 1.0  # the floor is where made-up people's feet are
+    q = place.transform.rotation
+    q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
+    broadcaster = StaticTransformBroadcaster(graph.node)
+    broadcaster.sendTransform(place)
+    process = Process(domain, "--ros-args", "--params-file", parameters, program=binary)
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        request = Transition(id=transition)
+        answer = graph.call(ChangeState, "/collision_monitor/change_state", transition=request)
+        assert answer.success
+    wanted = graph.node.create_publisher(Twist, "wanted", RELIABLE)
+    heard = graph.listen("allowed", "geometry_msgs/msg/Twist")
+
+    def allowed(send):
+        """Metres a second of the one asked for, once it no longer changes."""
+        speeds = []
+
+        def steady():
+            send()
+            heard.clear()
+            command = Twist()
+            command.linear.x = 1.0
+            wanted.publish(command)
+            graph.spin(0.1)
+            speeds.extend(message.linear.x for message in heard)
+            return len(speeds) >= 5 and len(set(speeds[-5:])) == 1 and speeds[-1] in (0.0, 1.0)
+
+        graph.wait(steady)
+        return speeds[-1]
+
+    yield allowed
+    process.kill()
+
+
+def test_nav2_stops_for_people_near_and_when_the_cloud_stops(graph, node, run, monitor):
+    run("bodypose3d_bridge", "-p", "outputs:=[cloud]")
+    graph.wait(lambda: node.send(select(row(), [])) and graph.node.count_publishers("/cloud"))
+    assert monitor(lambda: node.send(select(row(), []))) == 1.0  # an empty cloud: nobody is there
+    assert monitor(lambda: node.send(row())) == 1.0  # 3 m away
+    near = row(1)
+    near.joints[..., 2] -= 2.0
+    assert monitor(lambda: node.send(near)) == 0.0
+    assert monitor(lambda: node.send(row())) == 1.0
+    graph.spin(2.5)
+    assert monitor(lambda: graph.spin(0.1)) == 0.0  # the camera is dead
