@@ -104,13 +104,20 @@ def test_the_region_that_follows_holds_the_person_as_a_box_does(networks):
 
 
 def test_a_turned_region_is_turned_upright_for_the_network(networks):
-    """A region from BlazePose's detector may be turned: so is the crop, and the answer back."""
-    joints = roomy(1, (0.0, 0.0, 3.0))[None]
-    frame, there = view(joints), regions(joints)
-    turned = replace(there, rotation=np.array([0.3]), size=there.size * 1.3)
-    found = SimCC(networks[17]).estimate(frame, turned)
-    apart = np.linalg.norm(found.pixels - CAMERA.project(joints), axis=2)[0]
-    assert np.nanmedian(apart) < 2
+    """Who lies with the head to the right has it on top of the crop, and back where it was."""
+    engine = Listening(networks[17])
+    lying = Regions(np.array([[480.0, 360]]), np.array([[150.0, 400]]),
+                    np.array([np.pi / 2]), np.ones(1))  # fmt: skip
+    image = np.zeros((720, 960, 3), np.uint8)
+    cv2.circle(image, (660, 360), 12, (255, 255, 255), -1)
+    engine.infer = lambda inputs: engine.heard.update(inputs) or {"simcc_x": x, "simcc_y": y}
+    x, y = np.zeros((1, 17, 384)), np.zeros((1, 17, 512))
+    x[..., 192] = y[..., 26] = 1  # crop (96, 13): 115 of 128 up from the middle
+    found = SimCC(engine).estimate(Frame(image, CAMERA, 0), lying)
+    row, column = np.argwhere(engine.heard["input"][0, 0] > 1).mean(axis=0)
+    # 180 of 250 pixels of the image to the right of the middle: 92 of 128 up.
+    assert_allclose([row, column], [128 - 92, 96], atol=2)
+    assert_allclose(found.pixels[0, INDEX["nose"]], [480 + 250 * 115 / 128, 360], atol=2)
 
 
 def test_what_is_outside_the_image_or_not_sure_is_unknown(networks):
@@ -174,6 +181,7 @@ class Listening:
 
     def __init__(self, engine):
         self.inputs, self.outputs, self._engine = engine.inputs, engine.outputs, engine
+        self.heard = {}
 
     def infer(self, inputs):
         self.heard = inputs
