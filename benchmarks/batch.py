@@ -26,14 +26,14 @@ import cv2
 import numpy as np
 import psutil
 
-from bodypose3d_ros.apps import fleet
+from bodypose3d_ros.apps import fleet, work
 from bodypose3d_ros.media import film
 from bodypose3d_ros.media.sources import CameraChoice
 from bodypose3d_ros.media.video import VideoWriter
 from bodypose3d_ros.perception.networks import Options
 
 FILMS = ("one_person", "two_people", "walk_through", "three_people")
-WANTED = fleet.Wanted(CameraChoice(hfov=60))
+WANTED = work.Wanted(CameraChoice(hfov=60))
 # Kills come at random, and some sources are hit again and again: none is to be given up.
 ATTEMPTS = 100
 
@@ -62,7 +62,7 @@ def working(count: int) -> Iterator[list]:
     machines = fleet.Machines(workers=count, attempts=ATTEMPTS)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        warm = fleet.plan(pictures(Path(folder), count), Path(folder) / "out", WANTED)
+        warm = work.plan(pictures(Path(folder), count), Path(folder) / "out", WANTED)
         with fleet.workers(machines, WANTED, warm) as hands:
             list(fleet.estimated(hands, warm, WANTED))
             print(f"{count} workers were ready after {time.perf_counter() - start:.1f} s")
@@ -78,7 +78,7 @@ class Measured:
 
 
 def measured(hands: list, sources: Sequence[Path], out: Path) -> Measured:
-    tasks = fleet.plan(sources, out, WANTED)
+    tasks = work.plan(sources, out, WANTED)
     start, processor = time.perf_counter(), processor_seconds()
     busy = 0.0
     for task, figures in fleet.estimated(hands, tasks, WANTED):
@@ -102,11 +102,11 @@ def workers_there() -> list[psutil.Process]:
 def alone(sources: Sequence[Path], out: Path) -> float:
     """The same work in this process, without Ray."""
     worker = fleet.Worker(replace(WANTED, networks=Options(threads=1)))
-    first, *tasks = fleet.plan(sources, out, WANTED)
-    worker.estimate(first)
+    first, *tasks = work.plan(sources, out, WANTED)
+    worker.do(work.Job(first))
     start = time.perf_counter()
     for task in tasks:
-        worker.estimate(task)
+        worker.do(work.Job(task))
     return (time.perf_counter() - start) / len(tasks)
 
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from mcap.reader import make_reader
 
-from bodypose3d_ros.apps import fleet
+from bodypose3d_ros.apps import fleet, work
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.skeleton import JOINTS
 from bodypose3d_ros.errors import RefusedError
@@ -141,9 +141,9 @@ def waiting(batch, tmp_path):
     choices = json.loads((out / "f" / "summary.json").read_text())["batch"]["choices"]
 
     def ask(**changes):
-        wanted = fleet.Wanted(choices={**choices, **changes})
-        tasks = fleet.plan(batch.sources, out, wanted)
-        manifest = fleet.Manifest(out, tasks)
+        wanted = work.Wanted(choices={**choices, **changes})
+        tasks = work.plan(batch.sources, out, wanted)
+        manifest = work.Manifest(out, tasks)
         return [t.outputs.folder.name for t in tasks if manifest.state(t) == "waiting"]
 
     ask.out = out
@@ -168,10 +168,10 @@ def test_a_source_that_changed_is_done_again_even_if_it_failed(batch, waiting):
 
 
 def test_folders_stay_their_sources_whatever_is_handed_in_beside_them(batch, waiting):
-    reverse = fleet.plan([*reversed(batch.sources), Path("c/f.mp4")], waiting.out, fleet.Wanted())
+    reverse = work.plan([*reversed(batch.sources), Path("c/f.mp4")], waiting.out, work.Wanted())
     names = [task.outputs.folder.name for task in reverse]
     assert names == ["broken", "room", "b_f.mp4", "f", "c_f.mp4"]
-    fleet.Manifest(waiting.out, fleet.plan([Path("c/f.mp4")], waiting.out, fleet.Wanted()))
+    work.Manifest(waiting.out, work.plan([Path("c/f.mp4")], waiting.out, work.Wanted()))
     assert waiting() == []
 
 
@@ -179,7 +179,7 @@ def test_what_is_somebody_elses_is_refused(batch, tmp_path):
     (tmp_path / "room").mkdir()
     (tmp_path / "room" / "poses.jsonl").write_text("precious")
     with pytest.raises(RefusedError, match=r"poses\.jsonl: exists already"):
-        fleet.plan(batch.sources, tmp_path, fleet.Wanted())
+        work.plan(batch.sources, tmp_path, work.Wanted())
     (tmp_path / "manifest.json").write_text("{}")
     answer = run("batch", batch.sources[0], "--hfov", 60, "--out", tmp_path)
     assert answer.exit_code == 2
@@ -206,10 +206,10 @@ def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(tmp_pa
     sources = [tmp_path / f"{width}.png" for width in (64, 66, 70, 72)]
     for source in sources:
         cv2.imwrite(str(source), np.full((48, int(source.stem), 3), 128, np.uint8))
-    wanted = fleet.Wanted(Deadly(hfov=60, deaths=tmp_path))
+    wanted = work.Wanted(Deadly(hfov=60, deaths=tmp_path))
     here = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(here))  # where workers find Deadly
-    tasks = fleet.plan(sources, tmp_path / "out", wanted)
+    tasks = work.plan(sources, tmp_path / "out", wanted)
     with fleet.workers(fleet.Machines(workers=1, attempts=2), wanted, tasks) as hands:
         done = [(task.path.stem, figures["failures"])
                 for task, figures in fleet.estimated(hands, tasks, wanted)]  # fmt: skip
@@ -223,12 +223,12 @@ def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(tmp_pa
 def test_a_long_source_is_measured_in_parts_by_several_and_tracked_as_one(tmp_path):
     """Two parts of 15 images, the first done by an earlier run: stamps and ids as undivided."""
     clip(tmp_path / "f.mp4", "one_person", 30)
-    wanted = fleet.Wanted(CameraChoice(hfov=60), longest=15)
-    (task,) = fleet.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
-    first, second = fleet.jobs_of(task, wanted)
+    wanted = work.Wanted(CameraChoice(hfov=60), longest=15)
+    (task,) = work.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
+    first, second = work.jobs_of(task, wanted)
     assert first.part.end == second.part.first == 15
     fleet.Worker(wanted).do(first)
-    (left,) = fleet.jobs_of(task, wanted)
+    (left,) = work.jobs_of(task, wanted)
     assert left == second
     with fleet.workers(fleet.Machines(workers=2), wanted, [task]) as hands:
         ((_, figures),) = fleet.estimated(hands, [task], wanted)
@@ -248,9 +248,9 @@ def test_a_long_source_is_measured_in_parts_by_several_and_tracked_as_one(tmp_pa
 
 def test_of_a_source_that_is_given_up_no_part_is_done_any_more(tmp_path):
     clip(tmp_path / "f.mp4", "one_person", 30)
-    wanted = fleet.Wanted(CameraChoice(hfov=60), longest=10)
-    (task,) = fleet.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
-    queue = fleet.Queue([task], wanted)
+    wanted = work.Wanted(CameraChoice(hfov=60), longest=10)
+    (task,) = work.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
+    queue = work.Queue([task], wanted)
     one, two = queue.next(), queue.next()
     assert queue.end(one, {"failures": ["it kills workers"]})
     assert not queue

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import ModelError
-from bodypose3d_ros.perception.detection.boxes import CONTRACTS, BoxDetector, suppressed
+from bodypose3d_ros.perception.detection.boxes import CONTRACTS, BoxDetector, cells, suppressed
 from tools.standin.detectors import PAINTS, detector_network
 from tools.standin.keypoints import simcc_network
 
@@ -94,6 +94,15 @@ def test_areas_are_looked_at_together_and_found_in_the_whole_image(detectors, ki
     found = detectors[kind].detect(image, areas)
     assert len(found) == 2  # once in each area
     assert_allclose(found.corners, [[400, 100, 500, 400]] * 2, atol=4)
+
+
+def test_yoloxs_cells_come_small_ones_first_row_by_row():
+    """As its export concatenates the three grids: 40 x 32, 20 x 16, 10 x 8 cells of 320 x 256."""
+    origin, stride = cells((320, 256))
+    assert stride[:, 0].tolist() == [8] * 1280 + [16] * 320 + [32] * 80
+    assert origin[[0, 1, 40, 1279, 1280, 1301]].tolist() == [
+        [0, 0], [1, 0], [0, 1], [39, 31], [0, 0], [1, 1]
+    ]  # fmt: skip
 
 
 def test_a_network_of_a_batch_of_one_takes_several_areas(tmp_path):

@@ -34,7 +34,8 @@ from .options import (
 from .stopping import asked_by_signals
 
 if TYPE_CHECKING:
-    from .fleet import Machines, Manifest, Task, Wanted
+    from .fleet import Machines
+    from .work import Manifest, Task, Wanted
 
 _STOPPED = 130  # as shells say it of what SIGINT ended
 _MANIFEST_SECONDS = 2.0  # between two states of the manifest: a fleet's is megabytes
@@ -100,7 +101,8 @@ def batch(
     machine of a cluster sees them.
     """
     from ..media.sources import expand
-    from .fleet import Machines, Manifest, plan
+    from .fleet import Machines
+    from .work import Manifest, plan
 
     placed = {name: options.pop(name) for name in ("address", "workers", "gpus", "attempts")}
     machines = Machines(threads=options["threads"] or 1, **placed)
@@ -126,7 +128,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
     """What the command line asks for, with paths that mean the same on every machine."""
     from ..media.sources import Scene
     from ..perception.networks import AUTO, Options
-    from .fleet import Wanted
+    from .work import Wanted
 
     if options["model"] == AUTO:
         raise click.UsageError("name the model: of auto each machine would make something else")
@@ -148,7 +150,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
 
 def _choices(options: dict[str, Any]) -> dict[str, Any]:
     """What results depend on, as JSON gives it back; the number of threads is none of it."""
-    from .fleet import state_of
+    from .work import state_of
 
     files = {
         name: options[name]

@@ -99,10 +99,12 @@ same on a real film of a man on a treadmill, from four calibrated cameras, whose
 triangulated."""
 
 BLAZEPOSE_LITE_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.04)
-BLAZEPOSE_HEAVY_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.08)
+BLAZEPOSE_HEAVY_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.085)
 """Lite draws the same people 0.994 and heavy 0.960 times as large as full does: means over three of
 the project's films and a film of four calibrated cameras, 0.97 to 1.02 and 0.94 to 0.98. That makes
-1.036 and 1.073; heavy's is raised to 1.08, which the pelvis' error on the films asks for."""
+1.036 and 1.073; heavy's is raised to 1.085, between what the pelvis' error asks for on the five
+films (least at 1.10), in the cell, which was not looked at before (1.085), and on the real film
+(1.08)."""
 
 FLAT = ShapeModel(
     size_factor=1.05,
