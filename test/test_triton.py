@@ -428,10 +428,10 @@ def check_an_outage(node, show, stop, start):
     assert report.level == ERROR
     assert "no Triton server answers" in report.message
     end = time.monotonic() + PATIENCE_S
-    while (state_and_reason := alive(node)[::2])[0] is State.OK:  # for alive_timeout
-        assert time.monotonic() < end
+    while (state_and_reason := alive(node)[::2]) != (State.BLIND, report.message):
+        assert time.monotonic() < end, state_and_reason
+        show()
         time.sleep(0.05)
-    assert state_and_reason == (State.BLIND, report.message)
     assert stamps_of_poses(node) == [before]
     start()
     shown = set()
