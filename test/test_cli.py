@@ -341,6 +341,17 @@ def test_asked_to_stop_it_finishes_what_it_has_and_leaves_it_as_parts(tmp_path):
     assert done in counts.values()
 
 
+def test_no_command_is_described_by_half_a_sentence():
+    described = (
+        CliRunner()
+        .invoke(main, ["--help"], terminal_width=80)
+        .output.partition("Commands:")[2]
+        .splitlines()
+    )
+    assert len([line for line in described if line.endswith(".")]) == len(main.commands)
+    assert not [line for line in described if "..." in line]
+
+
 def test_the_doctor_gives_the_command_that_mends_what_is_missing(monkeypatch, tmp_path):
     assert run("doctor").exit_code == 0
     monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path))

@@ -69,6 +69,18 @@ def test_compressed_depths_of_metres_are_quantised_as_their_inverse():
     assert np.isnan(values[0, 3])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("a", "b"), [(0, 0), (0, 7), (np.nan, 1), (np.inf, np.inf), (3e38, 7 - 1e-6)]
+)
+def test_parameters_of_nonsense_make_depths_unknown_and_nothing_else(a, b):
+    header = bytes(4) + np.array([a, b], np.float32).tobytes()
+    raw = np.array([[0, 7, 65535]], np.uint16)
+    values = depth.from_message(compressed(raw, "32FC1; compressedDepth png", header))
+    assert (np.isnan(values) | (np.isfinite(values) & (values > 0))).all()
+    assert np.isnan(values[0, 0])
+
+
 @pytest.mark.parametrize(("given", "says"), [
     (message(MILLIMETRES, "bgr8"), "'bgr8' is no depth image"),
     (message(MILLIMETRES, "16UC1", height=5), "its publisher is at fault"),

@@ -127,7 +127,8 @@ class Accuracy:
     def table(self) -> Table:
         """For the terminal."""
         figures = self.to_json()
-        table = Table("accuracy on the film " + self.film, "12 limb joints", "all joints given")
+        title = f"accuracy on the film {self.film}"
+        table = Table("", "12 limb joints", "all joints given", title=title)
         limbs, every = figures["limb_joints"], figures["all_joints"]
         table.add_row("found", f"{self.found} of {self.expected} person-frames", "")
         table.add_row("in the image", f"{limbs['pixels']} px", f"{every['pixels']} px")
@@ -136,15 +137,13 @@ class Accuracy:
         root = figures["root_mm"]
         table.add_row("pelvis, absolute", f"{root['mean']} mm", f"95 %: {root['p95']} mm")
         axes = ", ".join(f"{axis} {e['mean']}" for axis, e in figures["axes_mm"].items())
-        table.add_row("joints, absolute, mean", "", f"{axes} mm")
+        table.add_row("joints, absolute", "", f"{axes} mm")
         speeds = figures["velocity_mps"]
         table.add_row("velocity", f"{speeds['limb_joints']} m/s", f"pelvis: {speeds['pelvis']} m/s")
         covered = figures["covered_95"]
         if covered is not None:
             error = figures["normalised_error"]
-            table.add_row(
-                "in their 95 % ellipsoids", "", f"{covered * 100:.0f} % (error squared {error})"
-            )
+            table.add_row("in 95 % ellipsoids", "", f"{covered * 100:.0f} % (squared: {error})")
         table.add_row("ids changed", f"{self.switches} times", f"{self.invented} invented people")
         return table
 

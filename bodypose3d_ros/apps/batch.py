@@ -93,12 +93,12 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 def batch(
     sources: tuple[Path, ...], folder: Path, retry: bool, quiet: bool, **options: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
-    """Estimate many pictures, films and recordings, several at a time, on one machine or many.
+    """Estimate many recordings, several at a time.
 
-    Each source has a folder in DIR with what `estimate` writes of it, and poses.parquet.
-    manifest.json says how far all are. The same command again does what is not done yet. A worker
-    has one thread unless --threads says otherwise; sources, DIR and models must be where every
-    machine of a cluster sees them.
+    Pictures and films, too, on this machine or on a Ray cluster. Each source has a folder in DIR
+    with what `estimate` writes of it, and poses.parquet. manifest.json says how far all are. The
+    same command again does what is not done yet. A worker has one thread unless --threads says
+    otherwise; sources, DIR and models must be where every machine of a cluster sees them.
     """
     from ..media.sources import expand
     from .fleet import Machines
@@ -183,9 +183,10 @@ def _estimate_all(
         TimeRemainingColumn(),
     ]
     written = time.monotonic()
+    hidden = quiet or not err.is_terminal
     try:
         with (
-            Progress(*columns, console=err, transient=True, disable=quiet) as progress,
+            Progress(*columns, console=err, transient=True, disable=hidden) as progress,
             workers(machines, wanted, waiting) as hands,
             asked_by_signals(_interrupt),
         ):

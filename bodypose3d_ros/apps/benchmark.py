@@ -65,11 +65,11 @@ def benchmark(
     folder: Path,
     **options: Any,  # noqa: ANN401 - click's
 ) -> None:
-    """Measure time, processor and memory on this machine, with no camera.
+    """Measure time, processor and memory on this machine.
 
-    Pictures of 1, 2, 4 and 8 people go through all stages; then a camera before the whole node
-    sends 1, 2, 4 and 10 times the images that it can work on. Writes report.json, cost.png,
-    latencies.png and load.png.
+    No camera is needed: pictures of 1, 2, 4 and 8 people go through all stages; then a camera
+    before the whole node sends 1, 2, 4 and 10 times the images that it can work on. Writes
+    report.json, cost.png, latencies.png and load.png.
     """
     outputs = result(folder, (REPORT, _COST, _LATENCIES, _LOAD))
     found = {**outputs.description(), "machine": measuring.machine(), "model": options["model"]}

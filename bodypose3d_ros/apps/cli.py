@@ -80,7 +80,7 @@ def main() -> None:
     """Every person a camera sees, as 34 joints in metres.
 
     Exit codes: 0 done, 2 wrong usage, 3 bad input or an output that cannot be written, 4 model or
-    engine missing.
+    engine missing, 130 stopped.
     """
 
 
@@ -121,9 +121,10 @@ main.add_command(benchmark)
 @out_option
 @quiet_option
 def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: Any) -> None:  # noqa: ANN401
-    """Estimate the people in pictures, folders, films and recordings.
+    """Estimate the people in pictures, films and recordings.
 
-    Writes poses.jsonl, poses.mcap, overlay.png or overlay.mp4, and summary.json.
+    Of a folder every picture is taken. Writes poses.jsonl, poses.mcap, overlay.png or overlay.mp4,
+    and summary.json.
     """
     from ..media.outputs import result
     from ..media.sources import expand, labels
@@ -222,14 +223,15 @@ def _say(error: Bodypose3dError) -> None:
 def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
     summary = estimation.summary
     out.print(
-        f"{summary.frames} frames, {summary.people} people seen in them, "
-        f"{len(summary.tracks)} tracks, on {engine}"
+        f"frames: {summary.frames}, people: {len(summary.tracks)}, seen {summary.people} times, "
+        f"on {engine}",
+        soft_wrap=True,
     )
     if summary.assumed_hfov:
         out.print(
-            f"[yellow]The camera is not calibrated: a field of view of "
-            f"{summary.assumed_hfov:g} "
-            "degrees was assumed, and every distance is as wrong as that is.[/yellow]"
+            f"[yellow]The camera is not calibrated: {summary.assumed_hfov:g} degrees of view were "
+            "assumed, and every distance is as wrong as that is.[/yellow]",
+            soft_wrap=True,
         )
     if summary.dropped:
         out.print(f"[yellow]{summary.dropped} frames were dropped: see above.[/yellow]")
@@ -315,7 +317,7 @@ def models_verify() -> None:
 @click.option("--view", is_flag=True, help="Show people in 3D, in Rerun's viewer.")
 @click.option("--rrd", is_flag=True, help="Also write what the viewer would show: people.rrd.")
 def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:
-    """Play a film of known people to the node, live, and compare with the truth.
+    """Play a film to the node, live, and compare with the truth.
 
     Camera, node and recorder are three processes that meet over DDS on this machine.
     """
@@ -342,12 +344,18 @@ def film_list() -> None:
     """List the films."""
     from ..media import film
 
-    for name in film.names():
+    table = Table("film", "seconds", "Hz", "people", "of the rig")
+    of_rigs = {camera: rig for rig, cameras in film.RIGS.items() for camera in cameras}
+    for name in film.all_names():
         shown = film.load(name)
-        people = shown.joints_world.shape[1]
-        out.print(f"{name}: {len(shown) / shown.rate:.0f} s, {people} people at most")
-    for rig, cameras in film.RIGS.items():
-        out.print(f"{rig}, from {len(cameras)} cameras: {', '.join(cameras)}")
+        table.add_row(
+            name,
+            f"{len(shown) / shown.rate:.1f}",
+            f"{shown.rate:g}",
+            f"{shown.joints_world.shape[1]}",
+            of_rigs.get(name, ""),
+        )
+    out.print(table)
 
 
 @film_group.command("to-bag")
@@ -363,7 +371,7 @@ def film_to_bag(name: str, folder: Path) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what this machine can run and what is missing, with the command that mends it."""
+    """Say what runs here, what is missing, and how to mend it."""
     from .doctor import examine
 
     findings = examine()
@@ -389,7 +397,9 @@ def _progress(quiet: bool) -> Iterator[Progress]:
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
+    # Elsewhere than on a terminal all that came of it would be an empty line.
+    hidden = quiet or not err.is_terminal
+    with Progress(*columns, console=err, transient=True, disable=hidden) as progress:
         yield progress
 
 

@@ -14,6 +14,9 @@ from ..engines import cache, cuda, models, versions
 from ..errors import EngineError
 from ..node import sockets
 
+_DISTRIBUTIONS = {"rerun": "rerun-sdk"}
+"""What packages are called where they are published, if not as they are imported."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -41,6 +44,8 @@ def examine() -> list[Finding]:
         _pycuda,
         _engines,
         _triton,
+        _batch,
+        _view,
         _sockets,
     ):
         findings += check()
@@ -83,7 +88,8 @@ def _ros() -> list[Finding]:
     distro = os.environ.get("ROS_DISTRO", "")
     if importlib.util.find_spec("rclpy") is None:
         text = "no rclpy: the node runs over DDS instead"
-        return [Finding("ROS 2", False, text, "source /opt/ros/$ROS_DISTRO/setup.bash")]
+        setups = sorted(Path("/opt/ros").glob("*/setup.bash"))
+        return [Finding("ROS 2", False, text, f"source {setups[-1]}" if setups else "")]
     findings = [Finding("ROS 2", True, f"rclpy of {distro or 'an unnamed distribution'}")]
     if importlib.util.find_spec("bodypose3d_ros.msg") is None:
         text = "the messages are not built"
@@ -131,6 +137,14 @@ def _triton() -> list[Finding]:
     return [_installed("Triton's client", "tritonclient", "pip install 'bodypose3d_ros[triton]'")]
 
 
+def _batch() -> list[Finding]:
+    return [_installed("Ray, for batch", "ray", "pip install 'bodypose3d_ros[batch]'")]
+
+
+def _view() -> list[Finding]:
+    return [_installed("Rerun, for view", "rerun", "pip install 'bodypose3d_ros[view]'")]
+
+
 def _text_and_mend(error: EngineError) -> tuple[str, str]:
     """An error's last part says what to do."""
     text, _, mend = str(error).rpartition(": ")
@@ -155,7 +169,8 @@ def _sockets() -> list[Finding]:
 def _installed(name: str, package: str, mend: str) -> Finding:
     if importlib.util.find_spec(package) is None:
         return Finding(name, False, "not installed", mend)
+    distribution = _DISTRIBUTIONS.get(package, package)
     try:
-        return Finding(name, True, importlib.metadata.version(package))
+        return Finding(name, True, importlib.metadata.version(distribution))
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, True, "installed")

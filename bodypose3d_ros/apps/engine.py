@@ -20,7 +20,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 @click.group()
 def engine() -> None:
-    """Engines: building TensorRT's ahead of time, what a file is, networks for a server."""
+    """TensorRT engines, network files, and export to Triton."""
 
 
 fp16_option = click.option(

@@ -94,7 +94,7 @@ def node(**options: Any) -> None:  # noqa: ANN401
 @click.command()
 @_node_options
 def fusion(**options: Any) -> None:  # noqa: ANN401
-    """Run the fusion node: the poses of several cameras' nodes in, one truth out.
+    """Run the fusion node: several cameras' poses in, one out.
 
     Ends on Ctrl-C or SIGTERM, and the ROS graph forgets it at once.
     """
@@ -206,7 +206,10 @@ def play(
 @click.option("--count", type=int, default=0, metavar="N", help="Print N messages and end.")
 @graph_options
 def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
-    """Print people as they come: id, distance, state, rate, latency."""
+    """Print people as they come: id, distance, state, place.
+
+    The title says how many messages come a second, and how old they are.
+    """
     from rich.console import Console
     from rich.live import Live
 
@@ -234,9 +237,10 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
 )
 @graph_options
 def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
-    """Record poses, markers, TF, the overlay and the camera's calibration until stopped.
+    """Record poses, markers, TF and the overlay until stopped.
 
-    What is being recorded is FILE.mcap.part; stopped (Ctrl-C, SIGTERM), it becomes FILE.mcap.
+    The camera's calibration is recorded, too. What is being recorded is FILE.mcap.part; stopped
+    (Ctrl-C, SIGTERM), it becomes FILE.mcap.
     """
     from ..media.outputs import single
     from ..node import interface
@@ -269,7 +273,7 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
 @click.option("--node", "node_name", default="/bodypose3d", show_default=True, help="Whose people.")
 @graph_options
 def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
-    """Show people in 3D with the camera's picture, in Rerun's viewer, until stopped."""
+    """Show people in 3D, in Rerun's viewer, until stopped."""
     if find_spec("rerun") is None:
         raise Bodypose3dError("rerun is missing: run  pip install 'bodypose3d_ros[view]'")
     from ..media.outputs import single

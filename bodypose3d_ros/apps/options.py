@@ -159,7 +159,7 @@ def _option(each: Setting) -> Callable[[CommandT], CommandT]:
         each.name,
         type=_type(each),
         default=each.default,
-        show_default=True,
+        show_default=each.default != "",
         metavar=each.unit.upper() or None,
         help=each.description,
     )

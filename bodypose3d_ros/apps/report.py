@@ -67,41 +67,46 @@ def _draw_bars(canvas: Image, accuracy: Accuracy) -> None:
 
 def _draw_from_above(canvas: Image, accuracy: Accuracy, box: tuple[int, int, int, int]) -> None:
     x, y, width, height = box
+    title = "the pelvis from above, the camera at the bottom, metres"
+    _text(canvas, title, (x, y - 14), _GREY, 0.45)
+    # OpenCV draws nothing beyond the edge of an array.
+    _draw_paths(canvas[y : y + height, x : x + width], accuracy)
     cv2.rectangle(canvas, (x, y), (x + width, y + height), _LIGHT, 1)
-    _text(
-        canvas, "the pelvis from above, the camera at the bottom, metres", (x, y - 14), _GREY, 0.45
-    )
+    _legend(canvas, (x, _SIZE[1] - 12), _TRUTH, "truth")
+    _legend(canvas, (x + 90, _SIZE[1] - 12), _ESTIMATE, "estimate")
+    _legend(canvas, (x + 200, _SIZE[1] - 12), _ELLIPSE, "stated 95 %, now and then")
+
+
+def _draw_paths(floor: Image, accuracy: Accuracy) -> None:
+    """Where everybody went, and was said to go, over circles of equal distance."""
+    height, width = floor.shape[:2]
     points = accuracy.roots[..., [0, 2]]
     if not len(points):
         return
     deepest = max(float(points[..., 1].max()) * 1.1, 1.0)
     widest = max(float(np.abs(points[..., 0]).max()) * 1.2, 0.5)
     scale = min((height - 30) / deepest, width / 2 / widest)
-    origin = np.array([x + width / 2, y + height - 12])
+    origin = np.array([width / 2, height - 12])
 
     def at(point: Array) -> tuple[int, int]:
         column, row = origin + point * (scale, -scale)
         return round(column), round(row)
 
     for metres in range(1, int(deepest) + 1):
-        radius = round(metres * scale)
-        cv2.ellipse(canvas, at(np.zeros(2)), (radius, radius), 0, 235, 305, _LIGHT, 1, cv2.LINE_AA)
-        _text(canvas, f"{metres}", at(np.array([0.03, metres])), _GREY, 0.4)
+        cv2.circle(floor, at(np.zeros(2)), round(metres * scale), _LIGHT, 1, cv2.LINE_AA)
+        _text(floor, f"{metres}", at(np.array([0.03, metres])), _GREY, 0.4)
     for (_, estimate), covariance in zip(
         points[::_ELLIPSE_EVERY], accuracy.root_covariances[::_ELLIPSE_EVERY], strict=True
     ):
         outline = _ellipse(estimate, covariance[np.ix_([0, 2], [0, 2])])
         if np.isfinite(outline).all():
             corners = np.array([at(point) for point in outline], np.int32)
-            cv2.polylines(canvas, [corners], True, _ELLIPSE, 1, cv2.LINE_AA)
+            cv2.polylines(floor, [corners], True, _ELLIPSE, 1, cv2.LINE_AA)
     for truth, estimate in points:
-        cv2.line(canvas, at(truth), at(estimate), _LIGHT, 1, cv2.LINE_AA)
+        cv2.line(floor, at(truth), at(estimate), _LIGHT, 1, cv2.LINE_AA)
     for truth, estimate in points:
-        cv2.circle(canvas, at(truth), 3, _TRUTH, -1, cv2.LINE_AA)
-        cv2.circle(canvas, at(estimate), 3, _ESTIMATE, -1, cv2.LINE_AA)
-    _legend(canvas, (x, _SIZE[1] - 12), _TRUTH, "truth")
-    _legend(canvas, (x + 90, _SIZE[1] - 12), _ESTIMATE, "estimate")
-    _legend(canvas, (x + 200, _SIZE[1] - 12), _ELLIPSE, "stated 95 %, now and then")
+        cv2.circle(floor, at(truth), 3, _TRUTH, -1, cv2.LINE_AA)
+        cv2.circle(floor, at(estimate), 3, _ESTIMATE, -1, cv2.LINE_AA)
 
 
 def _ellipse(center: Array, covariance: Array) -> Array:

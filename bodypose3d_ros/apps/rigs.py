@@ -49,12 +49,13 @@ def fuse(
     quiet: bool,
     **options: Any,  # noqa: ANN401 - click's
 ) -> None:
-    """Fuse the people that several cameras see, in metres in the rig's fixed frame.
+    """Fuse the people that several cameras see.
 
-    FILM... are a film or a folder of pictures for each camera, in the rig's order; images with
-    equal numbers are simultaneous unless --times says otherwise. A RECORDING of several cameras
-    brings their images, CameraInfo, and places in /tf_static. Writes poses.jsonl, poses.mcap,
-    overlay_CAMERA.mp4 with the fused people, and summary.json.
+    Their joints are in metres in the rig's fixed frame. FILM... are a film or a folder of pictures
+    for each camera, in the rig's order; images with equal numbers are simultaneous unless --times
+    says otherwise. A RECORDING of several cameras brings their images, CameraInfo, and places in
+    /tf_static. Writes poses.jsonl, poses.mcap, overlay_CAMERA.mp4 with the fused people, and
+    summary.json.
     """
     from ..media import rig
     from ..media.feeds import of_films, of_recording
@@ -194,10 +195,10 @@ def calibrate_live(
     folder: Path,
     **options: Any,  # noqa: ANN401 - click's
 ) -> None:
-    """Find where cameras stand from what their nodes say of people who walk before them.
+    """Find where cameras stand from the poses of their nodes.
 
-    Each CAMERA has a bodypose3d node, which publishes in the camera's optical frame. Writes what
-    calibrate-rig writes, and each camera's calibration.
+    People walk before them meanwhile. Each CAMERA has a bodypose3d node, which publishes in the
+    camera's optical frame. Writes what calibrate-rig writes, and each camera's calibration.
     """
     from rich.console import Console
 

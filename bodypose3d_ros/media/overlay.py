@@ -14,6 +14,10 @@ _SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 pixel
 _FAINTEST = 0.25
 _COLORS = np.array([SIDE_COLORS[int(side)][::-1] for side in SIDES]) * 255
 _ANTI_ALIASED = cv2.LINE_AA
+_PAD = 3  # pixels between a label's text and its edge
+
+_Box = tuple[int, int, int, int]
+"""x and y of the top left corner, width and height, in pixels."""
 
 
 def draw(
@@ -38,8 +42,9 @@ def draw(
     for person in range(len(bodies)):
         thickness = 1 if predicted[person] else width
         _draw_skeleton(canvas, pixels[person], bodies.confidence[person], thickness)
+    boxes: list[_Box] = []
     for person in range(len(bodies)):  # labels last, so that no limb crosses them
-        _draw_label(canvas, pixels[person], _label(bodies, person))
+        _draw_label(canvas, pixels[person], _label(bodies, person), boxes)
     return canvas
 
 
@@ -77,18 +82,45 @@ def _shade(joint: int, confidence: float) -> tuple[float, ...]:
     return tuple((_COLORS[joint] * max(float(confidence), _FAINTEST)).tolist())
 
 
-def _draw_label(canvas: NDArray[np.uint8], pixels: NDArray[np.float64], text: str) -> None:
+def _draw_label(
+    canvas: NDArray[np.uint8], pixels: NDArray[np.float64], text: str, boxes: list[_Box]
+) -> None:
+    """Write a text above a person's pixels (34, 2), clear of other labels' boxes; add its own."""
     points = pixels[known(pixels)]
     if not len(points):
         return
     height, width = canvas.shape[:2]
     scale = max(max(height, width) / 1000, 0.45)
     (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    pad = 3
-    x = int(np.clip(points[:, 0].mean() - text_width / 2, pad, max(width - text_width - pad, pad)))
-    top = points[:, 1].min() - 2.5 * text_height
-    y = int(np.clip(top, text_height + pad, max(height - below - pad, pad)))
-    corner = (x - pad, y - text_height - pad)
-    cv2.rectangle(canvas, corner, (x + text_width + pad, y + below), (0, 0, 0), -1)
-    white = (255, 255, 255)
-    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, white, 1, _ANTI_ALIASED)
+    box_width, box_height = text_width + 2 * _PAD, text_height + below + _PAD
+    x = np.clip(points[:, 0].mean() - box_width / 2, 0, max(width - box_width, 0))
+    y = np.clip(points[:, 1].min() - 3.5 * text_height, 0, max(height - box_height, 0))
+    x, y, _, _ = box = _beside(boxes, (int(x), int(y), box_width, box_height), height)
+    boxes.append(box)
+    cv2.rectangle(canvas, (x, y), (x + box_width, y + box_height), (0, 0, 0), -1)
+    corner, white = (x + _PAD, y + text_height + _PAD), (255, 255, 255)
+    cv2.putText(canvas, text, corner, cv2.FONT_HERSHEY_SIMPLEX, scale, white, 1, _ANTI_ALIASED)
+
+
+def _beside(boxes: list[_Box], wanted: _Box, room: int) -> _Box:
+    """The box, moved up or down to the nearest place where no other lies, if there is one.
+
+    Args:
+        boxes: The others.
+        wanted: Where it would be.
+        room: The image's height.
+    """
+    x, y, width, height = wanted
+    edges = [edge for _, top, _, tall in boxes for edge in (top - height - 1, top + tall + 1)]
+    for row in sorted((y, *edges), key=lambda row: abs(row - y)):
+        moved = (x, row, width, height)
+        if 0 <= row <= room - height and not any(_overlap(moved, other) for other in boxes):
+            return moved
+    return wanted
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return all(
+        one[axis] <= other[axis] + other[axis + 2] and other[axis] <= one[axis] + one[axis + 2]
+        for axis in (0, 1)
+    )

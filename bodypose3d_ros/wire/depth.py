@@ -84,6 +84,7 @@ def _compressed(name: str, content: NDArray[np.uint8]) -> Depths:
     if not name.startswith("32FC1"):
         return in_metres(values)
     quantised = head.view(_HEADER)[0]
-    with np.errstate(divide="ignore"):
+    # Parameters of nonsense, zeros among them, give no number: unknown, as the pixels without one.
+    with np.errstate(all="ignore"):
         metres = quantised["a"] / (values.astype(np.float32) - quantised["b"])
     return in_metres(np.where(values == 0, np.nan, metres))
