@@ -154,6 +154,30 @@ def test_outputs_fall_silent_half_a_second_after_the_last_poses_and_not_before(h
     assert len(host.retired) == 2
 
 
+@pytest.mark.parametrize("taken", [0.001, 0.2])
+def test_silence_is_noticed_at_once_however_long_sending_the_last_poses_took(host, clock, taken):
+    """Looking as often as it says itself; a host's timer may end a moment early."""
+    send = host.send
+    host.send = lambda *sent: setattr(clock, "seconds", clock.seconds + taken) or send(*sent)
+    bridge = Bridge(host, make(), Settings(outputs=("detections",)))
+    bridge.poses(message())
+    last = clock.seconds
+    while (wait := bridge.next_look()) is not None:
+        clock.seconds += wait - 2e-4
+        bridge.look()
+    assert bridge.diagnose().level == ERROR
+    assert 0.5 < clock.seconds - last < 0.55
+
+
+def test_while_poses_come_it_need_not_be_asked(host, clock):
+    bridge = Bridge(host, make(), Settings(outputs=("people",)))
+    assert bridge.next_look() is None
+    for n in range(3):
+        bridge.poses(message(STAMP + n * PERIOD))
+        assert bridge.next_look() > 0.5
+        clock.seconds += PERIOD / SECOND
+
+
 def test_a_bridge_that_was_kept_from_running_reads_what_waits_before_it_falls_silent(host, clock):
     """Under load a second passes between two steps of the process: its clock ticks first."""
     bridge = Bridge(host, make(), Settings(outputs=("humans",)))

@@ -34,6 +34,9 @@ from .transforms import TransformError
 
 OUTPUTS = ("people", "points", "cloud", "collision_objects", "detections", "humans")
 
+_SOON_S = 0.01
+"""Between two looks where something is waited for: each takes a millisecond of rclpy's."""
+
 _PICTURES_KEPT = 8
 """Images that wait for the people in them, for ``humans``."""
 
@@ -182,8 +185,7 @@ class Bridge:
     def look(self) -> None:
         """Send on what waits for its transform, and notice that poses have stopped.
 
-        To be called ``stale_after`` after the last poses, and every few milliseconds while
-        ``unsettled``.
+        To be called when ``next_look`` says so.
         """
         now = time.monotonic()
         while self._waiting:
@@ -204,10 +206,18 @@ class Bridge:
             self._fall_silent()
         self._overdue = overdue and not self._silent
 
-    @property
-    def unsettled(self) -> bool:
-        """Whether to look again soon: poses wait for their transform, or may have stopped."""
-        return bool(self._waiting) or self._overdue
+    def next_look(self) -> float | None:
+        """Seconds until ``look`` is to be called; none: not before poses come.
+
+        Asked for anew after each look and all poses: a clock that ticks every ``stale_after`` ends
+        a moment before poses are late that took a moment to send, and then a whole period later.
+        """
+        if self._waiting or self._overdue:
+            return _SOON_S
+        if self._silent:
+            return None
+        left = self._sent + self._settings.stale_after - time.monotonic()
+        return max(left, 0.0) + _SOON_S
 
     def _in_frame(self, poses: Poses) -> Poses:
         target = self._settings.frame

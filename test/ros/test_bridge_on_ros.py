@@ -22,7 +22,6 @@ from bodypose3d_ros.wire.consumers import cloud
 from bodypose3d_ros.wire.pose_cdr import PoseCdr
 from bodypose3d_ros.wire.stamps import stamp_of
 from people_made_up import row
-from ros_network import within
 
 pytestmark = pytest.mark.ros
 
@@ -95,10 +94,8 @@ def test_every_image_is_told_and_when_poses_stop_so_is_nothing_old(graph, node, 
     heard = told(output)
     diagnoses = graph.diagnoses()
     stamps = [node.send(row()) for _ in range(IMAGES)]
-    stopped = time.monotonic()
     graph.wait(lambda: len(_since(heard, stamps[0])) >= IMAGES)
     graph.wait(lambda: any(level == ERROR for level, *_ in diagnoses))
-    assert time.monotonic() - stopped < within(1.0)
     assert [stamp_of(message) for message in _since(heard, stamps[0])] == stamps
     assert {message.header.frame_id for message in _since(heard, stamps[0])} == {FRAME}
     if output == "humans":

@@ -35,8 +35,6 @@ from .definitions import define
 from .host import qos_profile
 from .program import run
 
-# Each look takes rclpy a millisecond of processor time: none is taken while all is well.
-_LOOK_AGAIN_S = 0.01
 _QOS = {TRACKED: QosProfile(depth=1, latched=True), "/tf": QosProfile(depth=100)}
 
 
@@ -64,8 +62,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self._cuts = "humans" in settings.outputs
         self._images: Subscription | None = None
         self._take_images()
-        self._stale = self.create_timer(settings.stale_after, self._look)
-        self._again = self.create_timer(_LOOK_AGAIN_S, self._look)
+        self._next = self.create_timer(settings.stale_after, self._look)
         self._updater = Updater(self)
         self._updater.setHardwareID("none")
         self._updater.add("bridge", self._diagnose)
@@ -73,20 +70,24 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self.get_logger().info(f"outputs: {on}" if on else "no output is on: set outputs")
 
     def _poses(self, cdr: bytes) -> None:
-        self._stale.reset()
         self._take_images()
         self._bridge.poses(cdr)
-        if self._bridge.unsettled:
-            self._again.reset()
+        self._plan()
 
     def _look(self) -> None:
         self._bridge.look()
-        if self._bridge.unsettled:
-            self._again.reset()
-        else:
-            self._again.cancel()
+        self._plan()
         if self._bridge.diagnose().level != self._level:
             self._updater.force_update()  # who watches is not to wait for the next second
+
+    def _plan(self) -> None:
+        """When to look next: while all is well, poses come before."""
+        seconds = self._bridge.next_look()
+        if seconds is None:
+            self._next.cancel()
+        else:
+            self._next.timer_period_ns = round(seconds * 1e9)
+            self._next.reset()
 
     def _take_images(self) -> None:
         """Only until their size is known and while somebody wants people cut out of them.
