@@ -1,15 +1,15 @@
 """The networks against each other on the project's films, as docs/models.md has it.
 
-python -m benchmarks.networks [NAME ...]
+python -m benchmarks.networks [--by-film] [NAME ...]
 """
 
-import sys
+import argparse
 import time
 from contextlib import ExitStack
 
 import numpy as np
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, measure
+from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, Accuracy, measure
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.networks import NETWORKS, Networks, Options, load_networks
@@ -21,19 +21,37 @@ RUNS = 20
 
 def main() -> None:
     """Print a row a network that is here."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="else all that are fetched")
+    parser.add_argument("--by-film", action="store_true", help="a row a film, without cost")
+    options = parser.parse_args()
     fetched = (n for n, each in NETWORKS.items() if each.model and models.is_fetched(each.model))
-    names = sys.argv[1:] or list(fetched)
-    cost = costs(names)
-    print("| network | time of a person | found | in the image | pelvis on pelvis | pelvis |")
+    names = options.names or list(fetched)
+    cost = {} if options.by_film else costs(names)
+    first = "film" if options.by_film else "time of a person"
+    print(f"| network | {first} | found | in the image | pelvis on pelvis | pelvis |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in names:
         with load_networks(Options(name)) as networks:
-            found, (pixels, aligned, pelvis) = accuracy(networks)
-        print(
-            f"| `{name}` | {cost[name]:.2f} | {found:.1%} | {pixels:.1f} px | {aligned:.0f} mm "
-            f"| {pelvis:.0f} mm |",
-            flush=True,
-        )
+            measured = [accuracy(networks, each) for each in FILMS]
+        if options.by_film:
+            for one in measured:
+                print(row(name, one.film, [one]), flush=True)
+        else:
+            print(row(name, f"{cost[name]:.2f}", measured), flush=True)
+
+
+def row(name: str, first: str, measured: list[Accuracy]) -> str:
+    """Share of people found; mean pixels, root-aligned and pelvis millimetres of some films."""
+    found = sum(m.found for m in measured) / sum(m.expected for m in measured)
+    pixels = np.nanmean(np.concatenate([m.pixels[:, LIMB_JOINTS] for m in measured]))
+    aligned = np.nanmean(np.concatenate([m.root_aligned[:, LIMB_JOINTS] for m in measured])) * 1e3
+    roots = np.concatenate([m.roots for m in measured])
+    pelvis = np.linalg.norm(roots[:, 1] - roots[:, 0], axis=1).mean() * 1e3
+    return (
+        f"| `{name}` | {first} | {found:.1%} | {pixels:.1f} px | {aligned:.0f} mm "
+        f"| {pelvis:.0f} mm |"
+    )
 
 
 def costs(names: list[str]) -> dict[str, float]:
@@ -54,19 +72,11 @@ def costs(names: list[str]) -> dict[str, float]:
     return {name: seconds / shortest["blazepose"] for name, seconds in shortest.items()}
 
 
-def accuracy(networks: Networks) -> tuple[float, tuple[float, float, float]]:
-    """Share of people found; mean pixels, root-aligned and pelvis millimetres over all of them."""
-    measured = []
-    for name in FILMS:
-        shown = film.load(name)
-        pipeline = networks.pipeline(Tracker())
-        measured.append(measure(shown, dict(enumerate(map(pipeline, shown.frames())))))
-    found = sum(m.found for m in measured) / sum(m.expected for m in measured)
-    pixels = np.nanmean(np.concatenate([m.pixels[:, LIMB_JOINTS] for m in measured]))
-    aligned = np.nanmean(np.concatenate([m.root_aligned[:, LIMB_JOINTS] for m in measured]))
-    roots = np.concatenate([m.roots for m in measured])
-    pelvis = np.linalg.norm(roots[:, 1] - roots[:, 0], axis=1).mean()
-    return found, (float(pixels), float(aligned) * 1000, float(pelvis) * 1000)
+def accuracy(networks: Networks, name: str) -> Accuracy:
+    """One film through a pipeline of its own."""
+    shown = film.load(name)
+    pipeline = networks.pipeline(Tracker())
+    return measure(shown, dict(enumerate(map(pipeline, shown.frames()))))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import pytest
 
 import node_alone
 import ros_network
+from tools.standin.graph import Graph
 
 
 @pytest.fixture
@@ -18,6 +19,18 @@ def alone():
     yield starter
     for node in nodes:
         node.cameras.cleanup()
+
+
+@pytest.fixture
+def squares(tmp_path):
+    """Makes a network that gives the squares of what it is given, two numbers a person."""
+
+    def make(batch="N"):
+        g = Graph()
+        g.op("Mul", "x", "x", name="y")
+        return g.save(tmp_path / "squares.onnx", "squares", {"x": (2,)}, {"y": (2,)}, batch)
+
+    return make
 
 
 @pytest.fixture

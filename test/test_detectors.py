@@ -135,5 +135,5 @@ def test_another_kind_is_told_by_its_tensors(tmp_path, kind, other, told):
 
 def test_a_pose_network_is_no_detector(tmp_path):
     engine = OnnxRuntimeEngine(simcc_network(tmp_path / "n.onnx"), threads=1)
-    with pytest.raises(ModelError, match="the detector is of another kind"):
+    with pytest.raises(ModelError, match="not a detector of that kind"):
         BoxDetector(engine, CONTRACTS["yolox"])

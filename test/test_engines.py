@@ -30,18 +30,6 @@ def contract(tmp_path_factory):
     return contract_network(tmp_path_factory.mktemp("network") / "contract.onnx")
 
 
-@pytest.fixture
-def squares(tmp_path):
-    """A network that gives the squares of what it is given, two numbers a person."""
-
-    def make(batch="N"):
-        g = Graph()
-        g.op("Mul", "x", "x", name="y")
-        return g.save(tmp_path / "squares.onnx", "squares", {"x": (2,)}, {"y": (2,)}, batch)
-
-    return make
-
-
 # -- ONNX Runtime -------------------------------------------------------------------------------
 
 

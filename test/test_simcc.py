@@ -159,7 +159,7 @@ def test_decoding_is_the_highest_place_and_the_lower_value():
 def test_the_input_is_rgb_less_imagenets_mean_over_its_deviation():
     crop = np.zeros((1, 2, 2, 3), np.uint8)
     crop[...] = 10, 20, 30  # B, G, R
-    tensor = standardised(crop, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    tensor = standardised(crop)
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
     assert_allclose(tensor[0, :, 0, 0], expected, rtol=1e-6)
 
@@ -409,5 +409,5 @@ def test_a_file_without_its_kind_and_a_kind_without_its_file_are_refused(options
 
 def test_another_network_is_refused_with_what_differs(tmp_path):
     contract_network(tmp_path / "other.onnx")
-    with pytest.raises(ModelError, match="no SimCC network: it has 5 inputs"):
+    with pytest.raises(ModelError, match="not a SimCC network: it has 5 inputs"):
         load_networks(Options("simcc", model_file=str(tmp_path / "other.onnx")))

@@ -31,25 +31,12 @@ from kserve_server import MAX_BATCH, serving
 from node_alone import SECOND, STAMP, alive
 from tensorrt_double import Machine
 from tools.standin.contract import contract_network
-from tools.standin.graph import Graph
 from tools.triton.server import NotHereError, TritonServer
 
 PATIENCE_S = 10.0
 """For what comes back by itself: several times what was promised, since tests share the machine."""
 
 SHOWN = film.load("one_person")
-
-
-@pytest.fixture
-def squares(tmp_path):
-    """A network that gives the squares of what it is given, two numbers a person."""
-
-    def make(batch="N"):
-        g = Graph()
-        g.op("Mul", "x", "x", name="y")
-        return g.save(tmp_path / "squares.onnx", "squares", {"x": (2,)}, {"y": (2,)}, batch)
-
-    return make
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bodypose3d_ros.perception.detection.boxes import RTMDET_MEAN, RTMDET_STD, cells
+from bodypose3d_ros.perception.detection.boxes import cells
+from bodypose3d_ros.perception.pose.crop import MEAN, STD
 
 from .graph import Graph
 
@@ -44,7 +45,7 @@ def _scaled(g: Graph, kind: str) -> str:
     """The two paints' colours (N, 2, H, W), 0 to 1, of an input as its kind has it."""
     scale, shift, green_red = {
         "yolox": (1 / 255, 0.0, [1, 2]),
-        "rtmdet": (np.array(RTMDET_STD)[[1, 0]] / 255, np.array(RTMDET_MEAN)[[1, 0]] / 255, [1, 2]),
+        "rtmdet": (np.array(STD)[[1, 0]] / 255, np.array(MEAN)[[1, 0]] / 255, [1, 2]),
         "peoplenet": (1.0, 0.0, [1, 0]),
     }[kind]
     planes = g.op("Gather", "images", g.constant(green_red, np.int64), axis=1)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engines import Engine, TensorInfo, Tensors
-from ...errors import ModelError
+from ..contract import check_kind, image_size
 from ..pose import check_finite
 from ..pose.crop import cut, image_from_crop, standardised, to_tensor
 from . import Boxes
@@ -30,7 +30,6 @@ MAX_OVERLAP = 0.45
 _STRIDES = (8, 16, 32)
 _PAD = 114
 """The grey beside an image that is not of the input's shape."""
-RTMDET_MEAN, RTMDET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _PEOPLENET_UNIT = 35.0
 """Pixels: what PeopleNet measures boxes in."""
 
@@ -58,14 +57,11 @@ class BoxDetector:
         Raises:
             ModelError: It is of another kind; the message says what differs.
         """
-        if differences := check_contract(contract, engine.inputs, engine.outputs):
-            raise ModelError(
-                f"the detector is of another kind: {'; '.join(differences)}. docs/models.md tells "
-                "which tensors each kind has"
-            )
+        differences = check_contract(contract, engine.inputs, engine.outputs)
+        check_kind("a detector of that kind", differences)
         self.engine = engine
         self._contract = contract
-        self._input, self._size = engine.inputs[0].name, _size(engine.inputs[0])
+        self._input, self._size = engine.inputs[0].name, image_size(engine.inputs[0])
 
     def areas(self, width: int, height: int) -> NDArray[np.int64]:
         """The whole image (1, 4): these networks find everybody in it."""
@@ -192,13 +188,8 @@ def check_contract(
         (image,) = inputs
         colours, height, width = (*image.shape[1:], None, None, None)[:3]
         if colours == 3 and height and width and image.dtype == np.float32:
-            return contract.differences(outputs, _size(image))
+            return contract.differences(outputs, image_size(image))
     return ["it has not one input, float32 of N, 3, height, width of one size"]
-
-
-def _size(image: TensorInfo) -> Size:
-    height, width = (int(side or 0) for side in image.shape[2:])
-    return width, height
 
 
 def _bgr(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -206,7 +197,7 @@ def _bgr(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _rtmdet_tensor(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(standardised(crops, RTMDET_MEAN, RTMDET_STD)[:, ::-1])
+    return np.ascontiguousarray(standardised(crops)[:, ::-1])
 
 
 CONTRACTS = {

@@ -24,7 +24,8 @@ from ...body.skeleton import (
     known,
 )
 from ...engines import Engine, TensorInfo, Tensors
-from ...errors import InputError, ModelError
+from ...errors import InputError
+from ..contract import check_kind
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
 from . import around, channels, check_finite, in_image, least_confidence
@@ -112,21 +113,17 @@ class BodyPose3DNet:
         self,
         engine: Engine,
         settings: Settings | None = None,
-        shape: ShapeModel | None = None,
+        shape: ShapeModel = ShapeModel(),  # noqa: B008 - it is frozen
     ) -> None:
         """Take a network that has been loaded.
 
         Raises:
             ModelError: It is another network; the message says what differs.
         """
-        if differences := check_contract(engine.inputs, engine.outputs):
-            raise ModelError(
-                f"the network is not BodyPose3DNet: {'; '.join(differences)}. docs/models.md tells "
-                "which tensors it must have, `bodypose3d engine info FILE` what else it may be"
-            )
+        check_kind("BodyPose3DNet", check_contract(engine.inputs, engine.outputs))
         self.engine = engine
         self.settings = settings or Settings()
-        self.shape = shape or ShapeModel()
+        self.shape = shape
         self._lengths = {
             "scale_normalized_mean_limb_lengths": _slots(NORMALISED_LENGTHS),
             "mean_limb_lengths": _slots(self.settings.limb_lengths * _MILLIMETRES),

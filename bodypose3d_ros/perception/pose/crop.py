@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Of red, green and blue, 0 to 255: ImageNet's, by which OpenMMLab's networks normalise."""
+
 
 def image_from_crop(
     center: Array, size: Array, rotation: Array, crop_size: tuple[int, int]
@@ -73,17 +76,9 @@ def to_tensor(crops: NDArray[np.uint8], value_range: Sequence[float]) -> NDArray
     return tensor
 
 
-def standardised(
-    crops: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]
-) -> NDArray[np.float32]:
-    """BGR crops (N, H, W, 3) to RGB (N, 3, H, W), of each colour less its mean, over its spread.
-
-    Args:
-        crops: 0 to 255.
-        mean: Of red, green and blue, 0 to 255.
-        std: Likewise.
-    """
-    shift, scale = (np.asarray(each, np.float32)[:, None, None] for each in (mean, std))
+def standardised(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """BGR crops (N, H, W, 3) to RGB (N, 3, H, W), each colour less ``MEAN``, over ``STD``."""
+    shift, scale = (np.asarray(each, np.float32)[:, None, None] for each in (MEAN, STD))
     tensor = crops[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     tensor -= shift
     tensor /= scale

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import INDEX, JOINT_COUNT
 from ...engines import Engine, TensorInfo, Tensors
-from ...errors import ModelError
+from ..contract import check_kind, image_size
 from ..lifting.shape_model import FLAT, ShapeModel
 from ..settings import checked, declared
 from . import around, channels, check_finite, in_image, least_confidence
@@ -31,8 +31,6 @@ Array = NDArray[np.float64]
 
 MARGIN = 1.25
 """How much larger than the person the crop is."""
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Of red, green and blue, 0 to 255: ImageNet's, which MMPose normalises by."""
 OUTPUTS = ("simcc_x", "simcc_y")
 
 _COCO = (
@@ -101,16 +99,12 @@ class SimCC:
         Raises:
             ModelError: It is another network; the message says what differs.
         """
-        if differences := check_contract(engine.inputs, engine.outputs):
-            raise ModelError(
-                f"this is no SimCC network: {'; '.join(differences)}. docs/models.md tells which "
-                "tensors it must have"
-            )
+        check_kind("a SimCC network", check_contract(engine.inputs, engine.outputs))
         self.engine = engine
         self.settings = settings or Settings()
         self.shape = shape
         self._input = engine.inputs[0].name
-        self._size = crop_size(engine.inputs[0])
+        self._size = image_size(engine.inputs[0])
         x = next(each for each in engine.outputs if each.name == OUTPUTS[0])
         self._weights = WEIGHTS[int(x.shape[1] or 0)]
         self._given = self._weights.any(axis=1)
@@ -124,11 +118,10 @@ class SimCC:
             EngineError: The network could not be run.
             OutputError: It gave NaN or infinity.
         """
-        crop = crops_of(regions, self._size)
-        to_image = image_from_crop(regions.center, crop, regions.rotation, self._size)
-        tensor = standardised(
-            cut(frame.image, to_image, self._size, cv2.BORDER_CONSTANT), MEAN, STD
-        )
+        size = crops_of(regions, self._size)
+        to_image = image_from_crop(regions.center, size, regions.rotation, self._size)
+        crops = cut(frame.image, to_image, self._size, cv2.BORDER_CONSTANT)
+        tensor = standardised(crops)
         if self.settings.channels == "BGR":
             tensor = np.ascontiguousarray(tensor[:, ::-1])
         in_crop, value = decode(self.engine.infer({self._input: tensor}), self._size)
@@ -182,12 +175,6 @@ def decode(answer: Tensors, size: tuple[int, int]) -> tuple[Array, Array]:
     return np.stack(points, -1), np.minimum(*values).clip(0, 1)
 
 
-def crop_size(image: TensorInfo) -> tuple[int, int]:
-    """Width and height of the network's crop."""
-    height, width = (int(side or 0) for side in image.shape[2:])
-    return width, height
-
-
 def check_contract(inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]) -> list[str]:
     """What differs between a network's tensors and those of a SimCC network, a phrase each."""
     if len(inputs) != 1:
@@ -201,7 +188,7 @@ def check_contract(inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ..
     if missing := [name for name in OUTPUTS if name not in found]:
         return [f"output {name} is missing" for name in missing]
     differences = []
-    for name, side in zip(OUTPUTS, crop_size(image), strict=True):
+    for name, side in zip(OUTPUTS, image_size(image), strict=True):
         shape = found[name].shape
         if len(shape) != 3 or shape[1] not in WEIGHTS:
             kinds = ", ".join(map(str, WEIGHTS))
