@@ -22,7 +22,7 @@ from ...body.people import (
 )
 from ...body.skeleton import INDEX, known
 from . import size
-from .depth import depth_evidence, onto_depths
+from .depth import depth_evidence, depths_at, onto_depths
 from .flat import lift_flat
 from .floor import floor_evidence
 from .limbs import lift_limbs
@@ -70,8 +70,9 @@ def lift(
     if floor is not None:
         least = 1 if scale_source == SCALE_NONE else 2
         evidence[:, SCALE_GROUND] = floor_evidence(joints, keypoints.confidence, floor, least)
-    if depth is not None:
-        evidence[:, SCALE_DEPTH] = depth_evidence(joints, depth)
+    seen = None if depth is None else depths_at(joints, depth)
+    if seen is not None:
+        evidence[:, SCALE_DEPTH] = depth_evidence(joints, seen)
     log_size, sigma, source = size.fuse(evidence)
     bodies = Bodies(
         joints=joints * np.exp(log_size)[:, None, None],
@@ -84,8 +85,8 @@ def lift(
         evidence=evidence,
     )
     bodies = replace(bodies, covariance=covariances(bodies, camera, shape))
-    if depth is not None:
-        bodies = onto_depths(bodies, depth, shape.reach)
+    if seen is not None:
+        bodies = onto_depths(bodies, seen)
     return select(bodies, np.isfinite(joints).any(axis=(1, 2)))
 
 

@@ -17,6 +17,7 @@ from ...body.camera import Camera
 from ...body.floor import Floor
 from ...body.people import SCALE_NONE, STATE_COASTING, Bodies, Keypoints, select
 from ...body.skeleton import INDEX, LENGTH_LIMBS, MEAN_LENGTHS, known
+from .median import quantiles
 
 Array = NDArray[np.float64]
 
@@ -98,6 +99,5 @@ def _facing(rays: Array, up: Array) -> Array:
 def _full_length(found: Array) -> Array:
     """(N,) the quantile of each row's known values, NaN for a row of too few."""
     count = np.isfinite(found).sum(axis=1)
-    place = np.floor(_FULL_LENGTH * np.maximum(count - 1, 0)).astype(np.intp)
-    value = np.take_along_axis(np.sort(found, axis=1), place[:, None], axis=1)[:, 0]  # NaN last
+    value = quantiles(found, [_FULL_LENGTH])[:, 0]
     return np.asarray(np.where((count >= _LEAST) & (value > 0), value, np.nan))

@@ -1,6 +1,8 @@
-"""Medians of what is known: unknown values are NaN and do not count."""
+"""Medians and quantiles of what is known: unknown values are NaN and do not count."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +22,15 @@ def median(values: Array, *, upper: bool = False) -> Array:
     ordered = np.sort(values, axis=-1)  # NaN last
     at = np.minimum(middle, values.shape[-1] - 1)
     return np.asarray(np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0])
+
+
+def quantiles(values: Array, shares: Sequence[float]) -> Array:
+    """(..., S) of values (..., K) those that so many lie below, themselves values; NaN of none.
+
+    Args:
+        values: NaN where unknown.
+        shares: (S,) from 0, the least, to 1, the greatest; between two values the lower one.
+    """
+    last = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0)
+    at = np.floor(np.multiply.outer(last, shares) + 1e-9).astype(np.intp)
+    return np.take_along_axis(np.sort(values, axis=-1), at, axis=-1)  # NaN last

@@ -50,9 +50,6 @@ class ShapeModel:
     """Both grow by the factor exp(doubt (1 - confidence)) for a joint that is not sure."""
     pixel: float = 1.0
     """Pixels: least standard deviation in the image, however large the person is in it."""
-    reach: float = 0.15
-    """Metres along the ray from where the shape has a joint within which a depth that is seen
-    there is the joint's own."""
 
     def of_height(self, metres: float) -> ShapeModel:
         """The same network among people who are so tall; 0: nobody says how tall.
@@ -115,7 +112,6 @@ FLAT = ShapeModel(
         knee=0.15, ankle=0.16, heel=0.16, big_toe=0.20, small_toe=0.20, nose=0.15, eye=0.13,
         ear=0.10, pinky_knuckle=0.26, index_knuckle=0.26, thumb_tip=0.26, middle_tip=0.27,
     ),
-    reach=0.45,
 )  # fmt: skip
 """Bodies that ``flat.lift_flat`` makes of keypoints alone: ``python -m benchmarks.keypoints
 --errors`` on the project's films, of BlazePose's keypoints, and a fifth to a third more, for on the
