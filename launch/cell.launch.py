@@ -1,4 +1,8 @@
-"""The cameras of a rig file: their places, a node each, and the node that fuses them."""
+"""The cameras of a rig file: their places, a node each, and the node that fuses them.
+
+Without cameras: films:="cell_front cell_left" plays films of one rig as its cameras, each in a
+namespace of its name.
+"""
 
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +18,8 @@ SHARE = get_package_share_path("bodypose3d_ros")
 
 ARGUMENTS = (
     ("rig", "", "The rig file, as bodypose3d calibrate-rig writes it."),
+    ("films", "", "Films that play as the cameras, instead of a rig file: cell_front cell_left."),
+    ("film_rate", "0.0", "Hz at which they play, by leaving images out; 0: their own."),
     ("image", "/{camera}/image_raw", "Each camera's image topic; camera_info lies beside it."),
     ("image_transport", "raw", "raw or compressed."),
     ("places", "true", "Tell TF where the rig file has the cameras; false: somebody else does."),
@@ -35,10 +41,15 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[Node]:
     chosen = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    rig = yaml.safe_load(Path(chosen["rig"]).read_text(encoding="utf-8"))
-    cameras, fixed_frame = rig["cameras"], rig["fixed_frame"]
+    films = chosen["films"].split()
+    if films:  # which tell TF themselves where they were taken
+        cameras, fixed_frame = dict.fromkeys(films), "world"
+        chosen["places"] = "false"
+    else:
+        rig = yaml.safe_load(Path(chosen["rig"]).read_text(encoding="utf-8"))
+        cameras, fixed_frame = rig["cameras"], rig["fixed_frame"]
     time = {"use_sim_time": chosen["use_sim_time"].lower() == "true"}
-    started = []
+    started = [_film_camera(name, chosen) for name in films]
     if chosen["places"].lower() == "true":
         started += [_place(name, stands, fixed_frame) for name, stands in cameras.items()]
     if chosen["nodes"].lower() == "true":
@@ -68,6 +79,22 @@ def _nodes(context: LaunchContext) -> list[Node]:
         condition=IfCondition(chosen["rviz"]),
     )
     return [*started, fusion, rviz]
+
+
+def _film_camera(name: str, chosen: dict[str, str]) -> Node:
+    image = chosen["image"].replace("{camera}", name)
+    return Node(
+        package="bodypose3d_ros",
+        executable="film_camera",
+        namespace=name,
+        parameters=[{"film": name, "rate": float(chosen["film_rate"])}],
+        remappings=[
+            ("image", image),
+            ("image/compressed", f"{image}/compressed"),
+            ("camera_info", str(PurePosixPath(image).with_name("camera_info"))),
+        ],
+        output="screen",
+    )
 
 
 def _place(name: str, stands: dict[str, list[float]], fixed_frame: str) -> Node:

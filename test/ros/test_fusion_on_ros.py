@@ -43,6 +43,7 @@ def test_cameras_come_and_go_and_people_stay(start, run, graph):
     assert stamps == sorted(set(stamps))
     ids = {pose.track_id for message in poses for pose in message.poses}
     assert len(ids) == 2
+    known = _spread(poses)
     assert poses[-1].header.frame_id == "world"
     tf = graph.listen(topics.TF.name, topics.TF.type)
     graph.wait(lambda: tf, 20)
@@ -54,14 +55,24 @@ def test_cameras_come_and_go_and_people_stay(start, run, graph):
     poses.clear()
     graph.wait(lambda: len(poses) > 10, 60)
     assert {pose.track_id for message in poses for pose in message.poses} == ids
+    assert _spread(poses) > 1.2 * known
 
     cameras["left"] = start(PEERS / "cell_node.py", "left")
     graph.wait(lambda: status.of("fusion")[0] == OK, 60)
+    poses.clear()
+    graph.wait(lambda: len(poses) > 10, 60)
+    assert _spread(poses) < 1.1 * known
 
     for camera in cameras.values():
         camera.kill()
     graph.wait(lambda: "all cameras are silent" in status.of("fusion")[1], 30)
     assert status.of("fusion")[0] == ERROR
+
+
+def _spread(messages):
+    """Square metres: how well pelvises are known, in the median."""
+    pelvises = [pose.joints[0].position_covariance for m in messages for pose in m.poses]
+    return np.median([covariance[::4].sum() for covariance in pelvises])
 
 
 def test_it_is_a_managed_node_with_its_own_parameters(run, graph):

@@ -94,3 +94,20 @@ def test_a_cell_starts_from_its_rig_file(graph, launch, start, tmp_path):
     (pelvis, _), heads = zip(*((p.joints[0], p.joints[15]) for p in poses[-1].poses), strict=True)
     assert 0.6 < pelvis.position.z < 1.2  # they stand on the floor of the world, z up
     assert all(1.2 < nose.position.z < 2.0 for nose in heads)
+
+
+def test_a_cell_plays_films_as_its_cameras(graph, launch):
+    """Everything of a cell without a camera: films, a node each, and the fusion."""
+    names = ("cell_front", "cell_left")
+    launch("cell.launch.py", f"films:={' '.join(names)}", "film_rate:=3.0")
+    own = {name: graph.listen(f"/{name}/bodypose3d/poses", topics.POSES.type) for name in names}
+    poses = graph.listen("/bodypose3d_fusion/poses", topics.POSES.type)
+    person, *_ = graph.wait(lambda: [pose for message in poses for pose in message.poses], 90)
+    assert {message.header.frame_id for message in poses} == {"world"}
+    assert 0.6 < person.joints[0].position.z < 1.2
+    # Film cameras of a rig leave images out, and so still show the same moments.
+    graph.wait(lambda: set.intersection(*map(_stamps, own.values())), 60)
+
+
+def _stamps(messages):
+    return {(m.header.stamp.sec, m.header.stamp.nanosec) for m in messages}

@@ -23,14 +23,17 @@ from .program import run
 WORLD = "world"
 """The frame that the film's camera stands in: z up, the floor at z = 0."""
 
-# How often a camera of a rig looks whether it is time for its next image.
-_LOOK_S = 0.005
+# A camera of a rig shoots so long after the moment that it shows, which has surely come then.
+_AFTER = 50_000  # nanoseconds
 # Reliable, as most camera drivers are: it suits reliable and best effort subscriptions.
 _QOS = qos_profile(QosProfile(depth=5))
 
 
 class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
-    """Publishes ``image``, its JPEG, ``depth``, ``camera_info`` and where the camera stands."""
+    """Publishes ``image``, its JPEG, ``depth``, ``camera_info`` and where the camera stands.
+
+    ``rate`` is images a second. A film of a rig keeps its time and leaves images out.
+    """
 
     def __init__(self) -> None:
         """Read the film.
@@ -50,9 +53,12 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         ]
         self._place = tf2_ros.StaticTransformBroadcaster(self)
         self._place.sendTransform(self._transform(shown))
-        if shown.in_rig and not rate:
+        if shown.in_rig:
             self._shown_at = 0
-            self.create_timer(_LOOK_S, lambda: self._shoot_by_the_clock(shown))
+            # Leaving images out, so that all cameras of the rig still show the same moment.
+            every = max(round(shown.rate / rate), 1) if rate else 1
+            rate = shown.rate / every
+            self._next = self.create_timer(1 / rate, lambda: self._shoot_by_the_clock(shown, every))
         else:
             shots = cycle(self._shots)
             self.create_timer(1 / (rate or shown.rate), lambda: self._shoot(next(shots), self._now))
@@ -63,14 +69,20 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _shoot_by_the_clock(self, shown: film.Film) -> None:
+    def _shoot_by_the_clock(self, shown: film.Film, every: int) -> None:
         """Show the frame that every camera of the rig is at now, as it is taken."""
         loop, within = divmod(self._now - shown.stamp(0), shown.duration)
         number = within * len(shown) // shown.duration
-        stamp = loop * shown.duration + shown.stamp(number)
+        number -= number % every
+        begin = loop * shown.duration
+        stamp = begin + shown.stamp(number)
         if stamp > self._shown_at:
             self._shown_at = stamp
             self._shoot(self._shots[number], stamp)
+        end = begin + shown.stamp(0) + shown.duration
+        following = min(begin + shown.stamp(number + every), end)
+        self._next.timer_period_ns = max(following - self._now, 0) + _AFTER
+        self._next.reset()
 
     def _shoot(self, shot: tuple[Message | None, ...], stamp: int) -> None:
         for publisher, message in zip(self._shot_publishers, shot, strict=True):
