@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -31,16 +29,14 @@ from .options import (
     source_options,
     topics_of,
 )
-from .stopping import asked_by_signals
+from .stopping import STOPPED, asked_by_signals
+from .terminal import err, listed, progress
 
 if TYPE_CHECKING:
     from .fleet import Machines
     from .work import Manifest, Task, Wanted
 
-_STOPPED = 130  # as shells say it of what SIGINT ended
 _MANIFEST_SECONDS = 2.0  # between two states of the manifest: a fleet's is megabytes
-
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @click.command()
@@ -183,17 +179,16 @@ def _estimate_all(
         TimeRemainingColumn(),
     ]
     written = time.monotonic()
-    hidden = quiet or not err.is_terminal
     try:
         with (
-            Progress(*columns, console=err, transient=True, disable=hidden) as progress,
+            progress(*columns, quiet=quiet) as shown,
             workers(machines, wanted, waiting) as hands,
             asked_by_signals(_interrupt),
         ):
-            bar = progress.add_task(f"sources, on {len(hands)} workers", total=len(waiting))
+            bar = shown.add_task(f"sources, on {len(hands)} workers", total=len(waiting))
             for task, figures in estimated(hands, waiting, wanted):
                 manifest.note(task, figures)
-                progress.advance(bar)
+                shown.advance(bar)
                 for failure in figures["failures"]:
                     err.print(f"error: {failure}", style="red", markup=False)
                 if time.monotonic() - written > _MANIFEST_SECONDS:
@@ -202,7 +197,7 @@ def _estimate_all(
     except KeyboardInterrupt:
         totals = manifest.totals(tasks)
         click.echo(f"stopped with {totals['waiting']} to do: the same command goes on", err=True)
-        sys.exit(_STOPPED)
+        sys.exit(STOPPED)
     finally:
         manifest.write(tasks)
 
@@ -212,6 +207,8 @@ def _interrupt() -> NoReturn:
 
 
 def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:
+    from .work import MANIFEST
+
     click.echo(
         f"{totals['done']} of {totals['sources']} sources are done, {totals['failed']} failed: "
         f"{totals['frames']} frames, {totals['person_frames']} people seen in them"
@@ -220,4 +217,4 @@ def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:
         click.echo(f"{lost} frames could not be used: manifest.json says of which sources")
     if not worked:
         click.echo("there was nothing to do; --retry tries again what failed")
-    click.echo(f"  {folder / 'manifest.json'}")
+    listed([folder / MANIFEST])

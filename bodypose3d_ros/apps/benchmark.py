@@ -9,16 +9,13 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from ..media.outputs import REPORT, Outputs, result
 from ..perception.networks import SETTINGS, Networks, Options, load_networks
 from . import charts, measuring
-from .options import (
-    options_of,
-    out_option,
-)
+from .options import options_of, out_option
+from .terminal import err, listed, out
 
 PEOPLE = (1, 2, 4, 8)
 SIZES = ((640, 480), (1920, 1080))
@@ -26,9 +23,6 @@ LOADS = (1, 2, 4, 10)
 """Times what the engine can do."""
 _COST, _LATENCIES, _LOAD = "cost.png", "latencies.png", "load.png"
 _BINS = 60
-
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @click.command()
@@ -85,8 +79,7 @@ def benchmark(
             out.print(_table("what the process holds", found["held"]))
     outputs.part(REPORT).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     _draw(found, latencies, outputs)
-    for path in outputs.keep():
-        out.print(f"  {path}", soft_wrap=True)
+    listed(outputs.keep())
 
 
 def _stages(networks: Networks, frames: int) -> list[dict[str, Any]]:

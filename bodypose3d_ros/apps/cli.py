@@ -6,18 +6,15 @@ import contextlib
 import io
 import logging
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -44,16 +41,12 @@ from .options import (
     source_options,
     topics_of,
 )
-from .stopping import asked_by_signals, unfinished_is_said
+from .stopping import STOPPED, asked_by_signals, unfinished_is_said
+from .terminal import err, escaped, listed, out, progress
 
 if TYPE_CHECKING:
     from ..media.sources import CameraChoice, Scene, Source, Topics
     from .estimate import Estimation
-
-_STOPPED = 130  # as shells say it of what SIGINT ended
-
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 class _Group(click.Group):
@@ -163,18 +156,23 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
 def _estimate_all(
     estimation: Estimation, opened: dict[int, Source], overlays: list[str], quiet: bool
 ) -> None:
-    with _progress(quiet) as progress:
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(),
+    ]
+    with progress(*columns, quiet=quiet) as shown:
         for index, source in opened.items():
-            task = progress.add_task(printable(source.path.name), total=source.count or None)
+            task = shown.add_task(printable(source.path.name), total=source.count or None)
             try:
-                estimation.run(
-                    source, overlays[index], lambda *_, task=task: progress.advance(task)
-                )
+                estimation.run(source, overlays[index], lambda *_, task=task: shown.advance(task))
             except InputError as error:
                 estimation.summary.failures.append(printable(error))
                 _say(error)
             if estimation.stopped:
-                sys.exit(_STOPPED)
+                sys.exit(STOPPED)
 
 
 def _open_all(
@@ -217,7 +215,7 @@ def _scene(paths: list[Path], options: dict[str, Any]) -> Scene:
 
 
 def _say(error: Bodypose3dError) -> None:
-    err.print(f"[red]error:[/red] {_escaped(error)}")
+    err.print(f"[red]error:[/red] {escaped(error)}")
 
 
 def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
@@ -237,12 +235,7 @@ def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
         out.print(f"[yellow]{summary.dropped} frames were dropped: see above.[/yellow]")
     if summary.unreadable:
         out.print(f"[yellow]{summary.unreadable} frames could not be read: see above.[/yellow]")
-    _list(written)
-
-
-def _list(written: Iterable[Path]) -> None:
-    for path in written:
-        out.print(f"  {_escaped(path)}", soft_wrap=True)
+    listed(written)
 
 
 @main.group("models")
@@ -251,7 +244,7 @@ def models_group() -> None:
 
 
 @models_group.command("list")
-def models_list() -> None:
+def modelslisted() -> None:
     """List the models that can be fetched by name."""
     table = Table("model", "what it is", "licence", "here")
     for model in models.MODELS.values():
@@ -280,10 +273,10 @@ def models_fetch(name: str, source: Path | None) -> None:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task(f"fetching {name}", total=None)
+    with progress(*columns) as shown:
+        task = shown.add_task(f"fetching {name}", total=None)
         folder = models.fetch(
-            name, lambda done, total: progress.update(task, completed=done, total=total), source
+            name, lambda done, total: shown.update(task, completed=done, total=total), source
         )
     out.print(f"{name} ({model.licence}) is in {folder}")
     if model.sha256 is None:
@@ -331,7 +324,7 @@ def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:
         f"{done.accuracy.frames} of {done.sent} images, {done.rate:.1f} poses a second, "
         f"{median:.0f} ms after the image (95 %: {p95:.0f} ms)"
     )
-    _list(done.written)
+    listed(done.written)
 
 
 @main.group("film")
@@ -340,7 +333,7 @@ def film_group() -> None:
 
 
 @film_group.command("list")
-def film_list() -> None:
+def filmlisted() -> None:
     """List the films."""
     from ..media import film
 
@@ -381,27 +374,8 @@ def doctor() -> None:
             if finding.fine
             else ("[red]missing[/red]" if finding.needed else "[yellow]no[/yellow]     ")
         )
-        out.print(f"{mark} {finding.name}: {_escaped(finding.text)}", soft_wrap=True)
+        out.print(f"{mark} {finding.name}: {escaped(finding.text)}", soft_wrap=True)
         if finding.mend:
-            out.print(f"          {_escaped(finding.mend)}", style="bold", soft_wrap=True)
+            out.print(f"          {escaped(finding.mend)}", style="bold", soft_wrap=True)
     if any(finding.needed and not finding.fine for finding in findings):
         sys.exit(4)
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
-    ]
-    # Elsewhere than on a terminal all that came of it would be an empty line.
-    hidden = quiet or not err.is_terminal
-    with Progress(*columns, console=err, transient=True, disable=hidden) as progress:
-        yield progress
-
-
-def _escaped(text: object) -> str:
-    return printable(text).replace("[", r"\[")

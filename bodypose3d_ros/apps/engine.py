@@ -6,16 +6,13 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..engines import TensorInfo, models
 from ..engines.load import MAX_BATCH, check_file
 from ..errors import EngineError, ModelError
 from ..perception.detection import boxes
 from ..perception.pose import bodypose3dnet, simcc
-
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+from .terminal import err, listed, out
 
 
 @click.group()
@@ -112,8 +109,7 @@ def export_triton(
         networks |= networks_of(each)
     plan = BuildOptions(fp16=fp16, max_batch=max_batch) if tensorrt else None
     serving = Serving(max_batch, queue_delay, instances, plan)
-    for written in write(networks, folder, serving, overwrite=overwrite):
-        out.print(str(written), soft_wrap=True, highlight=False)
+    listed(write(networks, folder, serving, overwrite=overwrite))
 
 
 @engine.command()

@@ -6,12 +6,12 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -19,6 +19,7 @@ import yaml
 from ..errors import Bodypose3dError, InputError, printable
 from ..node.qos import DEFAULT
 from ..wire.typestore import DEFAULT_DISTRO, DISTROS
+from .options import camera_options, cameras_of, together, topics_of
 from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bodypose3d.graph")
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-
-_GRAPH_OPTIONS = (
+graph_options = together(
     click.option("--namespace", default="/", show_default=True, help="Of the node's names."),
     click.option("--remap", "rules", multiple=True, metavar="FROM:=TO", help="Rename a topic."),
     click.option("--domain", type=int, metavar="N", help="ROS domain; else ROS_DOMAIN_ID."),
@@ -44,16 +43,9 @@ _GRAPH_OPTIONS = (
     ),
     click.option("--interface", metavar="NAME", help="The only network interface to use."),
 )
+"""A decorator: the options of every member of the graph."""
 
-
-def graph_options(command: FunctionT) -> FunctionT:
-    """The options of every member of the graph."""
-    for option in reversed(_GRAPH_OPTIONS):
-        command = option(command)
-    return command
-
-
-_NODE_OPTIONS = (
+_node_options = together(
     click.option(
         "--params-file",
         "params_files",
@@ -70,13 +62,12 @@ _NODE_OPTIONS = (
         show_default=True,
         help="ROS 2's rclpy, where one with this package is sourced, or our own DDS runtime.",
     ),
+    graph_options,
 )
-
-
-def _node_options(command: FunctionT) -> FunctionT:
-    for option in reversed(_NODE_OPTIONS):
-        command = option(command)
-    return graph_options(command)
+_whose_option = click.option(
+    "--node", "node_name", default="/bodypose3d", show_default=True, help="Whose topics."
+)
+_overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 
 
 @click.command()
@@ -138,16 +129,7 @@ def _run(
 
 @click.command()
 @click.argument("source", metavar="FILM|VIDEO|RECORDING")
-@click.option(
-    "--camera",
-    "calibration",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="camera_calibration YAML of a film.",
-)
-@click.option("--hfov", type=float, metavar="DEG", help="Field of view of an uncalibrated camera.")
-@click.option("--image-topic", metavar="TOPIC", help="Which images of a recording.")
-@click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo.")
+@camera_options
 @click.option("--loop", is_flag=True, help="Begin again at the end, until stopped.")
 @click.option(
     "--speed",
@@ -164,15 +146,11 @@ def _run(
 @graph_options
 def play(
     source: str,
-    calibration: Path | None,
-    hfov: float | None,
-    image_topic: str | None,
-    info_topic: str | None,
     loop: bool,
     speed: float,
     compressed: bool,
     wait_for: int,
-    **graph: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
 ) -> None:
     """Be a camera: send images and CameraInfo at their own rate.
 
@@ -182,12 +160,13 @@ def play(
     from ..hosts.dds.camera import CameraPublisher, by_the_clock, on_time, paced, stand
     from ..hosts.dds.camera import play as send
     from ..media import film
-    from ..media.sources import CameraChoice, Topics
+
+    cameras, topics = cameras_of(options), topics_of(options)
 
     def frames() -> Iterator[Frame]:
-        return _frames(source, CameraChoice(calibration, hfov), Topics(image_topic, info_topic))
+        return _frames(source, cameras, topics)
 
-    with graph_node("camera", graph) as member:
+    with graph_node("camera", options) as member:
         camera = CameraPublisher(member, compressed=compressed)
         shown = film.load(source) if source in film.all_names() else None
         if shown is not None:
@@ -231,10 +210,8 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE.mcap")
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there, once stopped.")
-@click.option(
-    "--node", "node_name", default="/bodypose3d", show_default=True, help="Whose topics to record."
-)
+@_overwrite_option
+@_whose_option
 @graph_options
 def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
     """Record poses, markers, TF and the overlay until stopped.
@@ -269,8 +246,8 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
     metavar="FILE.rrd",
     help="Do not open a window: write.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
-@click.option("--node", "node_name", default="/bodypose3d", show_default=True, help="Whose people.")
+@_overwrite_option
+@_whose_option
 @graph_options
 def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
     """Show people in 3D, in Rerun's viewer, until stopped."""

@@ -19,16 +19,14 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 def options_of(settings: Iterable[Setting]) -> Callable[[CommandT], CommandT]:
     """A decorator that gives a command an option for each setting, named as the setting."""
-    return _all([_option(each) for each in settings])
+    return together(*map(_option, settings))
 
 
-def _all(
-    options: Iterable[Callable[[CommandT], CommandT]],
-) -> Callable[[CommandT], CommandT]:
-    chosen = list(options)
+def together(*options: Callable[[Any], Any]) -> Callable[[CommandT], CommandT]:
+    """A decorator that gives a command several options, in this order."""
 
     def decorate(command: CommandT) -> CommandT:
-        for option in reversed(chosen):  # decorators are applied from the last to the first
+        for option in reversed(options):  # decorators are applied from the last to the first
             command = option(command)
         return command
 
@@ -50,73 +48,72 @@ quiet_option: Callable[[Any], Any] = click.option(
 images_option: Callable[[Any], Any] = click.option(
     "--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too."
 )
-times_options: Callable[[Any], Any] = _all(
-    [
-        click.option(
-            "--times",
-            multiple=True,
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="When a film's images were taken, once for each film: a line an image, seconds.",
-        ),
-        click.option(
-            "--film-rate",
-            type=click.FloatRange(0, min_open=True),
-            metavar="HZ",
-            help="Of pictures in folders.",
-        ),
-    ]
+times_options: Callable[[Any], Any] = together(
+    click.option(
+        "--times",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="When a film's images were taken, once for each film: a line an image, seconds.",
+    ),
+    click.option(
+        "--film-rate",
+        type=click.FloatRange(0, min_open=True),
+        metavar="HZ",
+        help="Of pictures in folders.",
+    ),
 )
 """A decorator: when the images of several cameras' films were taken."""
 
-source_options: Callable[[Any], Any] = _all(
-    [
-        click.option(
-            "--camera",
-            "calibration",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="camera_calibration YAML of pictures and films.",
-        ),
-        click.option(
-            "--hfov",
-            type=float,
-            metavar="DEG",
-            help="Horizontal field of view of an uncalibrated camera; distances depend on it.",
-        ),
-        click.option(
-            "--rectified", is_flag=True, help="The images are rectified: P describes them."
-        ),
-        click.option("--image-topic", metavar="TOPIC", help="Which images of a recording."),
-        click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo."),
-        click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them."),
-        click.option(
-            "--camera-height",
-            type=float,
-            metavar="M",
-            help="Of the camera above the floor that people stand on.",
-        ),
-        click.option(
-            "--camera-pitch",
-            type=float,
-            default=0.0,
-            metavar="DEG",
-            help="How far the camera looks down.",
-        ),
-        click.option(
-            "--camera-roll",
-            type=float,
-            default=0.0,
-            metavar="DEG",
-            help="How far 'up' leans to the right in the image.",
-        ),
-    ]
+camera_options: Callable[[Any], Any] = together(
+    click.option(
+        "--camera",
+        "calibration",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="camera_calibration YAML of pictures and films.",
+    ),
+    click.option(
+        "--hfov",
+        type=float,
+        metavar="DEG",
+        help="Horizontal field of view of an uncalibrated camera; distances depend on it.",
+    ),
+    click.option("--rectified", is_flag=True, help="The images are rectified: P describes them."),
+    click.option("--image-topic", metavar="TOPIC", help="Which images of a recording."),
+    click.option("--info-topic", metavar="TOPIC", help="Their CameraInfo."),
+)
+"""A decorator: the camera of pictures and films, and which one of a recording."""
+
+source_options: Callable[[Any], Any] = together(
+    camera_options,
+    click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them."),
+    click.option(
+        "--camera-height",
+        type=float,
+        metavar="M",
+        help="Of the camera above the floor that people stand on.",
+    ),
+    click.option(
+        "--camera-pitch",
+        type=float,
+        default=0.0,
+        metavar="DEG",
+        help="How far the camera looks down.",
+    ),
+    click.option(
+        "--camera-roll",
+        type=float,
+        default=0.0,
+        metavar="DEG",
+        help="How far 'up' leans to the right in the image.",
+    ),
 )
 """A decorator: what is known of the cameras, topics and floor of sources."""
 
 
 def cameras_of(options: dict[str, Any]) -> CameraChoice:
-    """The camera that ``source_options`` say took pictures and films.
+    """The camera that ``camera_options`` say took pictures and films.
 
     Raises:
         UsageError: They say two.
@@ -129,10 +126,10 @@ def cameras_of(options: dict[str, Any]) -> CameraChoice:
 
 
 def topics_of(options: dict[str, Any]) -> Topics:
-    """The topics of recordings that ``source_options`` name."""
+    """The topics of recordings that ``camera_options`` or ``source_options`` name."""
     from ..media.sources import Topics
 
-    return Topics(options["image_topic"], options["info_topic"], options["depth_topic"])
+    return Topics(options["image_topic"], options["info_topic"], options.get("depth_topic"))
 
 
 def floor_of(options: dict[str, Any]) -> Floor | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,18 +18,16 @@ from .options import (
     out_option,
     quiet_option,
     times_options,
+    together,
 )
+from .terminal import err, listed, out
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..media.outputs import Outputs
     from ..perception.calibration.calibrate import Calibration
 
 POSES_TOPIC = DECLARATIONS["poses_topic"].default
 CAMERA_INFO_TOPIC = DECLARATIONS["camera_info_topic"].default
-
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 @click.command()
@@ -87,11 +84,10 @@ def fuse(
             f"{files.counted['moments']} moments, {files.counted['person_moments']} people in "
             f"them, from {len(feeds)} cameras"
         )
-        for path in written:
-            click.echo(f"  {path}")
+        listed(written)
 
 
-_KNOWN_OPTIONS = (
+_known_options = together(
     click.option(
         "--distance",
         type=(str, str, click.FloatRange(0, min_open=True)),
@@ -109,12 +105,6 @@ _KNOWN_OPTIONS = (
     ),
     click.option("--fixed-frame", default="world", show_default=True, metavar="FRAME"),
 )
-
-
-def _known_options(command: FunctionT) -> FunctionT:
-    for option in reversed(_KNOWN_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.command("calibrate-rig")
@@ -145,8 +135,6 @@ def calibrate_rig(
     floor below the first camera, z up, x where it looks. Metres come from a distance, a camera's
     height or the people's stature where one is given, else from the size people have on average.
     """
-    from rich.console import Console
-
     from ..media.feeds import of_films
     from ..media.outputs import result
     from ..perception.calibration.calibrate import Known, calibrate
@@ -159,7 +147,6 @@ def calibrate_rig(
     films = [film for _, _, film in cameras]
     feeds = of_films(rig, films, times, film_rate)
     outputs = result(folder, work.FILES, [*films, *(path for _, path, _ in cameras)])
-    out, err = Console(), Console(stderr=True)
     with load_networks(chosen) as networks, err.status("looking for people") as status:
         views = {}
         for feed in feeds:
@@ -168,7 +155,7 @@ def calibrate_rig(
         status.update("finding where the cameras stand")
         calibration = calibrate(views, Known(**known))
     work.write(rig, calibration, outputs)
-    _tell(calibration, outputs, out)
+    _tell(calibration, outputs)
 
 
 @click.command("calibrate-live")
@@ -200,8 +187,6 @@ def calibrate_live(
     People walk before them meanwhile. Each CAMERA has a bodypose3d node, which publishes in the
     camera's optical frame. Writes what calibrate-rig writes, and each camera's calibration.
     """
-    from rich.console import Console
-
     from ..media.outputs import result
     from ..node.interface import CAMERA_INFO, POSES
     from ..perception.calibration.calibrate import Known, calibrate
@@ -211,7 +196,7 @@ def calibrate_live(
 
     known = _known(options, list(cameras))
     outputs = result(folder, [*work.FILES, *(f"{name}.yaml" for name in cameras)])
-    heard, out, err = live.Heard(cameras), Console(), Console(stderr=True)
+    heard = live.Heard(cameras)
     with graph_node("bodypose3d_calibration", options) as member, err.status("") as status:
         for name in cameras:
             for topic, kind, take in (
@@ -231,10 +216,10 @@ def calibrate_live(
     rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
     calibration = calibrate(views, Known(**known))
     work.write(rig, calibration, outputs)
-    _tell(calibration, outputs, out)
+    _tell(calibration, outputs)
 
 
-def _tell(calibration: Calibration, outputs: Outputs, out: Console) -> None:
+def _tell(calibration: Calibration, outputs: Outputs) -> None:
     from . import calibrate_rig as work
 
     out.print(work.table(calibration))
@@ -242,8 +227,7 @@ def _tell(calibration: Calibration, outputs: Outputs, out: Console) -> None:
         f"Metres: {calibration.scale_source} (± {100 * calibration.scale_sigma:.0f} %). "
         f"Up: {calibration.ground.source} (± {calibration.ground.degrees:.1f} degrees)."
     )
-    for path in outputs.keep():
-        out.print(f"  {path}", soft_wrap=True)
+    listed(outputs.keep())
 
 
 def _known(options: dict[str, Any], names: list[str]) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+"""What commands say: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn
+
+from ..errors import printable
+
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def escaped(text: object) -> str:
+    """A text that may hold a file's name, for the consoles: none of it is markup."""
+    return printable(text).replace("[", r"\[")
+
+
+def listed(paths: Iterable[Path]) -> None:
+    """Say which files were written, a line each."""
+    for path in paths:
+        out.print(f"  {escaped(path)}", soft_wrap=True)
+
+
+def progress(*columns: ProgressColumn, quiet: bool = False) -> Progress:
+    """Bars that are gone in the end; none where nobody looks on."""
+    hidden = quiet or not err.is_terminal  # all that came of them would be empty lines
+    return Progress(*columns, console=err, transient=True, disable=hidden)
