@@ -53,11 +53,18 @@ def test_later_entries_go_before_earlier_ones(tmp_path):
         ("- 1\n", "names no node"),
         ("a: [\n", "is not a YAML file"),
         ("/**: {ros__parameters: 3}\n", "are not names with values"),
+        ("/**: {ros__parameters: &p {again: *p}}\n", "a part of it holds itself"),
+        ("&l [*l]\n", "a part of it holds itself"),
     ],
 )
 def test_what_is_no_parameter_file_is_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         values(tmp_path, text)
+
+
+def test_what_is_told_once_may_be_meant_twice(tmp_path):
+    text = "/**: {ros__parameters: {a: &both {x: 1}, b: *both}}\n"
+    assert values(tmp_path, text) == {"a.x": 1, "b.x": 1}
 
 
 def test_a_missing_file_is_named(tmp_path):
