@@ -31,9 +31,9 @@ SIZE = (640, 480)
 class Node:
     """Sends poses as the node does."""
 
-    def __init__(self, graph):
+    def __init__(self, graph, topic="poses"):
         self._graph = graph
-        self._poses = graph.node.create_publisher(get_message(POSES.type), "poses", RELIABLE)
+        self._poses = graph.node.create_publisher(get_message(POSES.type), topic, RELIABLE)
 
     def send(self, bodies, seconds=0.1):
         self._poses.publish(PoseCdr(bodies, time.time_ns(), FRAME, SIZE).array())
@@ -101,6 +101,16 @@ collision_monitor:
 """
 
 
+def _stand(graph, base):
+    """Tell TF where the camera is: it looks forward, made-up people's feet on the floor."""
+    place = TransformStamped()
+    place.header.frame_id, place.child_frame_id = base, FRAME
+    place.transform.translation.z = 1.0
+    q = place.transform.rotation
+    q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
+    StaticTransformBroadcaster(graph.node).sendTransform(place)
+
+
 @pytest.fixture
 def monitor(graph, domain, tmp_path):
     """Nav2's collision_monitor, active: call it with what to send; it gives the speed allowed."""
@@ -111,13 +121,7 @@ def monitor(graph, domain, tmp_path):
     parameters = tmp_path / "monitor.yaml"
     parameters.write_text(MONITOR)
     binary = program / "nav2_collision_monitor" / "collision_monitor"
-    place = TransformStamped()
-    place.header.frame_id, place.child_frame_id = "base", FRAME
-    place.transform.translation.z = 1.0  # the floor is where made-up people's feet are
-    q = place.transform.rotation
-    q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
-    broadcaster = StaticTransformBroadcaster(graph.node)
-    broadcaster.sendTransform(place)
+    _stand(graph, "base")
     process = Process(domain, "--ros-args", "--params-file", parameters, program=binary)
     for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
         request = Transition(id=transition)
@@ -158,3 +162,67 @@ def test_nav2_stops_for_people_near_and_when_the_cloud_stops(graph, node, run, m
     assert monitor(lambda: node.send(row())) == 1.0
     graph.spin(2.5)
     assert monitor(lambda: graph.spin(0.1)) == 0.0  # the camera is dead
+
+
+SPEED_AND_SEPARATION = """\
+ssm_safety_ros:
+  sampling_time: 0.02
+  base_frame: base
+  time_remove_old_objects: 1.0
+  fixed_areas:
+    areas:
+      - {name: slow, override: 0.5, radius: 2.2}
+      - {name: stop, override: 0.0, radius: 0.8}
+"""
+
+
+@pytest.fixture
+def speed(graph, domain, tmp_path, monkeypatch):
+    """ssm_safety_ros with two areas about a robot: call it with what to send; it gives percent."""
+    try:
+        program = Path(get_package_prefix("ssm_safety_ros")) / "lib" / "ssm_safety_ros"
+    except PackageNotFoundError:
+        pytest.skip("needs ssm_safety_ros, built and sourced")
+    binary = program / "ssm_fixed_areas_node"
+    if not binary.exists():
+        pytest.skip("needs ssm_safety_ros' fixed areas as a program that reads SSM_PARAMS, a file")
+    parameters = tmp_path / "areas.yaml"
+    parameters.write_text(SPEED_AND_SEPARATION)
+    monkeypatch.setenv("SSM_PARAMS", str(parameters))
+    _stand(graph, "base")
+    process = Process(domain, program=binary)
+    heard = graph.listen("/speed_ovr", "std_msgs/msg/Int16")
+
+    def settled(send, at):
+        """Send until it has come to a speed and stays there; it speeds up by 12 % a second."""
+
+        def stays():
+            send()
+            return [message.data for message in heard[-20:]] == [at] * 20
+
+        heard.clear()
+        graph.wait(stays, 30)
+
+    yield settled
+    process.kill()
+
+
+def test_speed_and_separation_slows_down_for_people_and_fails_open(graph, run, speed):
+    """It stops for people near, and drives at full speed when poses stop: our docs say so."""
+    run(
+        *("bodypose3d_bridge", "-p", "outputs:=[points]", "-p", "frame:=base"),
+        *("-r", "poses:=/bodypose3d/poses", "-r", "points:=/poses"),
+    )
+    node = Node(graph, "/bodypose3d/poses")
+
+    def standing_at(metres):
+        bodies = row(1)
+        bodies.joints[..., 2] += metres - 3.0
+        return lambda: node.send(bodies)
+
+    speed(standing_at(3.0), 100)
+    speed(standing_at(1.5), 50)
+    speed(standing_at(0.5), 0)
+    speed(lambda: node.send(select(row(), [])), 100)  # nobody is there any more
+    speed(standing_at(0.5), 0)
+    speed(lambda: graph.spin(0.1), 100)  # the camera is dead, and somebody is still there
