@@ -226,3 +226,36 @@ def test_speed_and_separation_slows_down_for_people_and_fails_open(graph, run, s
     speed(lambda: node.send(select(row(), [])), 100)  # nobody is there any more
     speed(standing_at(0.5), 0)
     speed(lambda: graph.spin(0.1), 100)  # the camera is dead, and somebody is still there
+
+
+@pytest.fixture
+def costs(graph, domain):
+    """Nav2's costmap with the social layer alone: what the cells cost at (x, y) of its output."""
+    try:
+        program = Path(get_package_prefix("nav2_social_costmap_plugin")) / "lib"
+    except PackageNotFoundError:
+        pytest.skip("needs nav2_social_costmap_plugin, built and sourced")
+    binary = program / "nav2_social_costmap_plugin" / "social_costmap"
+    if not binary.exists():
+        pytest.skip("needs the costmap as a program that says what cells cost")
+    _stand(graph, "odom")
+    process = Process(domain, "odom", "3.0", "0.0", "3.0", "1.0", "3.0", "-1.0", program=binary)
+    yield process
+    process.kill()
+
+
+def test_people_cost_where_they_are_and_most_where_they_are_going(graph, run, costs):
+    """The costmap of Nav2 hears one who walks to his left, seen from the robot: toward y = 1."""
+    run("bodypose3d_bridge", "-p", "outputs:=[people]", "-p", "frame:=odom")
+    node = Node(graph)
+    walking = row(1)
+    walking.joints[..., 0] -= walking.joints[0, INDEX["pelvis"], 0]  # straight ahead
+    walking.velocity[...] = -1.0, 0.0, 0.0  # the camera's x is to the right
+    until(costs, "costs", lambda words: words == ["0"] * 3, lambda: node.send(select(row(), [])))
+
+    def ahead(words):
+        here, left, right = map(int, words)
+        return here > 200 and left > 50 > right
+
+    until(costs, "costs", ahead, lambda: node.send(walking))
+    until(costs, "costs", lambda words: words == ["0"] * 3, lambda: node.send(select(row(), [])))
