@@ -10,8 +10,9 @@ import cell_sightings as cell
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Bodies, select
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
-from bodypose3d_ros.perception.fusion.association import associate
+from bodypose3d_ros.perception.fusion.association import TRUNK, associate
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, nobody
+from bodypose3d_ros.perception.fusion.shapes import Shapes
 from bodypose3d_ros.perception.fusion.triangulation import triangulate
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import row, standing
@@ -25,39 +26,74 @@ def along(axis, thin=0.01, long=0.3):
 
 
 def stacked(points, covariances):
-    """Views (V) of one person whose joints are all at one place."""
+    """Views (V) of one person whose joints are all at one place, each wrong on its own."""
     joints = np.tile(np.array(points, float)[:, None, None], (1, 1, JOINT_COUNT, 1))
     spread = np.tile(np.array(covariances)[:, None, None], (1, 1, JOINT_COUNT, 1, 1))
-    return joints, spread
+    return Shapes(joints, spread, np.zeros((*joints.shape, 1)))
 
 
 def test_two_rays_that_cross_are_a_point():
     # One view is 20 cm too near along x, the other 30 cm too far along y.
-    joints, spread = stacked([(-0.2, 0, 0), (0, 0.3, 0)], [along(0), along(1)])
-    position, covariance = triangulate(joints, spread)
+    shapes = stacked([(-0.2, 0, 0), (0, 0.3, 0)], [along(0), along(1)])
+    position, covariance = triangulate(shapes, nobody())
     assert_allclose(position[0, 0], [0, 0, 0], atol=0.001)
     # Thin where either is, and both are in z; that they disagree along their rays makes it larger.
     assert_allclose(np.sqrt(np.diag(covariance[0, 0])), [0.01, 0.01, 0.007], rtol=0.15)
 
 
 def test_a_view_that_is_wrong_is_thrown_out_by_two_that_agree():
-    joints, spread = stacked([(0, 0, 0), (0, 0, 0), (0.1, 0, 0.25)], [along(0), along(1), along(1)])
-    position, _ = triangulate(joints, spread)
+    shapes = stacked([(0, 0, 0), (0, 0, 0), (0.1, 0, 0.25)], [along(0), along(1), along(1)])
+    position, _ = triangulate(shapes, nobody())
     assert np.linalg.norm(position[0, 0]) < 0.005
 
 
 def test_one_view_alone_says_what_it_says():
-    joints, spread = stacked([(1, 2, 3), (np.nan,) * 3], [along(0), along(1)])
-    position, covariance = triangulate(joints, spread)
+    shapes = stacked([(1, 2, 3), (np.nan,) * 3], [along(0), along(1)])
+    position, covariance = triangulate(shapes, nobody())
     assert_allclose(position[0, 0], [1, 2, 3], atol=1e-6)
     assert_allclose(covariance[0, 0], along(0), rtol=1e-4, atol=1e-9)
 
 
 def test_what_nobody_sees_is_unknown():
-    joints, spread = stacked([(np.nan,) * 3], [along(0)])
-    position, covariance = triangulate(joints, spread)
+    shapes = stacked([(np.nan,) * 3], [along(0)])
+    position, covariance = triangulate(shapes, nobody())
     assert np.isnan(position).all()
     assert np.isnan(covariance).all()
+
+
+def test_of_two_places_that_fit_as_well_it_is_where_somebody_should_be():
+    # Two views say so, two say so: who moved as before is 1 cm from the latter.
+    apart = [(0, 0, 0), (0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)]
+    shapes = stacked(apart, [along(0), along(1), along(0), along(1)])
+    people = stacked([(0.51, 0.5, 0.5)], [0.05**2 * np.eye(3)])
+    expected = replace(
+        select(views_of(0)[0], [0]), joints=people.joints[0], covariance=people.covariance[0]
+    )
+    position, _ = triangulate(shapes, expected)
+    assert_allclose(position[0, 0], [0.5, 0.5, 0.5], atol=0.01)
+
+
+@pytest.mark.parametrize("wrong", ["size", "turned", "leaning"])
+def test_where_rays_cross_a_view_learns_how_deep_its_other_joints_lie(wrong):
+    """One view alone sees an arm, and has the person too large, turned or leaning."""
+    truth = standing((0.0, 0.0, 1.0))
+    arm = [INDEX[f"left_{name}"] for name in ("elbow", "wrist")]
+    ray = truth - np.array([(0.0, 0.0, -3.0), (4.0, 0.0, 1.0)])[:, None]
+    unit = ray / np.linalg.norm(ray, axis=2, keepdims=True)
+    spread = 0.01**2 * np.eye(3) + 0.1**2 * unit[..., :, None] * unit[..., None, :]
+    off = truth - truth[TRUNK].mean(axis=0)
+    slant = 0.15 * unit[..., :, None] * off[..., None, :]
+    shared = np.concatenate([0.1 * ray[..., None], slant], axis=3)
+    joints = np.stack([truth, truth])
+    error = shared[0, :, :, ["size", "turned", "leaning"].index(wrong)]
+    joints[0] += error
+    joints[1, arm] = np.nan
+    shapes = Shapes(joints[:, None], spread[:, None], shared[:, None])
+    position, covariance = triangulate(shapes, nobody())
+    off_by = np.linalg.norm(position[0, arm] - truth[arm], axis=1)
+    assert np.linalg.norm(off_by) < np.linalg.norm(error[arm]) / 3
+    # The rest is what the covariance says.
+    assert (off_by < np.sqrt(np.trace(covariance[0, arm], axis1=1, axis2=2))).all()
 
 
 CENTERS = np.array([cell.PLACES[name][:3, 3] for name in SYNCHRONOUS])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ...body.people import Bodies
+from ...body.people import SCALE_DEPTH, Bodies
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 
 Array = NDArray[np.float64]
@@ -164,6 +164,8 @@ class Sightings:
     """(V, N)"""
     size_sigma: Array
     """(V, N) standard deviation of the logarithm of the person's size, NaN where unknown."""
+    measured: NDArray[np.bool_]
+    """(V, N) whether a depth camera says how deep the joints lie, not a network's shape alone."""
 
 
 def gathered(views: Sequence[Bodies], association: Association) -> Sightings:
@@ -176,6 +178,7 @@ def gathered(views: Sequence[Bodies], association: Association) -> Sightings:
         np.zeros(shape),
         np.zeros(people),
         np.full(people, np.nan),
+        np.zeros(people, bool),
     )
     straight = np.arange(JOINT_COUNT)
     for view, person in zip(*np.nonzero(association.seen), strict=True):
@@ -185,6 +188,7 @@ def gathered(views: Sequence[Bodies], association: Association) -> Sightings:
             getattr(found, name)[view, person] = getattr(bodies, name)[body][order]
         found.score[view, person] = bodies.score[body]
         found.size_sigma[view, person] = bodies.size_sigma[body]
+        found.measured[view, person] = bodies.scale_source[body] == SCALE_DEPTH
     return found
 
 

@@ -18,7 +18,8 @@ from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..lifting.size import prior
 from ..tracking.association import STRIDE
 from ..tracking.tracker import Tracker
-from .association import TRUNK, Association, Sightings, associate, gathered
+from .association import Association, Sightings, associate, gathered
+from .shapes import Shapes, sizes
 from .triangulation import triangulate
 
 Array = NDArray[np.float64]
@@ -31,9 +32,6 @@ DOUBLE = 0.25
 """Metres: mean distance of joints below which two people are one; a shoulder's width is more."""
 _UNKNOWN_SPEED, _SPEED_ERROR = 1.5, 0.7
 """Metres a second: of joints without a velocity, and of the velocity of those with one."""
-_SIZE_ERROR = 0.035
-"""Standard deviation of the logarithm of the size that crossing views give somebody: theirs differ
-by it, as a shape is a little larger from the side than from the front."""
 _SIZES_KEPT = 100
 """How many of the sizes found last the known one is the mean of, about."""
 _SAME = 0.5
@@ -172,8 +170,8 @@ class Fusion:
     ) -> tuple[Sightings, Bodies]:
         """What the views say of each person, and what they say together."""
         sightings = gathered([view.bodies for view in now], association)
-        known_size = self._known_sizes(expected, association)
-        return sightings, _fused(sized(sightings, centers, known_size), expected.track_id)
+        shapes = Shapes.of(sightings, centers, self._known_sizes(expected, association))
+        return sightings, _fused(sightings, shapes, expected)
 
     def _known_sizes(self, expected: Bodies, association: Association) -> Array:
         """(N,) logarithm of how much larger than their views believe people are, NaN unknown."""
@@ -311,53 +309,19 @@ def _doubles(fused: Bodies, views: NDArray[np.intp]) -> NDArray[np.bool_]:
     return double
 
 
-def sized(sightings: Sightings, centers: Array, log_size: Array) -> Sightings:
-    """People as large as they are known to be, and so as far from each view.
-
-    Args:
-        sightings: V views of N people.
-        centers: (V, 3) where the cameras are.
-        log_size: (N,) logarithm of the size over what views believe; NaN where it is unknown.
-    """
-    rays = sightings.joints - centers[:, None, None]
-    change = np.isfinite(log_size) & np.isfinite(sightings.size_sigma)
-    rays = rays * np.where(change, np.exp(log_size), 1)[..., None, None]
-    less = np.where(change, np.minimum(_SIZE_ERROR**2 - sightings.size_sigma**2, 0), 0)
-    return replace(
-        sightings,
-        joints=centers[:, None, None] + rays,
-        covariance=sightings.covariance
-        + less[..., None, None, None] * rays[..., :, None] * rays[..., None, :],
-    )
-
-
-def sizes(sightings: Sightings, centers: Array, joints: Array) -> Array:
-    """(N,) logarithm of how much farther people (N, 34, 3) are than their views believe.
-
-    NaN where fewer than two views see somebody: one cannot tell large from far.
-    """
-    centers = centers[:, None, None]
-    far = np.linalg.norm(joints[None, :, TRUNK] - centers, axis=3)
-    ratio = np.log(far / np.linalg.norm(sightings.joints[:, :, TRUNK] - centers, axis=3))
-    several = np.isfinite(ratio).all(axis=2).sum(axis=0) >= 2
-    result = np.full(len(joints), np.nan)
-    result[several] = np.nanmedian(ratio[:, several], axis=(0, 2))
-    return result
-
-
-def _fused(sightings: Sightings, expected: NDArray[np.uint32]) -> Bodies:
+def _fused(sightings: Sightings, shapes: Shapes, expected: Bodies) -> Bodies:
     """N people as all views together have them, the first of them those expected, by their ids."""
     people = sightings.score.shape[1]
     if not people:
         return nobody()
-    joints, covariance = triangulate(sightings.joints, sightings.covariance)
+    joints, covariance = triangulate(shapes, expected)
     return Bodies(
         joints=joints,
         pixels=np.full((people, JOINT_COUNT, 2), np.nan),
         confidence=np.where(known(joints), sightings.confidence.max(axis=0), 0),
         score=sightings.score.max(axis=0),
         scale_source=np.full(people, SCALE_NETWORK, np.uint8),
-        track_id=np.pad(expected, (0, people - len(expected))),
+        track_id=np.pad(expected.track_id, (0, people - len(expected))),
         covariance=covariance,
         size_sigma=np.zeros(people),
         evidence=prior(people, 0.0, 0.0),  # crossing rays leave nothing to be told of the size

@@ -1,0 +1,83 @@
+"""Bodies as views have them: where each joint is, and what is wrong with all of them at once.
+
+A view's body is a shape that a network made up: as a whole it is too large or too small, and so too
+far or too near, and it leans, turns or is flat along the view. Keypoints stay where they are in the
+image: all of it moves joints along their rays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body.skeleton import known
+from ..lifting.median import median
+from .association import TRUNK, Sightings
+
+Array = NDArray[np.float64]
+
+SIZE_ERROR = 0.035
+"""Standard deviation of the logarithm of the size that crossing views give somebody: theirs differ
+by it, as a shape is a little larger from the side than from the front."""
+SLANT = 0.15
+"""Standard deviation of how much deeper a shape has what lies a metre from its trunk, in every
+direction: 0.1 up the body and 0.25 sideways in the project's cell, in one with other people and
+cameras, and on a real film of four cameras."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """N people as V views have them."""
+
+    joints: Array
+    """(V, N, 34, 3) metres in the fixed frame, NaN where a view does not see a joint."""
+    covariance: Array
+    """(V, N, 34, 3, 3) square metres, of each joint without what is wrong with the whole."""
+    shared: Array
+    """(V, N, 34, 3, K) metres by which joints move with each of K errors that all joints of a view
+    share, by one standard deviation of it."""
+
+    @classmethod
+    def of(cls, sightings: Sightings, centers: Array, log_size: Array) -> Shapes:
+        """People as large as they are known to be, and so as far from each view.
+
+        Args:
+            sightings: V views of N people.
+            centers: (V, 3) where the cameras are.
+            log_size: (N,) logarithm of the size over what views believe; NaN where it is unknown.
+        """
+        center = centers[:, None, None]
+        rays = sightings.joints - center
+        sigma = sightings.size_sigma[..., None, None]
+        size = sigma * rays
+        change = (np.isfinite(log_size) & np.isfinite(sightings.size_sigma))[..., None, None]
+        joints = center + rays * np.where(change, np.exp(log_size)[:, None, None], 1)
+        rays = joints - center
+        grown = np.where(change, np.minimum(sigma, SIZE_ERROR), sigma) * rays
+        off = joints - joints[:, :, TRUNK].mean(axis=2, keepdims=True)
+        unit = rays / np.linalg.norm(rays, axis=3, keepdims=True)
+        slant = np.where(sightings.measured, 0, SLANT)[..., None, None, None]
+        return cls(
+            joints,
+            sightings.covariance - np.nan_to_num(size[..., :, None] * size[..., None, :]),
+            np.nan_to_num(
+                np.concatenate(
+                    [grown[..., None], slant * unit[..., :, None] * off[..., None, :]], axis=4
+                )
+            ),
+        )
+
+
+def sizes(sightings: Sightings, centers: Array, joints: Array) -> Array:
+    """(N,) logarithm of how much farther people (N, 34, 3) are than their views believe.
+
+    NaN where fewer than two views see somebody: one cannot tell large from far.
+    """
+    centers = centers[:, None, None]
+    far = np.linalg.norm(joints[None, :, TRUNK] - centers, axis=3)
+    ratio = np.log(far / np.linalg.norm(sightings.joints[:, :, TRUNK] - centers, axis=3))
+    several = known(ratio).sum(axis=0) >= 2
+    middle = median(ratio.transpose(1, 0, 2).reshape(len(joints), ratio.shape[0] * len(TRUNK)))
+    return np.where(several, middle, np.nan)
