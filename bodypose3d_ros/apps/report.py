@@ -18,7 +18,7 @@ _BLACK, _GREY, _LIGHT = (40, 40, 40), (130, 130, 130), (225, 225, 225)
 _ALIGNED, _PROCRUSTES = (80, 160, 240), (190, 120, 40)
 _TRUTH, _ESTIMATE = (90, 90, 90), (60, 60, 220)
 _ELLIPSE = (230, 190, 150)
-_ELLIPSE_EVERY = 8  # estimates: all of them would hide each other
+_ELLIPSE_EVERY = 7  # estimates: all would hide each other; several people take turns in them
 _CHI2_95_OF_2 = 5.991
 _ROW, _TOP, _LEFT, _BARS = 22, 84, 190, 380
 
