@@ -11,6 +11,7 @@ import numpy as np
 
 from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, Accuracy, measure
 from bodypose3d_ros.engines import models
+from bodypose3d_ros.engines.batches import zeros
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.networks import NETWORKS, Networks, Options, load_networks
 from bodypose3d_ros.perception.tracking.tracker import Tracker
@@ -65,7 +66,7 @@ def costs(names: list[str]) -> dict[str, float]:
         for _ in range(RUNS):
             for name, networks in loaded.items():
                 engine = networks.pose.engine
-                batch = {each.name: np.zeros(each.sizes(1), each.dtype) for each in engine.inputs}
+                batch = zeros(engine.inputs)
                 start = time.perf_counter()
                 engine.infer(batch)
                 shortest[name] = min(shortest[name], time.perf_counter() - start)

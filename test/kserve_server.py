@@ -3,7 +3,7 @@
 It is what Triton is to a client, where Triton itself is not at hand or would not fail to order.
 """
 
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -20,6 +20,7 @@ services = pytest.importorskip("tritonclient.grpc.service_pb2_grpc", reason=WANT
 types = pytest.importorskip("tritonclient.utils", reason=WANTED)
 
 MAX_BATCH = 8
+_LONGEST_S = 60.0  # a thread that nobody lets go would keep Python from ending
 
 
 class KServeServer(services.GRPCInferenceServiceServicer):
@@ -32,8 +33,9 @@ class KServeServer(services.GRPCInferenceServiceServicer):
         self.url = f"127.0.0.1:{self.port}"
         self.batches = []
         """How many each run had."""
-        self.delay = 0.0
-        """Seconds by which answers are late."""
+        self.answers = threading.Event()
+        """Answers wait until it is set."""
+        self.answers.set()
         self.spoil = lambda answer: answer
         """What becomes of an answer."""
         self._tls = tls
@@ -82,7 +84,7 @@ class KServeServer(services.GRPCInferenceServiceServicer):
             for told, raw in zip(request.inputs, request.raw_input_contents, strict=True)
         }
         self.batches.append(len(next(iter(inputs.values()))))
-        time.sleep(self.delay)
+        self.answers.wait(_LONGEST_S)
         answer = messages.ModelInferResponse(model_name=request.model_name)
         for name, array in engine.infer(inputs).items():
             answer.outputs.add(

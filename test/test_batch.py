@@ -16,11 +16,15 @@ from mcap.reader import make_reader
 
 from bodypose3d_ros.apps import fleet, work
 from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.body.people import Frame, select
 from bodypose3d_ros.body.skeleton import JOINTS
 from bodypose3d_ros.errors import RefusedError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.media.sources import CameraChoice
 from bodypose3d_ros.media.video import VideoWriter
+from known_people import picture
+from node_alone import CAMERA
+from people_made_up import row
 
 pytest.importorskip("ray", reason="the extra batch is not installed")
 parquet = pytest.importorskip("pyarrow.parquet", reason="the extra batch is not installed")
@@ -96,6 +100,20 @@ def test_each_source_is_as_estimate_has_it(batch, tmp_path, folder):
     assert messages(ours / "poses.mcap") == messages(tmp_path / "poses.mcap")
     names = {path.name for path in tmp_path.iterdir()}
     assert {path.name for path in ours.iterdir()} == names | {"poses.parquet"}
+
+
+def test_a_table_of_many_frames_holds_them_in_order(tmp_path):
+    """More than are put together in one go, and some left over; frames without anybody, too."""
+    from bodypose3d_ros.media.table import PoseTable  # of pyarrow, which may not be here
+
+    table = PoseTable(tmp_path / "poses.parquet")
+    stamps = range(150)
+    for stamp in stamps:
+        table.add(Frame(picture(1), CAMERA, stamp), select(row(2), np.arange(2) < stamp % 3))
+    table.close()
+    read = parquet.read_table(tmp_path / "poses.parquet").to_pylist()
+    people = [(each["stamp_ns"], each["track_id"]) for each in read if each["joint"] == "pelvis"]
+    assert people == [(stamp, 1 + n) for stamp in stamps for n in range(stamp % 3)]
 
 
 def test_the_table_holds_what_the_lines_hold(batch):

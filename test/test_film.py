@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.testing import assert_allclose
 from rosbags.highlevel import AnyReader
 
 from bodypose3d_ros.body.skeleton import INDEX
-from bodypose3d_ros.errors import InputError, ModelError
+from bodypose3d_ros.errors import InputError, ModelError, WriteError
 from bodypose3d_ros.media import film, film_recording
 from bodypose3d_ros.media.film import ABSENT, OCCLUDED_BY_OTHER, OUTSIDE, VISIBLE
 from bodypose3d_ros.media.recording import Recording
@@ -199,6 +200,8 @@ def test_a_film_becomes_a_recording(tmp_path):
         assert reader.topics["/tf_static"].msgcount == 1
     with pytest.raises(InputError, match="exists already"):
         film_recording.write("one_person", tmp_path / "bag")
+    with pytest.raises(WriteError, match="cannot be written to"):
+        film_recording.write("one_person", Path("/dev/null/bag"))
 
 
 @pytest.mark.parametrize(

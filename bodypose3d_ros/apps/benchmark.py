@@ -77,7 +77,7 @@ def benchmark(
             with err.status(f"{held_frames} frames", spinner="line"):
                 found["held"] = measuring.held(networks, SIZES[0], held_frames)
             out.print(_table("what the process holds", found["held"]))
-    outputs.part(REPORT).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    outputs.write(REPORT, json.dumps(found, indent=1) + "\n")
     _draw(found, latencies, outputs)
     listed(outputs.keep())
 

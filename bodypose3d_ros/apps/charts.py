@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..media.outputs import writing
+
 _SIZE = (900, 560)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 30, 60, 80
 _COLORS = ((180, 90, 20), (30, 120, 230), (60, 160, 60), (150, 60, 160), (70, 70, 70))
@@ -101,4 +103,5 @@ def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: flo
 
 
 def _keep(path: Path, picture: NDArray[np.uint8]) -> None:
-    path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    with writing(path):
+        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())

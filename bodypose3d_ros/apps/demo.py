@@ -26,7 +26,7 @@ import numpy as np
 from ..errors import Bodypose3dError
 from ..media import film
 from ..media.film import Film
-from ..media.outputs import REPORT, beside, result, writing
+from ..media.outputs import REPORT, beside, result
 from ..media.storage import McapFile
 from ..media.video import VideoWriter
 from ..wire import images
@@ -95,10 +95,9 @@ def run(name: str, out: Path, *, view: bool = False, rrd: bool = False) -> Demo:
         (len(stamps) - 1) / max((stamps[-1] - stamps[0]) / 1e9, 1e-9),
     )
     _write_overlay(outputs.part(_OVERLAY), shown, heard.overlays)
-    with writing(out):
-        report = {**_figures(demo), **outputs.description()}
-        outputs.part(_PICTURE).write_bytes(cv2.imencode(".png", picture(accuracy))[1].tobytes())
-        outputs.part(REPORT).write_text(json.dumps(report, indent=2) + "\n")
+    report = {**_figures(demo), **outputs.description()}
+    outputs.write(_PICTURE, cv2.imencode(".png", picture(accuracy))[1].tobytes())
+    outputs.write(REPORT, json.dumps(report, indent=2) + "\n")
     return replace(demo, written=tuple(outputs.keep()))
 
 

@@ -205,15 +205,13 @@ class Estimation:
         Raises:
             WriteError: One cannot be written to its end.
         """
-        path = self._outputs.part(SUMMARY)
         self.summary.seconds = time.perf_counter() - self._start
         content = {**self.summary.to_json(), **self._outputs.description()}
         with ExitStack() as files:
             files.callback(self._recording.close)
             files.enter_context(writing(self._outputs.part(_POSES)))
             files.callback(self._lines.close)
-            with writing(path):
-                path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            self._outputs.write(SUMMARY, json.dumps(content, indent=2) + "\n")
 
     def _frame(
         self,

@@ -89,7 +89,7 @@ class Task:
         """
         outputs = replace(result(self.outputs.folder, [SUMMARY]), about=self.outputs.about)
         figures = {**dict.fromkeys(_FIGURES, 0), "failures": [problem], **outputs.description()}
-        outputs.part(SUMMARY).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        outputs.write(SUMMARY, json.dumps(figures, indent=2) + "\n")
         outputs.keep()
         return figures
 
@@ -246,7 +246,7 @@ class Manifest:
             "sources": list(self._entries.values()),
         }
         outputs = single(self._path, overwrite=True)
-        outputs.part(MANIFEST).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        outputs.write(MANIFEST, json.dumps(content, indent=1) + "\n")
         outputs.keep()
 
 

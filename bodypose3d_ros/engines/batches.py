@@ -10,6 +10,16 @@ from ..errors import EngineError
 from . import TensorInfo, Tensors
 
 
+def zeros(tensors: Sequence[TensorInfo], batch: int = 1) -> Tensors:
+    """Something to run a network on: so many people, or as many as it takes if that is fixed."""
+    return {tensor.name: np.zeros(tensor.sizes(batch), tensor.dtype) for tensor in tensors}
+
+
+def nothing(outputs: Sequence[TensorInfo]) -> Tensors:
+    """What a network gives for an empty batch."""
+    return {each.name: np.zeros([0, *each.sizes(1)[1:]], each.dtype) for each in outputs}
+
+
 def check_inputs(tensors: tuple[TensorInfo, ...], inputs: Mapping[str, np.ndarray]) -> None:
     """Refuse what a network does not take.
 

@@ -17,7 +17,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from ..errors import EngineError, ModelError
 from . import TensorInfo, Tensors
-from .batches import in_batches
+from .batches import in_batches, nothing, zeros
 from .cache import can_keep_engines, engines_folder
 from .timed import timed
 
@@ -114,14 +114,14 @@ class OnnxRuntimeEngine:
             EngineError: ONNX Runtime failed, or the engine is closed.
         """
         if not all(map(len, inputs.values())):
-            return {o.name: np.zeros([0, *o.sizes(1)[1:]], o.dtype) for o in self.outputs}
+            return nothing(self.outputs)
         if self.max_batch is None:
             return self._run(dict(inputs))
         return in_batches(self._run, inputs, self.max_batch, fixed=True)
 
     def warm_up(self) -> None:
         """Run once on zeros, so that the first real frame is not the slow one."""
-        self.infer({tensor.name: np.zeros(tensor.sizes(1), tensor.dtype) for tensor in self.inputs})
+        self.infer(zeros(self.inputs))
 
     def close(self) -> None:
         """Give the session's memory back. The engine cannot be used afterwards."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import EngineError, RefusedError
+from ..errors import EngineError, RefusedError, WriteError
 from . import TensorInfo, models, plans
 from .cache import scratch_folder
 from .load import MAX_BATCH, check_file
@@ -63,20 +63,24 @@ def write(
     Raises:
         RefusedError: One of them is there already; none has been written.
         ModelError: A file is no network.
+        WriteError: The repository cannot be written to.
         EngineError: tritonclient or, for a plan, TensorRT is missing.
     """
     targets = [folder / name for name in networks]
     for there in (target for target in targets if target.exists()):
         if not overwrite:
             raise RefusedError(f"{there}: exists already: choose another DIR, or --overwrite it")
-    folder.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(".export-", folder) as scratch:
-        for name, file in networks.items():
-            _write_one(scratch / name, file, serving)
-        for target in targets:
-            if target.exists():
-                shutil.rmtree(target)
-            (scratch / target.name).rename(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(".export-", folder) as scratch:
+            for name, file in networks.items():
+                _write_one(scratch / name, file, serving)
+            for target in targets:
+                if target.exists():
+                    shutil.rmtree(target)
+                (scratch / target.name).rename(target)
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be written to ({error.strerror})") from error
     return targets
 
 

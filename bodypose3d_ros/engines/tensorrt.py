@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from . import TensorInfo, Tensors, cuda, plans, versions
-from .batches import check_inputs, in_batches
+from .batches import check_inputs, in_batches, nothing, zeros
 from .timed import timed
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class TensorRtEngine:
         """
         check_inputs(self.inputs, inputs)
         if not all(map(len, inputs.values())):
-            return {o.name: np.zeros(o.sizes(0), o.dtype) for o in self.outputs}
+            return nothing(self.outputs)
         with self._lock:
             session = self._open()
             try:
@@ -89,7 +89,7 @@ class TensorRtEngine:
 
     def warm_up(self) -> None:
         """Run once on zeros, so that the first real frame is not the slow one."""
-        self.infer({tensor.name: np.zeros(tensor.sizes(1), tensor.dtype) for tensor in self.inputs})
+        self.infer(zeros(self.inputs))
 
     def close(self) -> None:
         """Give the GPU's memory back. The engine cannot be used afterwards."""

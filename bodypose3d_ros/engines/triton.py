@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from . import TensorInfo, Tensors
-from .batches import check_inputs, in_batches
+from .batches import check_inputs, in_batches, nothing, zeros
 from .timed import timed
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ class TritonEngine:
 
     def warm_up(self) -> None:
         """Run once on zeros, so that the first real frame is not the slow one."""
-        zeros = {tensor.name: np.zeros(tensor.sizes(1), tensor.dtype) for tensor in self.inputs}
-        self._infer(zeros, _START_S)
+        self._infer(zeros(self.inputs), _START_S)
 
     def close(self) -> None:
         """Leave the server. The engine cannot be used afterwards."""
@@ -146,7 +145,7 @@ class TritonEngine:
     def _infer(self, inputs: Mapping[str, NDArray[Any]], timeout: float) -> Tensors:
         check_inputs(self.inputs, inputs)
         if not all(map(len, inputs.values())):
-            return {o.name: np.zeros(o.sizes(0), o.dtype) for o in self.outputs}
+            return nothing(self.outputs)
 
         def run(batch: Tensors) -> Tensors:
             return self._run(batch, timeout)

@@ -19,6 +19,7 @@ from ..wire import images
 from ..wire.messages import Messages
 from ..wire.typestore import ros_types
 from . import film
+from .outputs import writing
 
 NAMESPACE = "/camera"
 # ros2 bag play starts better from a time that is not zero.
@@ -30,6 +31,7 @@ def write(name: str, folder: Path) -> None:
 
     Raises:
         InputError: There is no such film, or the folder exists already.
+        WriteError: It cannot be written.
     """
     shown, types = film.load(name), ros_types()
     messages = Messages(lambda kind: types.types[kind])
@@ -37,7 +39,7 @@ def write(name: str, folder: Path) -> None:
         writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
     except WriterError as error:
         raise InputError(f"{folder}: exists already: choose another folder") from error
-    with writer:
+    with writing(folder), writer:
         topics = {
             topic: writer.add_connection(
                 topic, kind, typestore=types, offered_qos_profiles=[_qos(latched)]

@@ -50,6 +50,16 @@ class Outputs:
             raise WriteError(f"{path}: is a folder: move it away")
         return path
 
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write the whole of a file.
+
+        Raises:
+            WriteError: It cannot be written.
+        """
+        path = self.part(name)
+        with writing(path):
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
     def description(self) -> dict[str, Any]:
         """What tells a later run that these files are a result of this program."""
         written_by = f"bodypose3d {__version__}"

@@ -21,6 +21,9 @@ _ROWS, _COLUMNS = np.triu_indices(3)
 _COVARIANCES = ("xx", "xy", "xz", "yy", "yz", "zz")
 # A group of rows is what is held in memory before it is written: about ten megabytes.
 _GROUP = 2**16
+# Frames after which their rows are put together, in Arrow's own memory: small arrays that are kept,
+# each between two images, would keep the heap from giving the images' memory back.
+_LOOSE = 64
 
 _TEXT, _NUMBER = pa.string(), pa.float32()
 SCHEMA = pa.schema(
@@ -57,7 +60,8 @@ class PoseTable:
             WriteError: It cannot be written.
         """
         self._path = path
-        self._waiting: list[pa.RecordBatch] = []
+        self._loose: list[pa.RecordBatch] = []
+        self._waiting: list[pa.Table] = []
         self._rows = 0
         with writing(path):
             self._file = path.open("wb")
@@ -83,8 +87,10 @@ class PoseTable:
         ):
             columns[name] = pa.repeat(pa.scalar(value, SCHEMA.field(name).type), rows)
         arrays = [_array(columns[each.name], each.type) for each in SCHEMA]
-        self._waiting.append(pa.record_batch(arrays, schema=SCHEMA))
+        self._loose.append(pa.record_batch(arrays, schema=SCHEMA))
         self._rows += rows
+        if len(self._loose) >= _LOOSE:
+            self._put_together()
         if self._rows >= _GROUP:
             self._write_group()
 
@@ -98,10 +104,15 @@ class PoseTable:
             self._write_group()
             self._writer.close()
 
+    def _put_together(self) -> None:
+        self._waiting.append(pa.Table.from_batches(self._loose, SCHEMA).combine_chunks())
+        self._loose = []
+
     def _write_group(self) -> None:
-        if self._waiting:
+        self._put_together()
+        if self._rows:
             with writing(self._path):
-                self._writer.write_table(pa.Table.from_batches(self._waiting))
+                self._writer.write_table(pa.concat_tables(self._waiting))
         self._waiting, self._rows = [], 0
 
 

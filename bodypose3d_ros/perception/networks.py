@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Engine, models
+from ..engines.batches import zeros
 from ..engines.load import ENGINES, load
 from ..engines.models import NetworkFile
 from ..engines.shared import Shared
@@ -391,7 +392,7 @@ def _seconds(file: Path, people: int, options: Options) -> float:
     """The median time of a run."""
     with closing(load(file, options.engine, threads=options.threads)) as engine:
         engine.warm_up()
-        batch = {each.name: np.zeros(each.sizes(people), each.dtype) for each in engine.inputs}
+        batch = zeros(engine.inputs, people)
         times = []
         for _ in range(_RUNS):
             with network_time() as spent:
