@@ -25,7 +25,7 @@ from . import size
 from .depth import depth_evidence, depths_at, onto_depths
 from .flat import lift_flat
 from .floor import floor_evidence
-from .limbs import lift_limbs
+from .limbs import drawn_size, lift_limbs
 from .shape_model import TRUNK, ShapeModel
 from .world import lift_world
 
@@ -65,6 +65,9 @@ def lift(
     else:
         joints, scale_source = lift_flat(keypoints, camera, floor), SCALE_NONE
     joints = anatomical(joints, shape) * shape.size_factor
+    if shape.limbs:
+        drawn = drawn_size(joints, keypoints.confidence, shape.limbs * shape.size_factor)
+        joints = joints * drawn[:, None, None]
     people = len(joints)
     evidence = size.prior(people, 0.0, shape.size_sigma)
     if floor is not None:

@@ -17,8 +17,9 @@ _FEET = np.array([[INDEX[f"{side}_{n}"] for n, _ in _SOLES] for side in ("left",
 _HEIGHTS = np.array([height for _, height in _SOLES])
 _FOOT_NOISE = 0.04
 """Metres: standard deviation of how high a foot is seen, as a height over the floor."""
-_SOLE_SIGMA = 0.02
-"""Metres: shoes, and how high ankles, heels and toes of different people are."""
+_SOLE_SIGMA = 0.035
+"""Metres: shoes, how high ankles, heels and toes of different people are, and how far a body leans
+in its shape that stands upright: seen from above, 5 cm at the feet in the project's cell."""
 _LEAST_DROP = 0.35
 """Of the camera's height: a foot seen less far below it says nothing, for it is at the horizon."""
 

@@ -18,6 +18,12 @@ from .median import median
 
 Array = NDArray[np.float64]
 
+_SHARE = 0.3
+"""Found on the project's films and its cell, where the size's error is least at 0.2 and 0.8; on a
+real film from four cameras, which was left out, it is at 1."""
+_ODD = 0.1
+"""More than that is no person's size: limbs are drawn shortened that point at the camera."""
+
 _TINY = 1e-9
 """Least leading coefficient and discriminant of the quadratic: it has a solution always."""
 
@@ -72,6 +78,22 @@ def root_depths(rays: Array, depth: Array) -> Array:
     c = (offset**2).sum(axis=2) + (z_n - z_m) ** 2 - NORMALISED_LENGTHS**2
     root = np.sqrt(np.maximum(b**2 - a * c, _TINY))
     return np.asarray((root - b) / a)
+
+
+def drawn_size(joints: Array, confidence: Array, limbs: float) -> Array:
+    """(N,) how much larger people are than a network draws them this time, by their limbs.
+
+    People are drawn now smaller, now larger, by 2 to 6 % with the pose and the view, and their
+    limbs with them: ``_SHARE`` of what these lack is what the person lacks.
+
+    Args:
+        joints: (N, 34, 3) metres, NaN where unknown.
+        confidence: (N, 34).
+        limbs: How long they are drawn on average, of ``MEAN_LENGTHS``.
+    """
+    lacking = metric_scale(joints, confidence, MEAN_LENGTHS) * limbs
+    lacking = np.clip(np.where(np.isfinite(lacking), lacking, 1), 1 - _ODD, 1 + _ODD)
+    return np.asarray(lacking**_SHARE)
 
 
 def metric_scale(bodies: Array, confidence: Array, lengths: Array) -> Array:

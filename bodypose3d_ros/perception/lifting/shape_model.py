@@ -40,6 +40,9 @@ class ShapeModel:
     """Standard deviation of the logarithm of a person's size, after ``size_factor``."""
     stature: float = MEAN_STATURE
     """Metres: how tall somebody is whose size is ``size_factor``."""
+    limbs: float = 0.0
+    """How long the network draws limbs, of ``skeleton.MEAN_LENGTHS``; 0: it draws none, or their
+    lengths say nothing of the person's size."""
     raise_hips: float = 0.0
     """How far up the trunk the hips and the pelvis are moved to the hip joints, in trunks."""
     across: Array = field(default_factory=lambda: np.full(JOINT_COUNT, 0.03))
@@ -76,6 +79,7 @@ BLAZEPOSE_FULL = ShapeModel(
     size_factor=1.03,
     size_sigma=0.05,
     stature=1.70,
+    limbs=0.945,
     raise_hips=0.10,
     across=_by_joint(
         pelvis=0.036, hip=0.040, torso=0.020, neck=0.025, shoulder=0.026, elbow=0.030, wrist=0.035,
@@ -89,14 +93,15 @@ BLAZEPOSE_FULL = ShapeModel(
     ),
 )  # fmt: skip
 """BlazePose full. Stature: people of 1.79 and 1.68 m in the project's films are drawn 0.92 and
-0.985 times as large as they are, as if all were 1.65 m, times ``size_factor``. Size factor, its
+0.985 times as large as they are, as if all were 1.65 m, times ``size_factor``. Limbs: the mean of
+twenty people and views of the films, the cell and the real film. Size factor, its
 spread and the hips: eight calibrated photographs of motion-capture studios and three rendered
 bodies. Errors: the larger of what ``benchmarks.fit_noise`` finds on the project's films and of the
 same on a real film of a man on a treadmill, from four calibrated cameras, whose joints were
 triangulated."""
 
-BLAZEPOSE_LITE_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.04)
-BLAZEPOSE_HEAVY_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.085)
+BLAZEPOSE_LITE_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.04, limbs=0.939)
+BLAZEPOSE_HEAVY_SHAPE = replace(BLAZEPOSE_FULL, size_factor=1.085, limbs=0.907)
 """Lite draws the same people 0.994 and heavy 0.960 times as large as full does: means over three of
 the project's films and a film of four calibrated cameras, 0.97 to 1.02 and 0.94 to 0.98. That makes
 1.036 and 1.073; heavy's is raised to 1.085, between what the pelvis' error asks for on the five
