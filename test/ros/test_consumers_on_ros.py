@@ -16,6 +16,7 @@ from lifecycle_msgs.srv import ChangeState
 from tf2_ros import StaticTransformBroadcaster
 
 from bodypose3d_ros.body.people import select
+from bodypose3d_ros.body.shape import capsules
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node.interface import POSES
 from bodypose3d_ros.wire.pose_cdr import PoseCdr
@@ -259,3 +260,47 @@ def test_people_cost_where_they_are_and_most_where_they_are_going(graph, run, co
 
     until(costs, "costs", ahead, lambda: node.send(walking))
     until(costs, "costs", lambda words: words == ["0"] * 3, lambda: node.send(select(row(), [])))
+
+
+PLACES = ("0.0", "0.0", "3.0"), ("0.0", "0.0", "5.0")
+
+
+@pytest.fixture
+def scene(graph, domain):
+    """MoveIt's planning scene with a robot that is a ball, put at each of PLACES in turn."""
+    try:
+        program = Path(get_package_prefix("moveit_core")) / "lib" / "moveit_core"
+    except PackageNotFoundError:
+        pytest.skip("needs moveit_core, built and sourced")
+    binary = program / "planning_scene_listener"
+    if not binary.exists():
+        pytest.skip("needs MoveIt's planning scene as a program that says what a ball runs into")
+    process = Process(domain, FRAME, "0.05", *PLACES[0], *PLACES[1], program=binary)
+    yield process
+    process.kill()
+
+
+def test_moveit_keeps_clear_of_people_while_they_are_there(graph, node, run, scene):
+    """Who is added, moved and removed is so in the scene, and is what a robot would run into."""
+    run("bodypose3d_bridge", "-p", "outputs:=[collision_objects]")
+    bodies = select(row(), [0])
+    bodies.joints[...] -= bodies.joints[:, INDEX["pelvis"], None] - (0.0, 0.0, 3.0)
+    limbs = 3 * len(capsules(bodies.joints[0], bodies.covariance[0]).radius)
+
+    def says(*lines):
+        """The newest scene, and what it says of the ball at each place."""
+        return [*lines] == next(
+            (
+                scene.output[n : n + 3]
+                for n in reversed(range(len(scene.output) - 2))
+                if scene.output[n].startswith("scene")
+            ),
+            None,
+        )
+
+    there = f"scene 1 person_1:{limbs}"
+    graph.wait(lambda: node.send(bodies) and says(there, "ball 0 person_1", "ball 1 -"))
+    bodies.joints[..., 2] += 2.0
+    graph.wait(lambda: node.send(bodies) and says(there, "ball 0 -", "ball 1 person_1"))
+    nobody = select(row(), [])
+    graph.wait(lambda: node.send(nobody) and says("scene 1", "ball 0 -", "ball 1 -"))
