@@ -161,7 +161,6 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
     expected = found = invented = switches = 0
     for frame, everybody in sorted(estimates.items()):
         bodies = select(everybody, everybody.state != STATE_COASTING)
-        inside = film.inside[frame]
         visible = (film.visibility[frame] == VISIBLE).sum(axis=1) >= _SEEN_ENOUGH
         expected += int(visible.sum())
         matches = match_people(film, frame, bodies)
@@ -171,23 +170,8 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
             identity = int(bodies.track_id[body])
             switches += last_ids.get(person, identity) != identity
             last_ids[person] = identity
-            truth = np.where(inside[person][:, None], film.joints[frame, person], np.nan)
-            in_image = np.where(inside[person][:, None], film.pixels[frame, person], np.nan)
-            distance = np.linalg.norm(bodies.pixels[body] - in_image, axis=1)
-            velocity = np.stack([truth_velocity[frame, person], bodies.velocity[body]], axis=1)
-            error = bodies.joints[body] - truth
-            normalised = _mahalanobis(error, bodies.covariance[body])
-            root_covariance = bodies.covariance[body, INDEX["pelvis"]]
-            pairs.append(
-                (truth, bodies.joints[body], distance, normalised, velocity, root_covariance)
-            )
-    truth, estimate, distance, normalised, velocity, root_covariances = (
-        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 6)
-    )
-    truth, estimate = truth.reshape(-1, JOINT_COUNT, 3), estimate.reshape(-1, JOINT_COUNT, 3)
-    root = INDEX["pelvis"]
-    pelvis = np.stack([truth[:, root], estimate[:, root]], 1)
-    relative = (estimate - estimate[:, root : root + 1]) - (truth - truth[:, root : root + 1])
+            truth = _Truth.of(film, frame, person, truth_velocity)
+            pairs.append(_compared(truth, bodies, body))
     return Accuracy(
         film=film.name,
         frames=len(estimates),
@@ -195,17 +179,65 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
         found=found,
         invented=invented,
         switches=switches,
-        pixels=distance.reshape(-1, JOINT_COUNT),
-        root_aligned=np.linalg.norm(relative, axis=2),
-        procrustes=np.array(
-            [_procrustes(t, e) for t, e in zip(truth, estimate, strict=True)]
-        ).reshape(-1, JOINT_COUNT),
-        absolute=estimate - truth,
-        roots=pelvis[known(pelvis).all(axis=1)],
-        root_covariances=root_covariances.reshape(-1, 3, 3)[known(pelvis).all(axis=1)],
-        normalised=normalised.reshape(-1, JOINT_COUNT),
-        velocity=velocity.reshape(-1, JOINT_COUNT, 2, 3),
+        **_arrays(pairs),
     )
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """One person of one frame; NaN where a joint is not in the image."""
+
+    joints: Array
+    """(34, 3) metres, optical frame."""
+    pixels: Array
+    """(34, 2)"""
+    velocity: Array
+    """(34, 3) metres a second, of all joints."""
+
+    @classmethod
+    def of(cls, film: Film, frame: int, person: int, velocity: Array) -> _Truth:
+        outside = ~film.inside[frame, person][:, None]
+        return cls(
+            np.where(outside, np.nan, film.joints[frame, person]),
+            np.where(outside, np.nan, film.pixels[frame, person]),
+            velocity[frame, person],
+        )
+
+
+def _compared(truth: _Truth, bodies: Bodies, body: int) -> tuple[Array, ...]:
+    """What ``_arrays`` puts together, of one match."""
+    joints, covariance = bodies.joints[body], bodies.covariance[body]
+    return (
+        truth.joints,
+        joints,
+        np.linalg.norm(bodies.pixels[body] - truth.pixels, axis=1),
+        _mahalanobis(joints - truth.joints, covariance),
+        np.stack([truth.velocity, bodies.velocity[body]], axis=1),
+        covariance[INDEX["pelvis"]],
+    )
+
+
+def _arrays(pairs: Sequence[tuple[Array, ...]]) -> dict[str, Any]:
+    """The fields of ``Accuracy`` that are arrays, of M matches."""
+    truth, estimate, distance, normalised, velocity, root_covariances = (
+        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 6)
+    )
+    truth, estimate = truth.reshape(-1, JOINT_COUNT, 3), estimate.reshape(-1, JOINT_COUNT, 3)
+    root = INDEX["pelvis"]
+    pelvis = np.stack([truth[:, root], estimate[:, root]], 1)
+    both = known(pelvis).all(axis=1)
+    relative = (estimate - estimate[:, root : root + 1]) - (truth - truth[:, root : root + 1])
+    aligned = [_procrustes(t, e) for t, e in zip(truth, estimate, strict=True)]
+    return {
+        "pixels": distance.reshape(-1, JOINT_COUNT),
+        "root_aligned": np.linalg.norm(relative, axis=2),
+        "procrustes": np.array(aligned).reshape(-1, JOINT_COUNT),
+        "absolute": estimate - truth,
+        "roots": pelvis[both],
+        "root_covariances": root_covariances.reshape(-1, 3, 3)[both],
+        "normalised": normalised.reshape(-1, JOINT_COUNT),
+        "velocity": velocity.reshape(-1, JOINT_COUNT, 2, 3),
+    }
 
 
 def _mahalanobis(error: Array, covariance: Array) -> Array:
