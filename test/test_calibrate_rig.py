@@ -1,6 +1,7 @@
 """Cameras find their places by the people they see, say how sure they are, and refuse to guess."""
 
 import ast
+import itertools
 import json
 from dataclasses import replace
 
@@ -19,7 +20,8 @@ from bodypose3d_ros.media import rig, rig_launch
 from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.rig import Rig, RigCamera
 from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
-from bodypose3d_ros.perception.calibration.tracks import Recorded
+from bodypose3d_ros.perception.calibration.relative import at_one_scale, pair_of
+from bodypose3d_ros.perception.calibration.tracks import Recorded, tracks_of
 from bodypose3d_ros.perception.calibration.world import LIMBS, stature_of
 
 NAMES = ("cell_front", "cell_left", "cell_right")
@@ -27,11 +29,11 @@ WALK = range(0, 90, 3)
 SIZE = 1.05  # every view believes in people so much too large
 
 
-def recorded(name, numbers=WALK, people=(0, 1)):
+def recorded(name, numbers=WALK, people=(0, 1), size=SIZE):
     shown = cell.FILMS[name]
     # cell_right shoots at 10 Hz, 40 ms late: its own frames at about the same times
     own = sorted({min(round(n * shown.rate / 15), len(shown) - 1) for n in numbers})
-    bodies = [cell.sighting(name, n, people, pixels=2.0, size=SIZE) for n in own]
+    bodies = [cell.sighting(name, n, people, pixels=2.0, size=size) for n in own]
     ids = np.array(people, np.uint32) + 1
     return Recorded(
         shown.camera,
@@ -128,6 +130,27 @@ def test_two_people_are_not_taken_for_one():
     he, she = recorded("cell_front", people=(0,)), recorded("cell_left", people=(1,))
     with pytest.raises(InputError, match=r"shares nobody|is only known to"):
         calibrate({"cell_front": he, "cell_left": she})
+
+
+def test_a_tall_and_a_small_person_make_a_rig_of_one_scale():
+    """Views take somebody of 2 m and somebody of 1.55 m for people of 1.75 m."""
+    taken_for = np.array([0.875, 1.13])[:, None, None]
+    tracks = tracks_of({name: recorded(name, range(0, 60, 3), size=taken_for) for name in NAMES})
+    couples = itertools.combinations(range(len(NAMES)), 2)
+    pairs = [pair for a, b in couples if (pair := pair_of(tracks, a, b))]
+    assert [len(pair.same) for pair in pairs] == [2, 2, 2]
+    people = [[n for n, _ in enumerate(tracks) if n % 2 == own] for own in (0, 1)]
+    tracks, pairs = at_one_scale(tracks, pairs, people)
+    metres = [np.linalg.norm(pair.transform[:3, 3]) for pair in pairs]
+    true = [
+        np.linalg.norm((true_places()[pair.first] - true_places()[pair.second])[:3, 3])
+        for pair in pairs
+    ]
+    ratio = np.array(metres) / true
+    assert_allclose(ratio / ratio.mean(), 1, atol=0.02)
+    depths = [np.nanmean(tracks[n].joints[..., 2]) for n in (0, 1)]
+    truth = [np.nanmean(cell.FILMS["cell_front"].joints[0:60:3, n, :, 2]) for n in (0, 1)]
+    assert_allclose(depths[0] / depths[1], truth[0] / truth[1], rtol=0.02)
 
 
 def test_too_little_time_is_refused():

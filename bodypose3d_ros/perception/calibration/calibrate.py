@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from ...errors import InputError
 from .adjust import Adjusted, Observations, adjust, observed
-from .relative import FEWEST, Pair, pair_of, spanned
+from .relative import FEWEST, Pair, at_one_scale, pair_of, spanned
 from .tracks import Recorded, Track, tracks_of
 from .world import Ground, bodies_of, frame_of, ground_of, stature_of
 
@@ -93,6 +93,8 @@ def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibrat
         for first, second in itertools.combinations(range(len(views)), 2)
         if (pair := pair_of(tracks, first, second)) is not None
     ]
+    people = _people(tracks, pairs)
+    tracks, pairs = at_one_scale(tracks, pairs, people)
     rough, _ = spanned(pairs, len(views))
     if lost := [name for name, place in zip(names, rough, strict=True) if place is None]:
         raise InputError(
@@ -100,7 +102,7 @@ def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibrat
             "moments: let somebody walk where both see them"
         )
     places = np.array([place for place in rough if place is not None])
-    observations = observed(tracks, _people(tracks, pairs), places)
+    observations = observed(tracks, people, places)
     if observations is None:
         raise InputError("no two cameras agree on where anybody is: are the calibrations right?")
     adjusted = adjust(observations, places)

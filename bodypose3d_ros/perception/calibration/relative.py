@@ -2,18 +2,21 @@
 
 Every view has lifted people to metres by itself, 10 to 25 cm wrong a joint. Over many moments of
 somebody who moves that still fixes how one camera stands to the other (Kabsch 1976), and tells
-whether two tracks are the same person at all: others' bodies do not fit for long.
+whether two tracks are the same person at all: others' bodies do not fit for long. Somebody tall is
+lifted too near by every camera, and so are the cameras then to each other: how tall people are
+beside each other is found with it, or the rig would be of as many scales as there are people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.skeleton import JOINT_COUNT, MIRRORED, known
+from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
+from ..lifting.size import LARGEST, SMALLEST
 from .tracks import Track
 
 Array = NDArray[np.float64]
@@ -25,6 +28,8 @@ FEWEST = 15
 _SAMPLES, _SAMPLE = 200, 3
 _SHARE = 0.5
 """Of the moments that two tracks have in common, how many must fit for them to be one person."""
+_TRUNK = [INDEX[name] for name in ("pelvis", "torso", "neck")]
+"""Joints by which sizes are compared: on nobody's left or right."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Pair:
     """(4, 4) from the second's optical frame to the first's."""
     same: list[tuple[int, int]]
     """Indices of the tracks, of each view, that are one person."""
+    size: list[float]
+    """How much larger each of these people is than the views believe, were the transform right."""
     count: int
     """At how many moments they fit."""
 
@@ -53,14 +60,53 @@ def pair_of(tracks: Sequence[Track], first: int, second: int) -> Pair | None:
                 best = found
     if best is None:
         return None
-    transform, same, count = best[1], [], 0
+    transform, same, sizes, count = best[1], [], [], 0
     for a in ours:
         for b in theirs:
-            fits, common = _fitting(tracks[a].joints, tracks[b].joints, transform)
+            size = _size(tracks[a].joints, tracks[b].joints, transform)
+            fits, common = _fitting(size * tracks[a].joints, size * tracks[b].joints, transform)
             if fits >= FEWEST and fits >= _SHARE * common:
                 same.append((a, b))
+                sizes.append(size)
                 count += fits
-    return Pair(first, second, transform, same, count) if same else None
+    return Pair(first, second, transform, same, sizes, count) if same else None
+
+
+def at_one_scale(
+    tracks: Sequence[Track], pairs: Sequence[Pair], people: Sequence[Sequence[int]]
+) -> tuple[list[Track], list[Pair]]:
+    """People as large as they are beside each other, and pairs of cameras as far apart.
+
+    On the whole people stay as large as the views believe. A person of true size K in a pair of
+    true distance c was found to be of the size K / c: least squares of the logarithms.
+
+    Args:
+        tracks: Of all views.
+        pairs: Of views.
+        people: Indices of the tracks that are one person, for each person.
+    """
+    person = {track: number for number, own in enumerate(people) for track in own}
+    found = [
+        (person[a], len(people) + number, size)
+        for number, pair in enumerate(pairs)
+        for (a, _), size in zip(pair.same, pair.size, strict=True)
+    ]
+    equations = np.zeros((len(found) + 1, len(people) + len(pairs)))
+    for row, (own, of_pair, _) in enumerate(found):
+        equations[row, own], equations[row, of_pair] = 1, -1
+    equations[-1, : len(people)] = 1
+    sizes = np.log([size for _, _, size in found] + [1.0])
+    scale = np.exp(np.linalg.lstsq(equations, sizes)[0])
+    grown = [
+        replace(track, joints=track.joints * scale[person[number]]) if number in person else track
+        for number, track in enumerate(tracks)
+    ]
+    moved = []
+    for pair, factor in zip(pairs, scale[len(people) :], strict=True):
+        transform = pair.transform.copy()
+        transform[:3, 3] *= factor
+        moved.append(replace(pair, transform=transform))
+    return grown, moved
 
 
 def spanned(pairs: Sequence[Pair], views: int) -> tuple[list[Array | None], list[Pair]]:
@@ -109,6 +155,20 @@ def distances(ours: Array, theirs: Array, transform: Array) -> Array:
         mean = np.nansum(apart, axis=1) / np.maximum(count, 1)
         either.append(np.where(count >= JOINT_COUNT // 3, mean, np.nan))
     return np.asarray(np.fmin(*either))
+
+
+def _size(ours: Array, theirs: Array, transform: Array) -> float:
+    """How much larger somebody would have to be for two tracks to fit; 1 where that is nobody.
+
+    Were both views' joints k times as far away, they would be apart by the transform's translation.
+    """
+    apart = (ours - theirs @ transform[:3, :3].T)[:, _TRUNK]
+    squared = (apart**2).sum(axis=(1, 2))
+    sizes = (apart @ transform[:3, 3]).sum(axis=1) / np.where(squared > 0, squared, np.nan)
+    if not np.isfinite(sizes).any():
+        return 1.0
+    size = float(np.nanmedian(sizes))
+    return size if SMALLEST < size < LARGEST else 1.0
 
 
 def _fitting(ours: Array, theirs: Array, transform: Array) -> tuple[int, int]:
