@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from bodypose3d_ros.msg import Pose3DArray
@@ -41,8 +42,13 @@ class Listener(Node):
         """Milliseconds from the image's stamp until its poses are here."""
         self.people: list[int] = []
         self.told: list[dict[str, float]] = []
+        self._counts = 0, 0
         self.create_subscription(Pose3DArray, "bodypose3d/poses", self._poses, 10, raw=True)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 10)
+
+    def counts(self) -> tuple[int, int]:
+        """How many images the node has received and dropped, as it has said last."""
+        return self._counts
 
     def _poses(self, cdr: bytes) -> None:
         now = time.time_ns()
@@ -56,6 +62,10 @@ class Listener(Node):
         if "network, median (ms)" in values:
             milliseconds = {k: float(v) for k, v in values.items() if k.endswith("(ms)")}
             self.told.append(milliseconds)
+            self._counts = (
+                int(values["images received"]),
+                int(values["images dropped for newer ones"]),
+            )
 
 
 def main() -> None:
@@ -68,13 +78,19 @@ def main() -> None:
     listener, executor = Listener(), SingleThreadedExecutor()
     executor.add_node(listener)
     film = ["-p", f"film:={options.film}", "-p", f"rate:={options.rate}"]
-    with running("film_camera", *film), running("bodypose3d_node"):
+    with running("film_camera", *film), running("bodypose3d_node") as node:
         wait_until(executor, lambda: len(listener.told) >= 5)
         for warm_up in (listener.arrived, listener.told, listener.people):
             warm_up.clear()
+        before, taken = listener.counts(), processor_time(node)
         end = time.monotonic() + options.seconds
         wait_until(executor, lambda: time.monotonic() > end)
+        taken = processor_time(node) - taken
+        counted = [now - then for now, then in zip(listener.counts(), before, strict=True)]
     report(listener, options.seconds)
+    received, dropped = counted
+    print(f"processor time of the node an image: {1e3 * taken / len(listener.arrived):.1f} ms")
+    print(f"the node says: {received} images received, {dropped} dropped for newer ones")
 
 
 def report(listener: Listener, seconds: float) -> None:
@@ -94,6 +110,12 @@ def report(listener: Listener, seconds: float) -> None:
     for stage in ("detect", "pose", "lift", "track"):
         print(f"    of which {stage:24}{told(stage):6.1f}")
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+def processor_time(process: subprocess.Popen[bytes]) -> float:
+    """Seconds that a program has taken."""
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 @contextmanager

@@ -67,19 +67,40 @@ def test_a_defect_in_the_work_comes_to_light():
     worker.stop()
 
 
-def test_it_says_whenever_it_has_nothing_left_to_do(slow):
+def test_it_says_whenever_an_item_could_be_worked_on(slow):
     """So that hosts need not bring what would only be replaced."""
-    idle = threading.Semaphore(0)
+    free = threading.Semaphore(0)
     done = []
-    worker = Worker(done.append, "test", idle.release)
+    worker = Worker(done.append, "test", free.release)
     for item in (1, 2):
-        assert idle.acquire(timeout=5)
-        assert worker.idle
+        assert free.acquire(timeout=30)
+        assert worker.free
         worker.put(item)
-    assert idle.acquire(timeout=5)
+    assert free.acquire(timeout=30)
     assert done == [1, 2]
     worker.stop()
     slow.worker.put(1)
     slow.begun()
+    assert not slow.worker.free
     assert not slow.worker.idle
     slow.go_on()
+
+
+def test_when_it_is_free_an_item_may_be_put_in_its_own_thread():
+    """Which is then in work at once, and its thread never idle between."""
+    items, idle, done = [1, 2, 3], [], threading.Event()
+
+    def bring():
+        idle.append(worker.idle)
+        if items:
+            worker.put(items.pop())
+        else:
+            done.set()
+
+    begun, worked = threading.Event(), []
+    worker = Worker(worked.append, "test", lambda: begun.wait(30) and bring())
+    begun.set()
+    assert done.wait(30)
+    worker.stop()
+    assert worked == [3, 2, 1]
+    assert not any(idle)

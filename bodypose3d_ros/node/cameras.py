@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -229,19 +230,15 @@ class Cameras:
     def wants(self, topic: Topic) -> bool:
         """Whether an image of its camera would be worked on at once, or it is something else.
 
-        A CameraInfo, which comes with each image, costs as much to take: it waits with the image,
-        though not for long.
+        A CameraInfo, which comes with each image, costs as much to take: it waits with the image.
         """
-        infos = self._of_camera(topic, (interface.CAMERA_INFO,))
-        images = self._of_camera(topic, _IMAGES)
-        return all(core.wants_image for core in images) and all(
-            core.wants_camera_info for core in infos
-        )
+        kinds = (*_IMAGES, interface.CAMERA_INFO)
+        return all(core.wants_image for core in self._of_camera(topic, kinds))
 
-    def when_wanted(self, call: Callable[[], None]) -> None:
-        """Have something called whenever an image is wanted that was not before."""
-        for core in self.cores.values():
-            core.when_idle = call
+    def when_wanted(self, call: Callable[[Sequence[Topic]], None]) -> None:
+        """Have something called whenever a camera's image is wanted that was not before."""
+        for name, core in self.cores.items():
+            core.when_free = partial(call, [of_camera(topic, name) for topic in core.inputs()])
 
     def lacks(self, topic: Topic) -> bool:
         """Whether images of its camera come, but no ``CameraInfo`` of their frame."""

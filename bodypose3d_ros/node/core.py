@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +24,7 @@ from .estimation import Estimation
 from .host import Host
 from .inputs import UNSEEN, Inputs, Shot
 from .interface import ALIVE, MARKERS, Topic
+from .overtaken import Overtaken
 from .parameters import Parameters
 from .qos import SENSOR_DATA
 from .worker import Worker
@@ -33,8 +33,6 @@ from .worker import Worker
 _STAMPS = 0, (2**31 - 3600) * 10**9
 PATIENCE_S = 6.0
 """Longer than an image waits for TF, or a slow network takes."""
-# However much there is to do, a CameraInfo is taken after so long.
-_CALIBRATION_S = 0.2
 # A network that does not answer for so long is told of.
 _HANGS_S = 1.0
 # So many images in a row that fail for no known reason: the next ones will, too.
@@ -58,9 +56,9 @@ class Core:
         self._networks: Networks | None = None
         self._estimation: Estimation | None = None
         self._worker: Worker[Shot] | None = None
-        self.when_idle: Callable[[], None] = lambda: None
-        """Called whenever an image is wanted that was not before."""
-        self._calibrated_at = 0.0
+        self._overtaken = Overtaken()
+        self.when_free: Callable[[], None] = lambda: None
+        """Called, in the thread that works, whenever an image is wanted that was not before."""
         self._dropped = 0
         self._defects = 0
         self._said_nameless = False
@@ -79,7 +77,7 @@ class Core:
         """Begin to work on images."""
         self._defects = 0
         self._diagnostics.restart()
-        self._worker = Worker(self._work, "estimation", lambda: self.when_idle())
+        self._worker = Worker(self._work, "estimation", lambda: self.when_free())
 
     def deactivate(self, patience: float = PATIENCE_S) -> None:
         """Stop working on images; forget who was seen.
@@ -125,6 +123,7 @@ class Core:
         report = self._diagnostics.report(
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),
+            overtaken=self._overtaken.count,
             facts=facts,
             waited_for=self._inputs.waited_for,
         )
@@ -178,6 +177,7 @@ class Core:
     def image(self, message: Message) -> None:
         """An ``Image`` or ``CompressedImage`` has come."""
         stamp = stamp_of(message)
+        self._overtaken.image(stamp)
         self._diagnostics.received((self._host.now() - stamp) / 1e9)
         first, last = _STAMPS
         if not first <= stamp <= last:
@@ -194,8 +194,9 @@ class Core:
 
     def camera_info(self, message: Message) -> None:
         """A ``CameraInfo`` has come."""
-        self._calibrated_at = time.monotonic()
-        self._diagnostics.calibrated(waiting=self.wants_image)
+        worker = self._worker
+        self._overtaken.camera_info(stamp_of(message))
+        self._diagnostics.calibrated(waiting=worker is None or worker.idle)
         self._inputs.camera_info(message)
 
     @property
@@ -205,12 +206,7 @@ class Core:
         Hosts may leave the others where they are until it is: receiving them takes time from work.
         """
         worker, p = self._worker, self.parameters
-        return worker is None or worker.idle or p.pairs_images
-
-    @property
-    def wants_camera_info(self) -> bool:
-        """Whether an image is wanted, or none has been taken for a while: it may have changed."""
-        return self.wants_image or time.monotonic() - self._calibrated_at > _CALIBRATION_S
+        return worker is None or worker.free or p.pairs_images
 
     def lost(self, count: int) -> None:
         """Images were lost between the camera and this node, so many more."""

@@ -215,7 +215,13 @@ class Diagnostics:
             return self._state(now, patience, blind=self._silent(now) > patience)
 
     def report(
-        self, *, stale_after: float, dropped: int, facts: dict[str, str], waited_for: str = ""
+        self,
+        *,
+        stale_after: float,
+        dropped: int,
+        facts: dict[str, str],
+        overtaken: int = 0,
+        waited_for: str = "",
     ) -> Report:
         """The state now.
 
@@ -223,6 +229,7 @@ class Diagnostics:
             stale_after: Seconds without an image that are too many.
             dropped: Images that were overtaken by newer ones.
             facts: What else to tell: the model, the engine.
+            overtaken: Images that never came here, those included that were lost.
             waited_for: What the images that have come wait for.
         """
         with self._lock:
@@ -246,7 +253,7 @@ class Diagnostics:
                 "latency, 95th percentile (ms)": self._published.percentile(now, 95),
                 "images received": str(self._received.count),
                 "images lost on the way": str(self._lost),
-                "images dropped for newer ones": str(dropped),
+                "images dropped for newer ones": str(dropped + max(overtaken - self._lost, 0)),
                 "images skipped": str(self._skipped.count),
                 **{kind: str(count) for kind, count in self._unmatched.items()},
                 "poses published": str(self._published.count),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .qos import DEFAULT, LATCHED, NEWEST, SENSOR_DATA, QosProfile
+from .qos import DEFAULT, EACH, LATCHED, NEWEST, SENSOR_DATA, QosProfile
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ IMAGE_COMPRESSED = Topic(
 CAMERA_INFO = Topic(
     "camera_info",
     "sensor_msgs/msg/CameraInfo",
-    NEWEST,
+    EACH,
     "The camera's calibration; the last one of the image's frame counts.",
 )
 CAMERA_INFO_LATCHED = Topic(

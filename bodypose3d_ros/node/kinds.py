@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,8 +73,12 @@ class NodeCore(Protocol):
     def wants(self, topic: Topic) -> bool:
         """Whether a message of one of ``inputs`` is of use now; else a newer one may replace it."""
 
-    def when_wanted(self, call: Callable[[], None]) -> None:
-        """Have something called, in any thread, when a message is wanted that was not before."""
+    def when_wanted(self, call: Callable[[Sequence[Topic]], None]) -> None:
+        """Have something called when messages of some of ``inputs`` are wanted that were not.
+
+        It is called in the thread that wants them, and may bring them there: what comes first in
+        ``inputs`` first.
+        """
 
     def lacks(self, topic: Topic) -> bool:
         """Whether what was perhaps latched on one of ``inputs`` long ago is missing."""

@@ -16,5 +16,7 @@ class QosProfile:
 
 SENSOR_DATA = QosProfile(reliable=False, depth=5)
 NEWEST = QosProfile(reliable=False, depth=1)
+EACH = QosProfile(reliable=False, depth=32)
+"""Of what is small: all that came while an image was in work."""
 DEFAULT = QosProfile()
 LATCHED = QosProfile(depth=1, latched=True)

@@ -22,15 +22,18 @@ class Worker(Generic[ItemT]):
     """
 
     def __init__(
-        self, work: Callable[[ItemT], None], name: str, when_idle: Callable[[], None] | None = None
+        self, work: Callable[[ItemT], None], name: str, when_free: Callable[[], None] | None = None
     ) -> None:
-        """``when_idle`` is called, in the worker's thread, whenever it has nothing left to do."""
+        """``when_free`` is called, in the worker's thread, whenever an item could be worked on.
+
+        It may put one.
+        """
         self.dropped = 0
         """Items that were never worked on because a newer one came."""
         self._work = work
-        self._when_idle = when_idle or (lambda: None)
+        self._when_free = when_free or (lambda: None)
         self._waiting: ItemT | None = None
-        self._idle = False
+        self._free = self._idle = False
         self._stopping = False
         self._failure: Exception | None = None
         self._changed = threading.Condition()
@@ -47,8 +50,13 @@ class Worker(Generic[ItemT]):
             time.sleep(_HEAD_START_S)
 
     @property
-    def idle(self) -> bool:
+    def free(self) -> bool:
         """Whether an item would be worked on at once."""
+        return self._free and self._waiting is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it sleeps until an item comes."""
         return self._idle and self._waiting is None
 
     @property
@@ -84,11 +92,12 @@ class Worker(Generic[ItemT]):
             self._failure = error
 
     def _next(self) -> ItemT | None:
+        self._free = True
+        if self.free:
+            self._when_free()
         with self._changed:
             self._idle = True
-            if self._waiting is None:
-                self._when_idle()
             self._changed.wait_for(lambda: self._stopping or self._waiting is not None)
-            self._idle = False
+            self._free = self._idle = False
             item, self._waiting = self._waiting, None
             return None if self._stopping else item

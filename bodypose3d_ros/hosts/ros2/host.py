@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import tf2_ros
 import yaml
 from numpy.typing import NDArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -34,6 +35,8 @@ from ...node.qos import QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire.messages import Message
 from ...wire.typestore import ros_types
+
+InvalidHandle = rclpy_implementation.InvalidHandle
 
 # tf2_ros itself looks every 20 ms, and cannot be told to stop.
 _TF_LOOK_S = 0.002
@@ -71,8 +74,8 @@ def qos_profile(qos: QosProfile) -> QoSProfile:
 class _Wanted(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]  # rclpy ships no types
     """Subscriptions whose messages are taken one at a time, and only while they are of use.
 
-    What is not taken waits in the middleware, where a newer one takes its place: taking it would
-    cost a millisecond or two of Python, which is missing in the work on the last one.
+    What is not taken waits in the middleware, where a newer one takes its place: the executor's way
+    to it costs a millisecond or two of Python, which is missing in the work on the last one.
     """
 
     def __init__(self) -> None:
@@ -93,7 +96,7 @@ class RosHost:
         # Messages come in while services, or a manager's long transition, are at work.
         self._inputs = _Wanted()
         self._publishers: dict[Topic, LifecyclePublisher] = {}
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: dict[Topic, Subscription] = {}
         self._looking: list[Timer] = []
         self._core: NodeCore | None = None
         self._types = ros_types()
@@ -122,7 +125,7 @@ class RosHost:
         """Subscribe to what a node takes."""
         self._listening.set()
         self._core = core
-        core.when_wanted(self._wake)
+        core.when_wanted(self._bring)
         for topic, callback in core.inputs().items():
             if topic.qos.latched:
                 self._listen_if_latched(topic, callback)
@@ -139,7 +142,7 @@ class RosHost:
     def stop_listening(self) -> None:
         """Take the subscriptions away; who waits for a transform waits no longer."""
         self._listening.clear()
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
         self._inputs.wanted.clear()
@@ -164,7 +167,34 @@ class RosHost:
             raw=True,
         )
         self._inputs.wanted[subscription] = lambda: self._core is None or self._core.wants(topic)
-        self._subscriptions.append(subscription)
+        self._subscriptions[topic] = subscription
+
+    def _bring(self, topics: Sequence[Topic]) -> None:
+        """Take what waits of some topics, in the thread that wants it, as the executor would.
+
+        Where nothing does, the executor waits for it.
+        """
+        for topic in topics:
+            if (subscription := self._subscriptions.get(topic)) is not None:
+                self._take(topic, subscription)
+        if self._core is not None and any(map(self._core.wants, topics)):
+            self._wake()
+
+    def _take(self, topic: Topic, subscription: Subscription) -> None:
+        if not self._inputs.beginning_execution(subscription):
+            return  # the executor is at work on another
+        try:
+            with subscription.handle:
+                for _ in range(topic.qos.depth):
+                    wanted = self._core is not None and self._core.wants(topic)
+                    taken = wanted and subscription.handle.take_message(subscription.msg_type, True)
+                    if not taken:
+                        break
+                    subscription.callback(taken[0])
+        except InvalidHandle:
+            pass  # nobody listens any more
+        finally:
+            self._inputs.ending_execution(subscription)
 
     def _from_cdr(
         self, topic: Topic, callback: Callable[[Message], None]

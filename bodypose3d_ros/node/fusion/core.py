@@ -11,7 +11,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -136,7 +136,7 @@ class FusionCore:
         """All of them."""
         return True
 
-    def when_wanted(self, call: Callable[[], None]) -> None:
+    def when_wanted(self, call: Callable[[Sequence[Topic]], None]) -> None:
         """They always are."""
 
     def lacks(self, topic: Topic) -> bool:
