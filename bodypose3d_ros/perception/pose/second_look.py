@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...body.people import Frame, Keypoints, Regions, select
 from ...body.skeleton import INDEX, JOINTS
+from ..lifting.median import median
 from . import PoseModel
 from .duplicates import MIN_SCORE, size_of
 
@@ -93,14 +94,8 @@ def difference(one: Keypoints, other: Keypoints) -> Array:
 
 
 def _median_apart(one: Array, other: Array) -> Array:
-    """(N,) pixels between joints (N, 34, 2) of one name."""
+    """(N,) pixels between joints (N, 34, 2) of one name; infinite where none is known to both."""
     apart = np.linalg.norm(one - other, axis=2)
     limbs = apart[:, _LIMBS]
-    return np.where(np.isfinite(limbs).any(axis=1), _median(limbs), _median(apart))
-
-
-def _median(values: Array) -> Array:
-    """(N,) of each row's known values; infinite for a row without any."""
-    ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=1)
-    middle = np.maximum(np.isfinite(ordered).sum(axis=1) - 1, 0) // 2
-    return np.asarray(ordered[np.arange(len(ordered)), middle])
+    middle = np.where(np.isfinite(limbs).any(axis=1), median(limbs), median(apart))
+    return np.where(np.isfinite(middle), middle, np.inf)
