@@ -154,6 +154,7 @@ def test_what_stands_before_some_joints_is_nearer_and_does_not_make_a_person_sma
     """Half of the core joints hidden by 0.4 m: their median would lie between the two."""
     truth = standing((0, 0, 3))
     seen = depths_at(truth[None], depth_of(truth))
+    assert seen.shape == (1, 34, 3)
     hidden = [INDEX[f"left_{name}"] for name in ("hip", "shoulder", "knee", "ankle")]
     seen[0, [*hidden, INDEX["torso"], INDEX["neck"]]] -= 0.4
     assert np.exp(depth_evidence(truth[None], seen)[0, 0]) == pytest.approx(1.0, abs=0.02)

@@ -78,6 +78,17 @@ class Film:
         return self.camera.project(self.joints)
 
     @property
+    def depth_camera(self) -> Camera:
+        """Of the depth images' own pixels: every fourth of the image's, from the third on."""
+        to_quarter = np.array([[1 / 4, 0, -2 / 4], [0, 1 / 4, -2 / 4], [0, 0, 1]])
+        return replace(
+            self.camera,
+            width=self.camera.width // 4,
+            height=self.camera.height // 4,
+            matrix=to_quarter @ self.camera.matrix,
+        )
+
+    @property
     def inside(self) -> NDArray[np.bool_]:
         """(F, P, 34) whether each joint is in the image, hidden or not."""
         return ~np.isin(self.visibility, (ABSENT, OUTSIDE))
@@ -145,13 +156,7 @@ class Film:
 
     def depth_images(self, *, noisy: bool = False) -> Iterator[DepthImage]:
         """The same as a pipeline takes them, in metres, NaN where unknown."""
-        to_quarter = np.array([[1 / 4, 0, -2 / 4], [0, 1 / 4, -2 / 4], [0, 0, 1]])
-        camera = replace(
-            self.camera,
-            width=self.camera.width // 4,
-            height=self.camera.height // 4,
-            matrix=to_quarter @ self.camera.matrix,
-        )
+        camera = self.depth_camera
         for depth in self.depth(noisy=noisy):
             metres = depth.astype(np.float32) / 1000
             yield DepthImage(np.where(depth > 0, metres, np.float32(np.nan)), camera)

@@ -27,7 +27,7 @@ def run(start):
 
     def starter(name, *arguments, lossless=True):
         if name == "bodypose3d_node" and lossless:
-            for topic in ("image", "camera_info", "detections"):
+            for topic in ("image", "camera_info", "detections", "depth", "depth_camera_info"):
                 reliable = f"qos_overrides./{topic}.subscription.reliability:=reliable"
                 arguments = ("-p", reliable, *arguments)
         return start(programs / name, "--ros-args", *arguments)

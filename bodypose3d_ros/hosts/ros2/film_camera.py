@@ -13,7 +13,7 @@ from rosidl_runtime_py.utilities import get_message
 from scipy.spatial.transform import Rotation
 
 from ...media import film
-from ...node.interface import CAMERA_INFO, DEPTH, IMAGE, IMAGE_COMPRESSED
+from ...node.interface import CAMERA_INFO, DEPTH, DEPTH_CAMERA_INFO, IMAGE, IMAGE_COMPRESSED
 from ...node.qos import QosProfile
 from ...wire import images
 from ...wire.messages import Message, Messages
@@ -30,7 +30,7 @@ _QOS = qos_profile(QosProfile(depth=5))
 
 
 class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
-    """Publishes ``image``, its JPEG, ``depth``, ``camera_info`` and where the camera stands.
+    """Publishes ``image``, its JPEG, ``depth``, their calibrations and where the camera stands.
 
     ``rate`` is images a second. A film of a rig keeps its time and leaves images out.
     """
@@ -49,7 +49,7 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
         self._shots = self._messages_of(shown)
         self._shot_publishers = [
             self.create_publisher(get_message(topic.type), topic.name, _QOS)
-            for topic in (IMAGE, IMAGE_COMPRESSED, DEPTH, CAMERA_INFO)
+            for topic in (DEPTH_CAMERA_INFO, IMAGE, IMAGE_COMPRESSED, DEPTH, CAMERA_INFO)
         ]
         self._place = tf2_ros.StaticTransformBroadcaster(self)
         self._place.sendTransform(self._transform(shown))
@@ -93,9 +93,11 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
     def _messages_of(self, shown: film.Film) -> list[tuple[Message | None, ...]]:
         header = self._messages.header(0, shown.frame_id)
         info = self._messages.camera_info(shown.camera, header)
+        depth_info = self._messages.camera_info(shown.depth_camera, header)
         depths = shown.depth() if shown.name in film.names() else repeat(None)
         return [
             (
+                None if depth is None else depth_info,
                 self._messages.image(frame.image, header),
                 self._messages.compressed_image(images.encode_jpeg(frame.image), header),
                 None if depth is None else self._messages.depth_image(depth, header),

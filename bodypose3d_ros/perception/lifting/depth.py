@@ -73,7 +73,8 @@ _OFFSETS = np.arange(-15, 16) * 0.04
 """Metres along z from where the shape has a joint at which it is looked for."""
 _COARSE = 0.04**2 / 12
 """Square metres by which a joint may lie between two of them."""
-_MOMENTS = np.stack([np.ones_like(_OFFSETS), _OFFSETS, _OFFSETS**2], axis=1)
+_POWERS = np.stack([_OFFSETS, _OFFSETS**2])
+_MOMENTS = np.stack([np.ones_like(_OFFSETS), *_POWERS], axis=1)
 
 
 _NARROW = np.float32(-0.5 / _OWN_SIGMA**2)
@@ -98,12 +99,12 @@ def depth_evidence(joints: Array, seen: Array) -> Array:
 
     Args:
         joints: (N, 34, 3) metres in the optical frame, of the network's size.
-        seen: (N, 34, K) what ``depths_at`` saw there.
+        seen: (N, 34, 3) what ``depths_at`` saw there.
 
     Returns:
         (N, 3) logarithm of the size, its noise and its bias; NaN where too few joints are seen.
     """
-    found = median(seen[:, _CORE]) + DEEP[_CORE]
+    found = seen[:, _CORE, 1] + DEEP[_CORE]
     expected = joints[:, _CORE, 2]
     ratio = np.log(found / np.where(expected > 0, expected, np.nan))
     count = np.isfinite(ratio).sum(axis=1)
@@ -126,7 +127,7 @@ def onto_depths(bodies: Bodies, seen: Array) -> Bodies:
     Args:
         bodies: Who is seen, in the optical frame; nobody is moved of whose size the depth image
             has said nothing.
-        seen: (N, 34, K) what ``depths_at`` saw at their joints.
+        seen: (N, 34, 3) what ``depths_at`` saw at their joints.
     """
     measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, VALUE])
     z = bodies.joints[..., 2]
@@ -166,8 +167,9 @@ def _shifts(shape: Array, likelihood: Array) -> tuple[Array, Array]:
 
 def _mean(expected: Array | float, variance: Array, likelihood: Array) -> tuple[Array, Array]:
     """Mean and variance (N, J) of offsets that were expected so, given what is seen."""
-    away = _OFFSETS - np.asarray(expected)[..., None]
-    weight = np.exp(-0.5 * away**2 / variance[..., None]) * likelihood
+    # The normal density's logarithm, but for what all offsets share.
+    terms = np.stack([expected / variance, -0.5 / variance], axis=-1)
+    weight = np.exp(terms @ _POWERS) * likelihood
     total, first, second = np.moveaxis(weight @ _MOMENTS, -1, 0)
     total = np.maximum(total, 1e-300)
     mean = first / total
@@ -179,7 +181,7 @@ def _likelihood(z: Array, seen: Array, confidence: Array) -> Array:
 
     A mixture: a joint's own skin, something before it, or beside it and behind it.
     """
-    skin = np.moveaxis(quantiles(seen, _AMONG), -1, 0)[..., None] + DEEP[:, None]
+    skin = np.moveaxis(seen, -1, 0)[..., None] + DEEP[:, None]
     behind = (z[..., None] + _OFFSETS - skin).astype(np.float32)  # (3, N, 34, O)
     visible = (_SEEN[0] + (_SEEN[1] - _SEEN[0]) * confidence)[..., None].astype(np.float32)
     mixture = np.exp(behind * behind * _NARROW)
@@ -198,8 +200,8 @@ def depths_at(joints: Array, depth: DepthImage) -> Array:
         depth: Registered to the image.
 
     Returns:
-        (N, 34, 9) metres along z, at a joint and at eight places ``_ABOUT`` metres from it, at
-        least a pixel; NaN where unknown.
+        (N, 34, 3) metres along z, the quantiles ``_AMONG`` of what is seen at a joint and at eight
+        places ``_ABOUT`` metres from it, at least a pixel; NaN where that is unknown.
     """
     pixels = depth.camera.project(joints)
     focal = depth.camera.matrix[0, 0]
@@ -210,4 +212,4 @@ def depths_at(joints: Array, depth: DepthImage) -> Array:
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     found = np.full(len(column), np.nan)
     found[inside] = depth.values[row[inside], column[inside]]
-    return found.reshape(-1, JOINT_COUNT, len(_GRID))
+    return quantiles(found.reshape(-1, JOINT_COUNT, len(_GRID)), _AMONG)
