@@ -41,6 +41,7 @@ def generate_launch_description() -> LaunchDescription:
             ("image", "image_raw"),
             ("image/compressed", "image_raw/compressed"),
             ("depth", "depth/image_raw"),
+            ("depth_camera_info", "depth/camera_info"),
         ],
         output="screen",
     )
@@ -49,6 +50,7 @@ def generate_launch_description() -> LaunchDescription:
         launch_arguments={
             "image": "/camera/image_raw",
             "depth": "/camera/depth/image_raw",  # read with depth_transport:=raw
+            "depth_camera_info": "/camera/depth/camera_info",
             "rviz_frame": "world",
         }.items(),
     )

@@ -117,8 +117,12 @@ def test_the_security_policy_lets_the_node_hear_and_say_what_it_does_and_no_more
     names = {topic.name for topic in interface.OUTPUTS}
     assert said["/bodypose3d"] == names | {"~/transition_event", "/parameter_events", "/rosout"}
     assert said["/film_camera"] - {"/tf_static", "/parameter_events", "/rosout"} == {
-        "image", "image/compressed", "camera_info", "depth",
+        "image", "image/compressed", "camera_info", "depth", "depth_camera_info",
     }  # fmt: skip
     assert said["/bodypose3d_listener"] == {"/parameter_events", "/rosout"}
-    own = {topic.name.replace("~", "/bodypose3d") for topic in interface.OUTPUTS}
+    own = {
+        topic.name.replace("~", node)
+        for topic in interface.OUTPUTS
+        for node in ("/bodypose3d", "/bodypose3d_fusion")
+    }
     assert heard["/bodypose3d_listener"] <= own | {"/tf_static", "/clock", "/parameter_events"}
