@@ -13,6 +13,7 @@ import pytest
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.media import film
+from bodypose3d_ros.node import diagnostics as diagnostics_module
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
 from bodypose3d_ros.perception.networks import load_networks
@@ -21,6 +22,14 @@ from bodypose3d_ros.wire.messages import bodies_of
 from known_people import KnownPeople, picture
 from node_alone import CAMERA, MESSAGES, SECOND, STAMP, Node, alive, detections
 from tools.standin.contract import contract_network
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What is now to diagnostics, and to nothing else: it passes when a test says so."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(diagnostics_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
 
 
 def broken(frame, boxes=None):
@@ -403,30 +412,28 @@ def test_diagnostics_are_not_ok_while_no_detections_come(alone):
     assert node.core.diagnose().level == OK
 
 
-def test_diagnostics_are_not_ok_when_poses_stop(alone, monkeypatch):
+def test_diagnostics_are_not_ok_when_poses_stop(alone, clock):
     """Whatever the reason: here the worker hangs."""
     node = alone()
     node.info()
     node.image()
     node.wait(topics.MARKERS)
-    now = time.monotonic()
-    for later in (0.4, 1.5):
-        monkeypatch.setattr(time, "monotonic", lambda later=later: now + later)
+    for passed in (0.4, 1.1):
+        clock.now += passed
         node.core._diagnostics.received(0.1)
     report = node.core.diagnose()
     assert (report.level, report.message) == (WARN, "images come, but no poses for 1.5 s")
 
 
-def test_a_slow_camera_whose_every_image_becomes_poses_is_ok(alone, monkeypatch):
+def test_a_slow_camera_whose_every_image_becomes_poses_is_ok(alone, clock):
     """An image in 1.8 s: just before the next one nothing waits, just after it hardly."""
     node = alone()
     node.info()
     node.image()
     node.wait(topics.MARKERS)
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 1.7)
+    clock.now += 1.7
     assert node.core.diagnose().level == OK
-    monkeypatch.setattr(time, "monotonic", lambda: now + 1.8)
+    clock.now += 0.1
     node.core._diagnostics.received(0.1)
     assert node.core.diagnose().level == OK
 
@@ -447,7 +454,7 @@ def test_detections_of_no_image_are_counted_and_said(alone):
     assert "detections without an image have come" in text
 
 
-def test_a_watchdog_hears_whether_poses_can_be_relied_on(alone, monkeypatch):
+def test_a_watchdog_hears_whether_poses_can_be_relied_on(alone, clock):
     node = alone()
     assert alive(node) == (State.STALE, np.inf, "no image has come yet")
     node.image()
@@ -455,23 +462,22 @@ def test_a_watchdog_hears_whether_poses_can_be_relied_on(alone, monkeypatch):
     node.info()
     node.wait(topics.MARKERS)
     assert alive(node) == (State.OK, 0.25, "")  # the host's clock less the stamp
-    now = node.core._diagnostics._received.times[-1]
-    monkeypatch.setattr(time, "monotonic", lambda: now + 0.6)
+    clock.now += 0.6
     assert alive(node) == (State.STALE, 0.25, "no image for 0.6 s")
     node.core._diagnostics.received(0.1)
     state, _, reason = alive(node)
     assert (state, reason) == (State.BLIND, "images come, but no poses for 0.6 s")
 
 
-def test_one_damaged_image_does_not_alarm_a_watchdog(alone, monkeypatch):
+def test_one_damaged_image_does_not_alarm_a_watchdog(alone, clock):
     node = alone()
     node.info()
     node.image()
     node.wait(topics.POSES)
+    clock.now += 0.1
     node.image(np.zeros((3, 4, 3), np.uint8))
     node.skipped()
-    now = node.core._diagnostics._received.times[-1]
-    monkeypatch.setattr(time, "monotonic", lambda: now + 0.1)
+    clock.now += 0.1
     assert alive(node)[0] == State.OK
 
 
