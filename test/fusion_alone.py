@@ -93,10 +93,10 @@ class FusionNode:
             return bool(sent) and topics_stamp(sent[-1]) == stamp
 
         with self.host.arrived:
-            assert self.host.arrived.wait_for(out, 10), self.core.diagnose()
+            assert self.host.arrived.wait_for(out, 30), self.core.diagnose()
 
     def until(self, true):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while not true():
             assert time.monotonic() < end, self.core.diagnose()
             time.sleep(0.005)

@@ -87,13 +87,17 @@ class Node:
 
     def wait(self, topic, count=1):
         with self.host.arrived:
-            assert self.host.arrived.wait_for(lambda: len(self.host.sent[topic]) >= count, 5)
+            assert self.host.arrived.wait_for(lambda: len(self.host.sent[topic]) >= count, 30)
             return self.host.sent[topic][-1]
 
     def skipped(self, count=1):
-        end = time.monotonic() + 5
-        while int(self.core.diagnose().values["images skipped"]) < count:
-            assert time.monotonic() < end
+        end = time.monotonic() + 30
+        # It is counted before it is said, and said before the next image is wanted.
+        while (
+            int(self.core.diagnose().values["images skipped"]) < count or not self.core.wants_image
+        ):
+            assert time.monotonic() < end, self.core.diagnose()
+            time.sleep(0.002)
         return [text for level, text in self.host.texts if level == logging.WARNING]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ros_network import PEERS, spin_until, two_seconds
+from ros_network import PEERS, spin_until
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
@@ -80,7 +80,7 @@ def test_the_graph_learns_of_a_node_and_its_end(start, domain):
     peer.line("ready")
     while (ends := watcher.line("ends /mirror")) != "ends /mirror 2 in 2 out":
         assert ends.startswith("ends /mirror")
-    assert peer.stop() < two_seconds()
+    peer.stop()
     assert watcher.line("gone") == "gone /mirror"
 
 

@@ -83,7 +83,7 @@ def test_cameras_come_and_go_and_people_stay(start, fused):
     assert {message.header.frame_id for message in before} == {"world"}
     ids = {pose.track_id for message in before for pose in message.poses}
     assert len(ids) == 2
-    assert fused.alive[-1].state == State.OK
+    fused.until(lambda: fused.alive[-1].state == State.OK)
     assert {f"bodypose3d_fusion: {name}" for name in ("fusion", *CAMERAS)} <= set(fused.status)
 
     cameras["left"].kill()
@@ -91,7 +91,7 @@ def test_cameras_come_and_go_and_people_stay(start, fused):
     without = fused.more(30)
     assert {pose.track_id for message in without for pose in message.poses} == ids
     assert sigma(without) > 1.05 * sigma(before)
-    assert fused.alive[-1].state == State.DEGRADED
+    fused.until(lambda: fused.alive[-1].state == State.DEGRADED)
 
     cameras["left"] = start(CAMERA, "left")
     fused.until(lambda: fused.whole[0] == OK)
@@ -110,7 +110,7 @@ def test_a_camera_that_tf_has_wrong_is_named(start, fused):
         start(CAMERA, name, *(["--turned", 2] if name == "left" else []))
     fuse(start)
     fused.until(lambda: "degrees off since" in fused.whole[1])
-    assert fused.whole[0] == WARN
-    assert fused.whole[1].startswith("left: ")
-    assert "back: " not in fused.whole[1]
-    assert "front: " not in fused.whole[1]
+    level, message = fused.whole
+    assert level == WARN
+    (blamed,) = (part for part in message.split("; ") if "degrees off since" in part)
+    assert blamed.startswith("left: ")

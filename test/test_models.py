@@ -227,7 +227,7 @@ def test_processes_that_fetch_the_same_model_at_once_do_not_disturb_each_other(c
     for each in all_of_them:
         each.stdout.readline()
     go.touch()
-    assert [(each.communicate(timeout=30)[1], each.returncode) for each in all_of_them] == [
+    assert [(each.communicate(timeout=60)[1], each.returncode) for each in all_of_them] == [
         ("", 0)
     ] * 3
     assert everything_in(cache) == [
@@ -253,7 +253,7 @@ def test_what_a_killed_process_has_left_is_no_model_and_goes_after_a_day(known, 
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     (left,) = cache.iterdir()
     assert not models.is_fetched(model)
     models.fetch(model.name)

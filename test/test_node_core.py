@@ -1,7 +1,6 @@
 """What the node does, on a host that keeps what is published."""
 
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -243,7 +242,8 @@ def test_markers_live_for_three_images_and_half_a_second_at_least(alone, gap, li
     assert [each.sec + each.nanosec / 1e9 for each in lives] == pytest.approx([0.5, lifetime])
 
 
-def test_diagnostics_tell_of_a_camera_that_is_not_there(alone):
+def test_diagnostics_tell_of_a_camera_that_is_not_there(alone, clock):
+    clock.before("node.diagnostics")
     node = alone(stale_after=0.1)
     assert node.core.diagnose().level == WARN
     assert node.core.diagnose().message == "no image has come yet"
@@ -256,8 +256,8 @@ def test_diagnostics_tell_of_a_camera_that_is_not_there(alone):
     assert report.values["engine"] == "none"
     assert report.values["network, median (ms)"] == "0.0"
     assert report.values["latency, median (ms)"] == "250.0"  # the host's clock less the stamp
-    time.sleep(0.15)
-    assert "no image for 0." in node.core.diagnose().message
+    clock.seconds += 0.2
+    assert "no image for 0.2 s" in node.core.diagnose().message
 
 
 def test_deactivation_forgets_everybody_and_clears_rviz(alone):

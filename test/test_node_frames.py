@@ -1,6 +1,5 @@
 """Which frames people are tracked and given in, and what their metres rest on."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -185,19 +184,18 @@ def test_a_depth_camera_may_have_a_calibration_of_its_own(alone):
         (depth_image(size=(24, 24)), "images of 24x24 are no scaled images of 64x48"),
     ],
 )
-def test_without_usable_depth_poses_go_on_and_it_is_said(alone, monkeypatch, depth, says):
+def test_without_usable_depth_poses_go_on_and_it_is_said(alone, clock, depth, says):
     """Within two seconds: 0.8 s after the last that could be used, in reports a second apart."""
+    clock.before("node.diagnostics")
     node = alone(depth_transport="raw")
     node.info()
     for count in (1, 2):
+        clock.seconds += 0.85
         if depth is not None:
             node.hear(topics.DEPTH, depth)
         node.image()
         node.wait(topics.MARKERS, count)
-        now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda now=now: now + 0.85)
     assert node.pipeline.seen[1].depth is None
-    monkeypatch.undo()
     report = node.core.diagnose()
     assert report.level == WARN
     assert report.message.startswith(f"metres without depth: {says}")
@@ -220,16 +218,15 @@ def test_the_floor_is_where_its_frame_is(alone):
     assert (floor.height, floor.tilt_sigma) == (1.5, pytest.approx(np.radians(1)))
 
 
-def test_without_the_floors_frame_the_mounting_stands_in_and_it_is_said(alone, monkeypatch):
+def test_without_the_floors_frame_the_mounting_stands_in_and_it_is_said(alone, clock):
+    clock.before("node.diagnostics")
     node = alone(floor_frame="base_footprint", camera_height=1.2, camera_pitch=10.0)
     node.info()
     for count in (1, 2):
+        clock.seconds += 0.85
         node.image()
         node.wait(topics.MARKERS, count)
-        now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda now=now: now + 0.85)
     assert_allclose(node.pipeline.seen[1].floor.up, Floor.from_mounting(1.2, 10).up)
-    monkeypatch.undo()
     assert "metres without floor: TF does not connect" in node.core.diagnose().message
 
 

@@ -1,6 +1,5 @@
 """Images, calibrations, detections and depths come in any order; what belongs together goes on."""
 
-import time
 from collections import Counter
 
 import pytest
@@ -159,16 +158,16 @@ def test_an_image_whose_depth_did_not_come_goes_on_when_a_later_one_does():
     assert came.unmatched == {SHALLOW: 1}
 
 
-def test_no_image_waits_for_a_dead_depth_camera(monkeypatch):
+def test_no_image_waits_for_a_dead_depth_camera(clock):
     """For a second each goes on with the next one; then at once."""
+    clock.before("node.inputs")
     came = Collected(depth_transport="raw")
     came.inputs.depth(depth_image(STAMP))
     came.image(STAMP)
     came.image(STAMP + FRAME)
     came.image(STAMP + 2 * FRAME)
     assert came.stamps == [STAMP, STAMP + FRAME]
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 1)
+    clock.seconds += 1
     came.image(STAMP + 3 * FRAME)
     assert came.stamps == [STAMP + index * FRAME for index in range(4)]
 

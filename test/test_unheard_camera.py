@@ -3,7 +3,6 @@
 import pytest
 
 from bodypose3d_ros.apps import doctor
-from bodypose3d_ros.node import diagnostics as diagnostics_module
 from bodypose3d_ros.node import sockets
 from bodypose3d_ros.node.diagnostics import OK, WARN, Diagnostics, State
 
@@ -15,14 +14,14 @@ PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE="
 class Camera:
     """Diagnostics before a camera of 30 Hz, on a clock that the test moves."""
 
-    def __init__(self, monkeypatch):
-        self.now = 1000.0
-        monkeypatch.setattr(diagnostics_module.time, "monotonic", lambda: self.now)
+    def __init__(self, clock):
+        self.clock = clock
+        clock.before("node.diagnostics")
         self.diagnostics = Diagnostics()
 
     def runs(self, seconds, image_every, *, waiting=True):
         for number in range(round(seconds * 30)):
-            self.now += 1 / 30
+            self.clock.seconds += 1 / 30
             self.diagnostics.calibrated(waiting=waiting)
             if image_every and number % image_every == 0:
                 self.diagnostics.received(0.01)
@@ -46,8 +45,8 @@ def limit(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def camera(monkeypatch, limit):
-    return Camera(monkeypatch)
+def camera(clock, limit):
+    return Camera(clock)
 
 
 def test_one_image_in_thirty_is_a_warning_with_the_command_that_mends_it(camera):

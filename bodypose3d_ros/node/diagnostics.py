@@ -76,7 +76,8 @@ class Events:
     def rate(self, now: float) -> float:
         """Events a second over the last seconds, by the gaps between them."""
         recent = [t for t in self.times if now - t < _WINDOW_S]
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
+        passed = recent[-1] - recent[0] if recent else 0.0
+        return (len(recent) - 1) / passed if passed > 0 else 0.0
 
     def percentile(self, now: float, percent: float) -> str:
         """Of the numbers of the last seconds, to a tenth; nan where there are none."""
