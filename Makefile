@@ -4,7 +4,7 @@
 # make ros-test  colcon build and colcon test, where a ROS 2 is sourced
 # make rviz-picture  docs/rviz.jpg, where a ROS 2 with rviz2 and this package are sourced
 # make film    render the films of bodypose3d_ros/data again
-# make mutants  mutation tests of perception/: hours; SAMPLE=400 draws some, PART=NAME* takes a part
+# make mutants  mutation tests of perception/: hours; SAMPLE=400 SEED=1 draws some, PART=NAME* takes a part
 # make fuzz    bad messages and files, many more of them than make test: FUZZ_CASES=100000
 # make soak    the node for minutes before cameras that fail at random: SOAK="--seconds 3600"
 # make audit   known holes in what pip installs
@@ -81,7 +81,7 @@ mutants: setup
 	$(PYTHON) -m venv .venv-mutants
 	.venv-mutants/bin/python -m pip install --quiet 'mutmut>=3.8,<4' --editable '.[dds,film,test]'
 ifdef SAMPLE
-	.venv-mutants/bin/python -m tools.mutants --sample $(SAMPLE)
+	.venv-mutants/bin/python -m tools.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED))
 else
 	.venv-mutants/bin/mutmut run $(PART)
 	.venv-mutants/bin/mutmut results

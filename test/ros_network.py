@@ -111,8 +111,8 @@ class Process:
             if line.startswith(start):
                 return line
 
-    def stop(self, number: int = signal.SIGINT, timeout: float = 60) -> None:
-        """Signal it, and see it end."""
+    def stop(self, number: int = signal.SIGINT, timeout: float = 15) -> None:
+        """Signal it, and see it end: two seconds are promised, to a machine that has the time."""
         if self._process.poll() is None:
             self._process.send_signal(number)
         try:
