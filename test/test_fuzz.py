@@ -35,6 +35,8 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 CASES = int(os.environ.get("FUZZ_CASES", "60"))
 many = settings(
     max_examples=CASES,
+    # make test tries the same cases each time, make fuzz others.
+    derandomize="FUZZ_CASES" not in os.environ,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

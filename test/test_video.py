@@ -38,6 +38,26 @@ def test_an_even_rate_gives_even_times(tmp_path, name, code):
     assert read(film) == (pytest.approx(np.arange(12) / 10), [])
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan, -1.0, 1e300])
+def test_times_and_rates_that_are_none_are_not_believed(tmp_path, monkeypatch, value):
+    """A damaged header makes such of OpenCV's divisions (found by make fuzz)."""
+    film = write(tmp_path / "a.avi")
+
+    class Damaged:
+        def __init__(self, name):
+            self.capture = opened(name)
+            self.read, self.release = self.capture.read, self.capture.release
+            self.isOpened = self.capture.isOpened
+
+        def get(self, what):
+            told = (cv2.CAP_PROP_POS_MSEC, cv2.CAP_PROP_FPS)
+            return value if what in told else self.capture.get(what)
+
+    opened = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", Damaged)
+    assert read(film) == (pytest.approx(np.arange(12) / 30), [])  # a usual film's rate
+
+
 def test_damaged_frames_are_skipped_and_told(tmp_path):
     film = write(tmp_path / "damaged.avi")
     content = bytearray(film.read_bytes())

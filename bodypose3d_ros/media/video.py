@@ -24,6 +24,8 @@ _CODEC = "mp4v"
 # MPEG-4 counts time in at most 65535 ticks a second, OpenCV the rate in hundredths.
 _SLOWEST, _FASTEST = 0.01, 600.0
 _USUAL_RATE = 30.0  # of a film that does not say its own
+_RATES = 1e-4, 1e6  # frames a second; what a file says beyond them is damage
+_LONGEST_MS = 1e11  # three years: later times are damage, too
 _LONGEST_GAP = 100  # frames in a row that cannot be read, after which a film is at its end
 
 
@@ -43,7 +45,7 @@ class Video:
             rate, count = (
                 capture.get(what) for what in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT)
             )
-            self.rate = float(rate) if math.isfinite(rate) and rate > 0 else _USUAL_RATE
+            self.rate = float(rate) if _RATES[0] <= rate <= _RATES[1] else _USUAL_RATE
             """Frames a second."""
             self.count = int(count) if math.isfinite(count) and count > 0 else 0
             """As the file says or, where it does not, as its length and rate; 0 if unknown."""
@@ -67,7 +69,8 @@ class Video:
                     continue
                 lost = f"a frame after {stamp / 1e9:.3f} s is damaged"
                 yield from ((stamp, lost) for _ in range(missing))
-                own = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+                at = capture.get(cv2.CAP_PROP_POS_MSEC)
+                own = round(at * 1e6) if 0 <= at <= _LONGEST_MS else 0
                 # Times that stand still are none: the rate is all that is known then.
                 stamp = own if own > stamp or not read else stamp + interval
                 read, missing = read + 1, 0
