@@ -4,8 +4,9 @@ python -m benchmarks.fit_noise [--model NAME] [FILM ...]
 
 Prints, from the project's films (each counts the same), per joint the root mean square across the
 ray (each axis) and along it, once the size of the person is taken out; the size itself and its
-spread; and the part of the error that is new in every frame. Then, film by film, how the joints'
-squared errors compare with what the numbers of all the other films expect (leave one out).
+spread; and how much of the error has become another one after some frames. Then, film by film, how
+the joints' squared errors compare with what the numbers of all the other films expect (leave one
+out).
 """
 
 import sys
@@ -21,6 +22,10 @@ from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
 
 Array = NDArray[np.float64]
+
+_LATER = (1, 2, 4, 8, 15)
+_MEDIAN = 0.455
+"""Of chi-squared with one degree of freedom: of squares, as few are far beyond what is usual."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,9 @@ def main() -> None:
     for name, errors in found.items():
         print(f"{name}: size {np.exp(errors.log_size.mean()):.3f} of what is estimated, "
               f"spread {errors.log_size.std():.3f}")  # fmt: skip
-    print(f"new in every frame: {_white(list(found.values())):.2f} of the variance")
+    for frames in _LATER:
+        share = _changed(list(found.values()), frames)
+        print(f"another one after {frames} frames: {share:.2f} of the variance")
     for name in found:
         others = [n for n in found if n != name]
         if others:
@@ -111,15 +118,16 @@ def _together(parts: dict[str, Array], joint: int) -> float:
     return float(_rms(np.array([part[joint] for part in parts.values()]), (0,)))
 
 
-def _white(films: list[Errors]) -> float:
-    """Half the mean squared difference of consecutive frames, over the mean square."""
+def _changed(films: list[Errors], frames: int) -> float:
+    """Half the mean squared difference after so many frames, over the mean square."""
     new, all_of_it = [], []
     for errors in films:
-        order = np.lexsort((errors.frame, errors.person))
-        follows = (np.diff(errors.frame[order]) == 1) & (np.diff(errors.person[order]) == 0)
+        rows = zip(errors.person, errors.frame, strict=True)
+        moments = {moment: n for n, moment in enumerate(rows)}
+        pairs = [(n, moments.get((p, f + frames), -1)) for (p, f), n in moments.items()]
+        before, after = np.array([pair for pair in pairs if pair[1] >= 0]).T
         for values in (errors.across[..., 0], errors.across[..., 1], errors.along):
-            difference = np.diff(values[order], axis=0)[follows]
-            new.append(np.nanmedian(difference**2) / 0.455 / 2)  # chi-squared's median
+            new.append(np.nanmedian((values[after] - values[before]) ** 2) / _MEDIAN / 2)
             all_of_it.append(np.nanmean(values**2))
     return float(np.sum(new) / np.sum(all_of_it))
 

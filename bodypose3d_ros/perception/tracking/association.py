@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS
-from .filter import Measured, Motion
+from .filter import Motion
 from .symmetric import inverse
 
 Array = NDArray[np.float64]
@@ -54,35 +54,20 @@ for _group, (_left, _right) in enumerate(SIDES):
     _MIRRORED[_left], _MIRRORED[_right] = _right, _left
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """Where joints were or are in the image, of T tracks or N people seen."""
-
-    pixels: Array
-    """(T, 34, 2), NaN where unknown."""
-    fresh: NDArray[np.bool_]
-    """(T,) whether that was a moment ago, in the same camera."""
-
-
-def match(motion: Motion, seen: Measured, before: Appearance, pixels: Array) -> Pairs:
+def match(motion: Motion, seen: Bodies, before: Array) -> Pairs:
     """Tracks and people so that all in all least has happened (Hungarian).
 
     Args:
         motion: The tracks, predicted to now.
         seen: (N) people.
-        before: The tracks in the image.
-        pixels: (N, 34, 2) people in the image.
+        before: (T, 34, 2) the tracks in the image a moment ago, NaN where unknown.
     """
-    if not len(motion) or not len(seen.position):
+    if not len(motion) or not len(seen):
         return np.zeros((0, 2), np.intp)
     far = _mahalanobis(motion, seen) / FARTHEST
-    moved = _moved(before.pixels, pixels)
-    still = (moved < SAME_PLACE) & before.fresh[:, None]
-    in_image = np.where(before.fresh[:, None], moved / _IMAGE_WEIGHT, 2)
-    cost = np.minimum(far, 2) + np.minimum(
-        in_image, 2
-    )  # nobody is in an image when views are fused
-    return _assigned(cost, (far < 1) | still)
+    moved = _moved(before, seen.pixels)  # nobody is in an image when views are fused
+    cost = np.minimum(far, 2) + np.minimum(moved / _IMAGE_WEIGHT, 2)
+    return _assigned(cost, (far < 1) | (moved < SAME_PLACE))
 
 
 def match_returning(place: Array, seconds: Array, seen: Array) -> Pairs:
@@ -100,7 +85,7 @@ def match_returning(place: Array, seconds: Array, seen: Array) -> Pairs:
     return _assigned(np.nan_to_num(apart, nan=1e3), apart < reach)
 
 
-def swapped(motion: Motion, seen: Measured) -> NDArray[np.bool_]:
+def swapped(motion: Motion, seen: Bodies) -> NDArray[np.bool_]:
     """(T, 3) whether arms, legs, head fit much better with left and right exchanged.
 
     Both are rows of the same people: as far as they move from one frame to the next, limbs do not
@@ -112,7 +97,7 @@ def swapped(motion: Motion, seen: Measured) -> NDArray[np.bool_]:
 
     def apart(as_seen: NDArray[np.intp]) -> Array:
         """(T, 3) mean squared distance over the variance, of the joints of arms, legs, head."""
-        squared = ((motion.position - seen.position[:, as_seen]) ** 2).sum(axis=2)
+        squared = ((motion.position - seen.joints[:, as_seen]) ** 2).sum(axis=2)
         share = squared / (expected + measured[:, as_seen])
         there = np.isfinite(share)
         count = there @ _MEMBERS.T.astype(np.intp)
@@ -137,9 +122,9 @@ def exchanged(bodies: Bodies, groups: NDArray[np.bool_]) -> Bodies:
     return replace(bodies, **{name: getattr(bodies, name)[rows, order] for name in names})
 
 
-def _mahalanobis(motion: Motion, seen: Measured) -> Array:
+def _mahalanobis(motion: Motion, seen: Bodies) -> Array:
     """(T, N) mean squared distance of the core's joints a degree of freedom; inf without any."""
-    apart = seen.position[None, :, _CORE] - motion.position[:, None, _CORE]
+    apart = seen.joints[None, :, _CORE] - motion.position[:, None, _CORE]
     spread = (
         seen.covariance[None, :, _CORE] + motion.position_covariance[:, None, _CORE]
     )  # (T, N, 3, 3, 3)

@@ -22,7 +22,7 @@ from ...body.people import (
 from ...body.skeleton import INDEX, JOINT_COUNT, known
 from ..lifting import size
 from . import association
-from .filter import Measured, Motion, forget, predict, settle, start, update
+from .filter import Motion, forget, predict, settle, start, update
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -34,11 +34,11 @@ REMEMBER_TIME = 5.0
 CLOCK_JUMP = 1.0
 """Seconds: older than the newest image by more, an image begins another time."""
 _STRAIGHT_ON = 1.0  # seconds for which somebody unseen is expected to go on
-STEADY = 0.75
+STEADY = 0.65
 """The part of the size's variance that stays as long as somebody is seen; the rest comes and goes
 with the pose, and makes people seem to move along their rays."""
 _SWAPPED_AT_MOST = 1.0  # seconds, after which the network is believed
-_MOMENT = 0.15  # seconds: who was seen so lately by one of several cameras is not coasting
+_MOMENT = 0.15  # seconds, after which somebody or a joint is taken for unseen
 _NS = 1e9
 _NEVER = -(1 << 62)
 
@@ -53,8 +53,6 @@ class Now:
     """Nanoseconds."""
     center: Array
     """(3,) the camera in the fixed frame, metres."""
-    view: int
-    """Which of the cameras."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,8 @@ class _Tracks:
     """(T,) nanoseconds of the last."""
     joint_seen: Times
     """(T, 34) nanoseconds at which each joint was last seen."""
-    view: NDArray[np.intp]
-    """(T,) which camera saw them last."""
     pixels: Array
-    """(T, 34, 2) where it saw them."""
+    """(T, 34, 2) where they were seen last."""
     confidence: Array
     score: Array
     anchor: Array
@@ -91,16 +87,15 @@ class _Tracks:
         return len(self.track_id)
 
     @classmethod
-    def nobody(cls, views: int) -> _Tracks:
+    def nobody(cls) -> _Tracks:
         """Nobody at all."""
         joints = (0, JOINT_COUNT)
         return cls(
-            motion=Motion.nobody(views),
+            motion=Motion.nobody(),
             track_id=np.zeros(0, np.uint32),
             began=np.zeros(0, np.int64),
             seen=np.zeros(0, np.int64),
             joint_seen=np.zeros(joints, np.int64),
-            view=np.zeros(0, np.intp),
             pixels=np.zeros((*joints, 2)),
             confidence=np.zeros(joints),
             score=np.zeros(0),
@@ -125,7 +120,6 @@ class _Tracks:
             began=times,
             seen=times,
             joint_seen=np.where(known(bodies.joints), now.stamp, _NEVER),
-            view=np.full(len(bodies), now.view, np.intp),
             pixels=bodies.pixels,
             confidence=bodies.confidence,
             score=bodies.score,
@@ -170,16 +164,15 @@ class _Tracks:
 class Tracker:
     """Gives people ids that are never used twice, and their joints a filtered state.
 
-    One camera or several, standing or moving: every image comes with its camera's place in the
-    fixed frame. Images may come late by less than a second: they are told who is in them, and
-    change nothing.
+    One camera, standing or moving, whose place in the fixed frame comes with every image, or what
+    several have seen, fused. Images may come late by less than a second: they are told who is in
+    them, and change nothing.
     """
 
     def __init__(
         self,
         coast_time: float = COAST_TIME,
         remember_time: float = REMEMBER_TIME,
-        views: int = 1,
     ) -> None:
         """Begin with nobody.
 
@@ -187,25 +180,21 @@ class Tracker:
             coast_time: Seconds for which somebody unseen is predicted, at most as long as they
                 had been seen.
             remember_time: Seconds within which somebody who comes back is the same person.
-            views: How many cameras there are.
         """
         self.coast_time = coast_time
         self.remember_time = remember_time
-        self.views = views
         self.ended: tuple[int, ...] = ()
         """Ids that were given before the last update and are no longer."""
         self.late = 0
         """Images that were older than one before them, so far."""
         self.restarts = 0
         """How often the clock jumped back."""
-        self._tracks = _Tracks.nobody(views)
+        self._tracks = _Tracks.nobody()
         self._stamp: int | None = None
         self._shown: frozenset[int] = frozenset()
         self._next_id = 1
 
-    def update(
-        self, bodies: Bodies, stamp: int, place: Array | None = None, view: int = 0
-    ) -> Bodies:
+    def update(self, bodies: Bodies, stamp: int, place: Array | None = None) -> Bodies:
         """Everybody who is known of now.
 
         Args:
@@ -213,14 +202,13 @@ class Tracker:
             stamp: The image's time in nanoseconds. When it jumps back by more than a second (a
                 recording that starts over, a reset simulation) all tracks end.
             place: (4, 4) from the optical frame to the fixed frame at that time; None: the same.
-            view: Which of the cameras took it.
 
         Returns:
             Bodies in the fixed frame: those in the image with their pixels, then those who are
             coasting, without.
         """
         self.ended = ()
-        now = Now(stamp, np.zeros(3) if place is None else place[:3, 3], view)
+        now = Now(stamp, np.zeros(3) if place is None else place[:3, 3])
         if place is not None:
             bodies = transform(bodies, place)
         late = 0 if self._stamp is None else self._stamp - stamp
@@ -240,7 +228,7 @@ class Tracker:
         """End all tracks: what follows has nothing to do with what came before."""
         self.ended = tuple(sorted(self._shown))
         self._shown = frozenset()
-        self._tracks = _Tracks.nobody(self.views)
+        self._tracks = _Tracks.nobody()
         self._stamp = None
 
     # -- steps of an update -----------------------------------------------------------------
@@ -278,9 +266,7 @@ class Tracker:
         unseen[taken] = np.inf
         recent = np.flatnonzero(unseen <= self.coast_time)
         there = tracks.select(recent)
-        before = association.Appearance(there.pixels, there.view == now.view)
-        seen = Measured(bodies.joints, bodies.covariance, now.view)
-        pairs = association.match(there.motion, seen, before, bodies.pixels)
+        pairs = association.match(there.motion, bodies, there.pixels)
         pairs[:, 0] = recent[pairs[:, 0]]
         # Who was hidden for a while may have turned meanwhile, and was perhaps seen wrongly last.
         away = (unseen > _MOMENT) & np.isfinite(unseen)
@@ -319,29 +305,27 @@ class Tracker:
             ids = (self._next_id + np.arange(count)).astype(np.uint32)
             self._next_id += count
             newcomers = select(bodies, new)
-            motion = start(self._measured(newcomers, now), self.views)
-            tracks = tracks.joined(_Tracks.begin(newcomers, motion, ids, now))
+            tracks = tracks.joined(
+                _Tracks.begin(newcomers, start(_varying(newcomers, now)), ids, now)
+            )
         self._tracks = tracks
 
     def _followed(self, tracks: _Tracks, bodies: Bodies, now: Now) -> _Tracks:
         """Tracks, row by row, of people who are seen again."""
         tracks, bodies = self._sized(tracks, bodies, now)
-        measured = self._measured(bodies, now)
-        swap = association.swapped(tracks.motion, measured)
+        swap = association.swapped(tracks.motion, bodies)
         # Perhaps it was wrong when it was first seen: in the end the network is believed.
         believed = swap & (now.stamp - tracks.unswapped > _SWAPPED_AT_MOST * _NS)
         motion = forget(tracks.motion, association.joints_of(believed))
         if (swap & ~believed).any():
             bodies = association.exchanged(bodies, swap & ~believed)
-            measured = self._measured(bodies, now)
         there = known(bodies.joints)
-        motion = update(motion, measured)
+        motion = update(motion, _varying(bodies, now))
         return replace(
             tracks,
             motion=motion,
             seen=np.full(len(bodies), now.stamp),
             joint_seen=np.where(there, now.stamp, tracks.joint_seen),
-            view=np.full(len(bodies), now.view, np.intp),
             pixels=bodies.pixels,
             confidence=np.where(there, bodies.confidence, tracks.confidence),
             score=bodies.score,
@@ -365,16 +349,12 @@ class Tracker:
             log_size=log_size,
             size_sigma=sigma,
         )
-        motion = tracks.motion
-        if self.views == 1:
-            grown = np.exp(log_size - tracks.log_size)
-            mean = motion.mean.copy()
-            mean[..., :3] = _scaled(mean[..., :3], now.center, grown)
-            motion = replace(motion, mean=mean)
+        mean = tracks.motion.mean.copy()
+        mean[..., :3] = _scaled(mean[..., :3], now.center, np.exp(log_size - tracks.log_size))
         believed = np.where(source == SCALE_LIMBS, bodies.scale_source, source).astype(np.uint8)
         tracks = replace(
             tracks,
-            motion=motion,
+            motion=replace(tracks.motion, mean=mean),
             evidence=evidence,
             log_size=log_size,
             size_sigma=sigma,
@@ -382,21 +362,11 @@ class Tracker:
         )
         return tracks, bodies
 
-    def _measured(self, bodies: Bodies, now: Now) -> Measured:
-        covariance = bodies.covariance
-        if self.views == 1:
-            # What stays of the size no image of this camera tells: it is added when published.
-            steady = STEADY * bodies.size_sigma**2
-            covariance = covariance - _size_covariance(bodies.joints, now.center, steady)
-        return Measured(bodies.joints, covariance, now.view)
-
     def _published(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> Bodies:
         """The tracks of those seen in their order, and of those who are coasting."""
         tracks = self._tracks
         unseen = (now.stamp - tracks.seen) / _NS
-        moment = _MOMENT if self.views > 1 else 0.0
-        was_seen = np.maximum((tracks.seen - tracks.began) / _NS, moment)
-        coasts = unseen < np.minimum(self.coast_time, was_seen)
+        coasts = unseen < np.minimum(self.coast_time, (tracks.seen - tracks.began) / _NS)
         coasts[rows] = False
         order = np.concatenate([rows, np.flatnonzero(coasts)])
         shown = tracks.select(order)
@@ -405,12 +375,9 @@ class Tracker:
         self.ended += tuple(sorted(self._shown - ids))
         self._shown = ids
         joints = shown.motion.position.copy()
-        covariance = shown.motion.position_covariance.copy()
+        covariance = shown.motion.position_covariance
         covariance[~known(joints)] = np.nan
-        if self.views == 1:
-            steady = STEADY * shown.size_sigma**2
-            covariance += _size_covariance(joints, now.center, steady)
-        coasting = ~here & ((now.stamp - shown.seen) / _NS >= moment)
+        covariance += _size_covariance(joints, now.center, STEADY * shown.size_sigma**2)
         state = np.where(shown.began == now.stamp, STATE_NEW, STATE_TRACKED)
         return Bodies(
             joints=joints,
@@ -419,7 +386,7 @@ class Tracker:
             score=shown.score,
             scale_source=shown.scale_source,
             track_id=shown.track_id,
-            state=np.where(coasting, STATE_COASTING, state).astype(np.uint8),
+            state=np.where(here, state, STATE_COASTING).astype(np.uint8),
             velocity=_velocity(shown, now),
             covariance=covariance,
             log_size=shown.log_size,
@@ -465,6 +432,15 @@ def _size_covariance(joints: Array, center: Array, variance: Array) -> Array:
     """(N, 34, 3, 3) what an error of size (N,) does to joints seen from a centre (3,)."""
     ray = joints - center
     return np.asarray((variance[:, None, None] * ray)[..., :, None] * ray[..., None, :])
+
+
+def _varying(bodies: Bodies, now: Now) -> Bodies:
+    """Bodies without that part of the size's error which no image of this camera tells of.
+
+    It is added when they are published.
+    """
+    steady = _size_covariance(bodies.joints, now.center, STEADY * bodies.size_sigma**2)
+    return replace(bodies, covariance=bodies.covariance - steady)
 
 
 def _velocity(tracks: _Tracks, now: Now) -> Array:
