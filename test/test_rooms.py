@@ -1,6 +1,7 @@
 """The folder listing explains the program: data goes forward, and no room knows those before it."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ HEAVY = {
 """Packages that only these rooms import."""
 
 
+@cache
 def rooms_imported(path: Path) -> set[str]:
     """The rooms of our own that a module imports, wherever in it."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -51,6 +53,7 @@ def rooms_imported(path: Path) -> set[str]:
     return found
 
 
+@cache
 def packages_imported(path: Path) -> set[str]:
     found = set()
     for statement in ast.walk(ast.parse(path.read_text())):
