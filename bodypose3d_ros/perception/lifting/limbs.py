@@ -19,8 +19,8 @@ from .median import median
 Array = NDArray[np.float64]
 
 _SHARE = 0.3
-"""The size's error is least at 0.2 on the project's films, at 0.8 in its cell and at 1 on a real film
-of four cameras; all three were looked at when it was chosen."""
+"""The size's error is least at 0.2 on the project's films, at 0.8 in its cell and at 1 on a real
+film of four cameras; all three were looked at when it was chosen."""
 _ODD = 0.1
 """More than that is no person's size: limbs are drawn shortened that point at the camera."""
 
