@@ -151,7 +151,7 @@ def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
     with np.errstate(invalid="ignore"):  # some bytes are NaNs that signal
         pixels, confidence = (joints[n].astype(np.float64) for n in ("pixel", "confidence"))
     unknown = covariance[..., 0, 0] < 0
-    return Bodies(
+    bodies = Bodies(
         joints=joints["position"].copy(),
         pixels=pixels,
         confidence=confidence,
@@ -164,6 +164,9 @@ def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
         log_size=poses["log_size"].astype(np.float64),
         size_sigma=poses["size_sigma"].astype(np.float64),
     )
+    # A cached property: what was sent need not be computed again.
+    vars(bodies)["orientation"] = joints["orientation"].copy()
+    return bodies
 
 
 def _next(at: int, size: int) -> int:

@@ -41,7 +41,7 @@ class Make:
     """Makes messages of rosbags' classes, on every host: rclpy's take ten times as long.
 
     Fields go by their names, so that a distribution whose messages have more of them is no other
-    case: ``empty`` fills them all.
+    case: ``filled`` fills them all.
     """
 
     def __init__(self, types: Typestore, define: Callable[[str], None] | None = None) -> None:
@@ -55,6 +55,7 @@ class Make:
         self._types = types
         self._define = define
         self.type: Lookup = cache(self._class)
+        self._empty = cache(self._fields)
 
     def _class(self, name: str) -> Any:  # noqa: ANN401 - rosbags makes the classes
         if name not in self._types.types:
@@ -67,16 +68,20 @@ class Make:
         """A message as it goes over the wire."""
         return bytes(self._types.serialize_cdr(message, message.__msgtype__))
 
-    def empty(self, name: str) -> Message:
-        """A message of a full name with every field empty or zero."""
-        kind = self.type(name)
-        fields = self._types.fielddefs[name][1]
-        return kind(**{field: self._nothing(what) for field, what in fields})
+    def filled(self, name: str, **given: object) -> Message:
+        """A message of a full name with some fields given and every other empty or zero.
+
+        Messages share what is empty in them: it is replaced, never changed.
+        """
+        return self.type(name)(**{**self._empty(name), **given})
+
+    def _fields(self, name: str) -> dict[str, Any]:
+        return {field: self._nothing(what) for field, what in self._types.fielddefs[name][1]}
 
     def _nothing(self, description: tuple[Any, Any]) -> Any:  # noqa: ANN401 - of any field's type
         kind, what = description
         if kind == Nodetype.NAME:
-            return self.empty(what)
+            return self.filled(what)
         if kind == Nodetype.BASE:
             return _zero(what[0])
         element, count = what

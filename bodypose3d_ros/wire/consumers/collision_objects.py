@@ -141,37 +141,37 @@ class CollisionObjects:
     def _add(self, header: Message, identity: int, shapes: Solids) -> Message:
         change = self._move(header, identity, shapes)
         change.operation = self._object.ADD
-        change.primitives = [
-            self._primitive_of(int(kind), size)
-            for kind, size in zip(shapes.kind, shapes.size, strict=True)
-        ]
+        change.primitives = list(map(self._primitive, shapes.kind.tolist(), shapes.size.tolist()))
         return change
 
     def _move(self, header: Message, identity: int, shapes: Solids) -> Message:
         """Places alone: MoveIt moves the shapes that it has."""
         change = self._change(header, identity, self._object.MOVE)
-        change.primitive_poses = [
-            self._make.pose(xyz, xyzw) for xyz, xyzw in zip(shapes.place, shapes.turn, strict=True)
-        ]
+        places = zip(shapes.place.tolist(), shapes.turn.tolist(), strict=True)
+        change.primitive_poses = [self._make.pose(xyz, xyzw) for xyz, xyzw in places]
         return change
 
     def _change(self, header: Message, identity: int, operation: int) -> Message:
-        change = self._make.empty(_OBJECT)
-        change.header, change.id, change.operation = header, f"person_{identity}", operation
-        change.pose = self._make.pose((0, 0, 0))
-        return change
+        return self._make.filled(
+            _OBJECT,
+            header=header,
+            id=f"person_{identity}",
+            operation=operation,
+            pose=self._make.pose((0, 0, 0)),
+        )
 
-    def _primitive_of(self, kind: int, size: Array) -> Message:
+    def _primitive(self, kind: int, size: list[float]) -> Message:
         """SolidPrimitive wants a cylinder's height before its radius."""
-        radius, height = size.tolist()
-        primitive = self._make.empty("shape_msgs/msg/SolidPrimitive")
-        primitive.type = kind
-        primitive.dimensions = np.array([height, radius] if kind == _CYLINDER else [radius])
-        return primitive
+        radius, height = size
+        dimensions = np.array([height, radius] if kind == _CYLINDER else [radius])
+        return self._make.filled("shape_msgs/msg/SolidPrimitive", type=kind, dimensions=dimensions)
 
     def _diff(self, changes: list[Message]) -> Message:
         """One scene with all changes, so that none is lost or seen without the others."""
-        scene = self._make.empty("moveit_msgs/msg/PlanningScene")
-        scene.is_diff = scene.robot_state.is_diff = True
-        scene.world.collision_objects = changes
-        return scene
+        fill = self._make.filled
+        return fill(
+            "moveit_msgs/msg/PlanningScene",
+            is_diff=True,
+            robot_state=fill("moveit_msgs/msg/RobotState", is_diff=True),
+            world=fill("moveit_msgs/msg/PlanningSceneWorld", collision_objects=changes),
+        )
