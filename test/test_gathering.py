@@ -14,6 +14,7 @@ from bodypose3d_ros.node.fusion.gathering import (
     Patience,
     Placed,
 )
+from bodypose3d_ros.node.fusion.parameters import Parameters
 from bodypose3d_ros.perception.fusion.fusion import nobody
 from bodypose3d_ros.wire.pose_cdr import Poses
 
@@ -87,6 +88,23 @@ def test_cameras_out_of_phase_are_fused_once_an_image():
     assert 16 <= len(late) <= 18
     # What goes out is as new as the newest, so the wait costs the newest no time.
     assert all(ms - max(said.values()) <= 21 for ms, said in cell.rounds if ms > 100)
+
+
+@pytest.mark.parametrize("phases", [(0, 0, 0, 0), (0, 17, 33, 53)])
+def test_nodes_that_are_not_all_as_fast_each_time_are_fused_once_an_image(phases):
+    """Four nodes on two cores take turns: of 15 Hz images poses come after 20 to 70 ms."""
+    wait = Parameters(cameras=tuple("abcd")).wait
+    cell, random = Cell(*"abcd", patience=Patience(wait, 0.1)), np.random.default_rng(3)
+    said = [
+        (shot + random.uniform(20, 70), camera, shot)
+        for camera, phase in zip("abcd", phases, strict=True)
+        for shot in range(phase, 10_000, 66)
+    ]
+    for came, camera, shot in sorted(said):
+        cell.say(camera, shot, came)
+    assert len(cell.rounds) == pytest.approx(10_000 / 66, rel=0.15)
+    assert np.mean([len(views) for _, views in cell.rounds]) > 3.5
+    assert sum(sum(counts.values()) for counts in cell.gathering.counts.values()) < len(said) / 50
 
 
 def test_nobody_waits_for_a_slow_camera_and_what_it_says_counts_when_it_comes():

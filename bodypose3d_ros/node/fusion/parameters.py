@@ -48,9 +48,9 @@ class Parameters:
         read_only=True,
     )
     wait: float = setting(
-        0.035,
-        "How long poses wait for those of other cameras that are about to come: one image's time "
-        "gives one answer an image; 0: each camera's are fused as they come.",
+        0.1,
+        "How long poses wait for those of other cameras that are about to come, an image's time at "
+        "most: that gives one answer an image; 0: each camera's are fused as they come.",
         unit="s",
         minimum=0.0,
         maximum=1.0,
