@@ -148,3 +148,17 @@ def test_networks_are_timed_for_whoever_asks_in_his_own_thread():
         assert all_of_it.seconds == first.seconds >= 0.01
         engine.infer({})
     assert all_of_it.seconds > first.seconds
+
+
+def test_the_processs_time_is_read_for_who_asks_for_it_alone(clock):
+    clock.before("engines.timed")
+    readings = iter(range(100))
+    clock.process_time = lambda: float(next(readings))
+    with network_time() as wall:
+        Engine().infer({})
+        with network_time(cpu=True) as both:
+            Engine().infer({})
+        Engine().infer({})
+    assert next(readings) == 2
+    assert (both.cpu_seconds, both.counts_cpu) == (1, True)
+    assert wall.seconds > both.seconds

@@ -47,7 +47,7 @@ class Asking(threading.Thread):
         self.start()
 
     def run(self):
-        with network_time() as self.spent:
+        with network_time(cpu=True) as self.spent:
             try:
                 self.answer = self.shared.infer(self.inputs)["x"]
             except EngineError as error:

@@ -83,6 +83,7 @@ def stages(networks: Networks, people: int, size: tuple[int, int], frames: int) 
         frames: How many are measured, after a few to warm up.
     """
     pipeline = networks.pipeline(Tracker(), max_people=max(people, 1))
+    pipeline.measures_cpu = True
     camera = Camera.from_hfov(*size, _HFOV)
     times = Times({s: [] for s in STAGES}, {s: [] for s in STAGES}, [])
     pictures = cycle(crowd.pictures(people, size))

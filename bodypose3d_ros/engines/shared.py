@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from . import Engine, Tensors
-from .timed import NetworkTime, charge, network_time
+from .timed import NetworkTime, charge, cpu_is_asked_for, network_time
 
 
 @dataclass(eq=False)
@@ -27,7 +27,7 @@ class _Question:
     inputs: Mapping[str, NDArray[Any]]
     answer: Tensors = field(default_factory=dict)
     failure: Exception | None = None
-    spent: NetworkTime = field(default_factory=NetworkTime)
+    spent: NetworkTime = field(default_factory=lambda: NetworkTime(counts_cpu=cpu_is_asked_for()))
     done: bool = False
 
     def __len__(self) -> int:
@@ -115,7 +115,8 @@ class Shared:
     def _answer(self, together: Sequence[_Question]) -> float:
         """Ask the engine once for all, and wake everybody; returns this thread's seconds for it."""
         try:
-            with network_time(apart=True) as spent:
+            cpu = any(each.spent.counts_cpu for each in together)
+            with network_time(apart=True, cpu=cpu) as spent:
                 answer = self._engine.infer(_joined([each.inputs for each in together]))
             _share_out(spent, together)
             _hand_out(answer, together)

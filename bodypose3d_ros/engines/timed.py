@@ -22,9 +22,11 @@ class NetworkTime:
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    """Of all of the process's threads meanwhile."""
+    """Of all of the process's threads meanwhile; 0 where nobody asked for it."""
     thread_seconds: float = 0.0
     """Of those, the processor time of the thread that asked."""
+    counts_cpu: bool = False
+    """Whether ``cpu_seconds`` is asked for."""
 
 
 # Of each thread its own: threads that share an engine do not count each other's runs.
@@ -32,18 +34,25 @@ _asking: ContextVar[tuple[NetworkTime, ...]] = ContextVar("_asking", default=())
 
 
 @contextmanager
-def network_time(*, apart: bool = False) -> Iterator[NetworkTime]:
+def network_time(*, apart: bool = False, cpu: bool = False) -> Iterator[NetworkTime]:
     """Count how long networks run in this thread until the end of the block.
 
     Args:
         apart: Nobody else who asks in this thread counts them: somebody will ``charge`` for them.
+        cpu: Count the process's time, too. Not for every frame: while other threads run, as the
+            networks' do, reading it takes up to half a millisecond.
     """
-    spent = NetworkTime()
+    spent = NetworkTime(counts_cpu=cpu)
     token = _asking.set((spent,) if apart else (*_asking.get(), spent))
     try:
         yield spent
     finally:
         _asking.reset(token)
+
+
+def cpu_is_asked_for() -> bool:
+    """Whether anybody in this thread counts the process's time."""
+    return any(spent.counts_cpu for spent in _asking.get())
 
 
 def charge(ran: NetworkTime) -> None:
@@ -59,11 +68,17 @@ def timed(infer: Infer[EngineT]) -> Infer[EngineT]:
 
     @wraps(infer)
     def counted(engine: EngineT, inputs: Mapping[str, Any]) -> Tensors:
-        start = time.perf_counter(), time.process_time(), time.thread_time()
+        cpu = cpu_is_asked_for()
+        start = _clocks(cpu)
         try:
             return infer(engine, inputs)
         finally:
-            end = time.perf_counter(), time.process_time(), time.thread_time()
-            charge(NetworkTime(*(after - before for before, after in zip(start, end, strict=True))))
+            passed = (now - then for now, then in zip(_clocks(cpu), start, strict=True))
+            charge(NetworkTime(*passed))
 
     return counted
+
+
+def _clocks(cpu: bool) -> tuple[float, float, float]:
+    """Seconds of the fields of NetworkTime."""
+    return time.perf_counter(), time.process_time() if cpu else 0.0, time.thread_time()

@@ -66,7 +66,9 @@ class Pipeline:
         self.milliseconds: dict[str, float] = {}
         """What the last frame took by stage; ``network`` is both networks' own time."""
         self.cpu_milliseconds: dict[str, float] = {}
-        """The same as processor time of the whole process."""
+        """The same as processor time of the whole process, where ``measures_cpu``."""
+        self.measures_cpu = False
+        """Not while it matters how long a frame takes: ``engines.timed.network_time``."""
         self._live = live
         self._guesses = guesses
         self._said_unplaced = False
@@ -191,14 +193,20 @@ class Pipeline:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        start, cpu_start = time.perf_counter(), time.process_time()
-        with network_time() as network:
+        start = self._clocks()
+        with network_time(cpu=self.measures_cpu) as network:
             yield
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-        for times, whole, in_network in (
-            (self.milliseconds, wall, network.seconds),
-            (self.cpu_milliseconds, cpu, network.cpu_seconds),
-        ):
-            times[name] = (whole - in_network) * 1000
-            if network.seconds:
-                times["network"] = times.get("network", 0) + in_network * 1000
+        wall, cpu = (now - then for now, then in zip(self._clocks(), start, strict=True))
+        _add(self.milliseconds, name, wall, network.seconds)
+        if self.measures_cpu:
+            _add(self.cpu_milliseconds, name, cpu, network.cpu_seconds)
+
+    def _clocks(self) -> tuple[float, float]:
+        return time.perf_counter(), time.process_time() if self.measures_cpu else 0.0
+
+
+def _add(milliseconds: dict[str, float], stage: str, whole: float, in_network: float) -> None:
+    """Seconds of a stage, those of its networks apart."""
+    milliseconds[stage] = (whole - in_network) * 1000
+    if in_network:
+        milliseconds["network"] = milliseconds.get("network", 0) + in_network * 1000

@@ -67,7 +67,7 @@ class Search:
         else:
             self._searched = frame.stamp
         start = time.thread_time()
-        with network_time() as network:
+        with network_time(cpu=True) as network:
             found = self.newcomers(frame, known, 1, step_if_quiet=_QUIET)
         own = time.thread_time() - start - network.thread_seconds
         self._cpu_seconds = own + network.cpu_seconds
