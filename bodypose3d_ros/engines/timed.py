@@ -73,8 +73,10 @@ def timed(infer: Infer[EngineT]) -> Infer[EngineT]:
         try:
             return infer(engine, inputs)
         finally:
-            passed = (now - then for now, then in zip(_clocks(cpu), start, strict=True))
-            charge(NetworkTime(*passed))
+            wall, process, thread = (
+                now - then for now, then in zip(_clocks(cpu), start, strict=True)
+            )
+            charge(NetworkTime(wall, process, thread))
 
     return counted
 
