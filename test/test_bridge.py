@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.node import bridge as module
 from bodypose3d_ros.node.bridge import OUTPUTS, Bridge, Settings
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN
 from bodypose3d_ros.node.transforms import TransformError
@@ -34,16 +33,6 @@ SPEAKING = {
     "humans": "/humans/bodies/tracked",
 }
 ALL = Settings(outputs=OUTPUTS)
-
-
-class Clock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self):
-        self.seconds = 100.0
-
-    def monotonic(self):
-        return self.seconds
 
 
 class KeepingHost:
@@ -75,9 +64,9 @@ class KeepingHost:
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+def clock(clock):
+    """Before the bridge."""
+    clock.before("node.bridge")
     return clock
 
 

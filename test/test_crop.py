@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -12,6 +12,7 @@ SIZES = st.floats(5, 2000)
 ANGLES = st.floats(-np.pi, np.pi)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-500, 2500), st.floats(-500, 2500), SIZES, SIZES, ANGLES),
                 min_size=1, max_size=4))  # fmt: skip
 def test_corners_map_to_corners_and_back(rows):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -25,6 +25,7 @@ def detector():
     detector.close()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8000), st.integers(1, 8000))
 def test_tiles_lie_in_the_image_and_leave_nothing_out(width, height):
     found = tiles(width, height)

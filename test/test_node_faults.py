@@ -13,7 +13,6 @@ import pytest
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.media import film
-from bodypose3d_ros.node import diagnostics as diagnostics_module
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
 from bodypose3d_ros.perception.networks import load_networks
@@ -25,10 +24,9 @@ from tools.standin.contract import contract_network
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """What is now to diagnostics, and to nothing else: it passes when a test says so."""
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(diagnostics_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+def clock(clock):
+    """Before diagnostics."""
+    clock.before("node.diagnostics")
     return clock
 
 
@@ -419,7 +417,7 @@ def test_diagnostics_are_not_ok_when_poses_stop(alone, clock):
     node.image()
     node.wait(topics.MARKERS)
     for passed in (0.4, 1.1):
-        clock.now += passed
+        clock.seconds += passed
         node.core._diagnostics.received(0.1)
     report = node.core.diagnose()
     assert (report.level, report.message) == (WARN, "images come, but no poses for 1.5 s")
@@ -431,9 +429,9 @@ def test_a_slow_camera_whose_every_image_becomes_poses_is_ok(alone, clock):
     node.info()
     node.image()
     node.wait(topics.MARKERS)
-    clock.now += 1.7
+    clock.seconds += 1.7
     assert node.core.diagnose().level == OK
-    clock.now += 0.1
+    clock.seconds += 0.1
     node.core._diagnostics.received(0.1)
     assert node.core.diagnose().level == OK
 
@@ -462,7 +460,7 @@ def test_a_watchdog_hears_whether_poses_can_be_relied_on(alone, clock):
     node.info()
     node.wait(topics.MARKERS)
     assert alive(node) == (State.OK, 0.25, "")  # the host's clock less the stamp
-    clock.now += 0.6
+    clock.seconds += 0.6
     assert alive(node) == (State.STALE, 0.25, "no image for 0.6 s")
     node.core._diagnostics.received(0.1)
     state, _, reason = alive(node)
@@ -474,10 +472,10 @@ def test_one_damaged_image_does_not_alarm_a_watchdog(alone, clock):
     node.info()
     node.image()
     node.wait(topics.POSES)
-    clock.now += 0.1
+    clock.seconds += 0.1
     node.image(np.zeros((3, 4, 3), np.uint8))
     node.skipped()
-    clock.now += 0.1
+    clock.seconds += 0.1
     assert alive(node)[0] == State.OK
 
 

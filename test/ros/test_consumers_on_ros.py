@@ -112,16 +112,23 @@ def _stand(graph, base):
     StaticTransformBroadcaster(graph.node).sendTransform(place)
 
 
+def _built(package, program, what="it"):
+    """A program of a package; the test is skipped where it is not built."""
+    try:
+        binary = Path(get_package_prefix(package)) / "lib" / package / program
+    except PackageNotFoundError:
+        pytest.skip(f"needs {package}, built and sourced")
+    if not binary.exists():
+        pytest.skip(f"needs {package} with {what} as a program, {program}")
+    return binary
+
+
 @pytest.fixture
 def monitor(graph, domain, tmp_path):
     """Nav2's collision_monitor, active: call it with what to send; it gives the speed allowed."""
-    try:
-        program = Path(get_package_prefix("nav2_collision_monitor")) / "lib"
-    except PackageNotFoundError:
-        pytest.skip("needs nav2_collision_monitor, built and sourced")
+    binary = _built("nav2_collision_monitor", "collision_monitor")
     parameters = tmp_path / "monitor.yaml"
     parameters.write_text(MONITOR)
-    binary = program / "nav2_collision_monitor" / "collision_monitor"
     _stand(graph, "base")
     process = Process(domain, "--ros-args", "--params-file", parameters, program=binary)
     for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
@@ -180,13 +187,9 @@ ssm_safety_ros:
 @pytest.fixture
 def speed(graph, domain, tmp_path, monkeypatch):
     """ssm_safety_ros with two areas about a robot: call it with what to send; it gives percent."""
-    try:
-        program = Path(get_package_prefix("ssm_safety_ros")) / "lib" / "ssm_safety_ros"
-    except PackageNotFoundError:
-        pytest.skip("needs ssm_safety_ros, built and sourced")
-    binary = program / "ssm_fixed_areas_node"
-    if not binary.exists():
-        pytest.skip("needs ssm_safety_ros' fixed areas as a program that reads SSM_PARAMS, a file")
+    binary = _built(
+        "ssm_safety_ros", "ssm_fixed_areas_node", "its fixed areas, read from the file SSM_PARAMS,"
+    )
     parameters = tmp_path / "areas.yaml"
     parameters.write_text(SPEED_AND_SEPARATION)
     monkeypatch.setenv("SSM_PARAMS", str(parameters))
@@ -232,13 +235,7 @@ def test_speed_and_separation_slows_down_for_people_and_fails_open(graph, run, s
 @pytest.fixture
 def costs(graph, domain):
     """Nav2's costmap with the social layer alone: what the cells cost at (x, y) of its output."""
-    try:
-        program = Path(get_package_prefix("nav2_social_costmap_plugin")) / "lib"
-    except PackageNotFoundError:
-        pytest.skip("needs nav2_social_costmap_plugin, built and sourced")
-    binary = program / "nav2_social_costmap_plugin" / "social_costmap"
-    if not binary.exists():
-        pytest.skip("needs the costmap as a program that says what cells cost")
+    binary = _built("nav2_social_costmap_plugin", "social_costmap", "a costmap that tells costs")
     _stand(graph, "odom")
     process = Process(domain, "odom", "3.0", "0.0", "3.0", "1.0", "3.0", "-1.0", program=binary)
     yield process
@@ -268,13 +265,9 @@ PLACES = ("0.0", "0.0", "3.0"), ("0.0", "0.0", "5.0")
 @pytest.fixture
 def scene(graph, domain):
     """MoveIt's planning scene with a robot that is a ball, put at each of PLACES in turn."""
-    try:
-        program = Path(get_package_prefix("moveit_core")) / "lib" / "moveit_core"
-    except PackageNotFoundError:
-        pytest.skip("needs moveit_core, built and sourced")
-    binary = program / "planning_scene_listener"
-    if not binary.exists():
-        pytest.skip("needs MoveIt's planning scene as a program that says what a ball runs into")
+    binary = _built(
+        "moveit_core", "planning_scene_listener", "a scene that tells what a ball runs into"
+    )
     process = Process(domain, FRAME, "0.05", *PLACES[0], *PLACES[1], program=binary)
     yield process
     process.kill()
