@@ -1,6 +1,6 @@
 # make setup   .venv with everything, the BlazePose model included
 # make demo    the whole way on the project's own film, on this machine
-# make test    style, types and tests
+# make test    style, types and tests, JOBS=2 of them at a time
 # make ros-test  colcon build and colcon test, where a ROS 2 is sourced
 # make rviz-picture  docs/rviz.jpg, where a ROS 2 with rviz2 and this package are sourced
 # make film    render the films of bodypose3d_ros/data again
@@ -72,8 +72,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/codespell
 
+# Live tests wait more than they work.
+JOBS ?= 2
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 # mutmut wants newer versions of what the program uses: it gets an environment of its own. A sample
 # needs Python 3.11.

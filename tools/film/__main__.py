@@ -23,7 +23,7 @@ from bodypose3d_ros.media import film
 from .assets import Assets
 from .films import SCRIPTS, SIZE
 from .joints import Joints, visibility
-from .person import Person
+from .person import Look, Person
 from .scene import Picture, Room
 
 DEPTH_STEP = 4
@@ -33,10 +33,16 @@ _CRF = 27
 
 
 @cache
+def person(look: Look) -> Person:
+    """Somebody dressed, who may be in several films, made once in each process."""
+    return Person(Assets(), look)
+
+
+@cache
 def stage(name: str) -> tuple[list[Person], Room]:
     """The people and the room of a film, made once in each process."""
     script = SCRIPTS[name]
-    return script.cast(Assets()), Room(script.view(), script.walls)
+    return [person(look) for look in script.looks], Room(script.view(), script.walls)
 
 
 def render(name: str, frame: int) -> tuple[Picture, NDArray[np.float64], NDArray[np.uint8]]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from bodypose3d_ros.body.camera import Camera
 
 from . import motion
-from .assets import Assets
 from .person import Look, Person, Posed
 from .scene import View, Walls
 
@@ -68,10 +67,6 @@ class Script:
     start: float = 0.0
     """Seconds at which the first frame is taken."""
     has_depth: bool = True
-
-    def cast(self, assets: Assets) -> list[Person]:
-        """The people, dressed."""
-        return [Person(assets, look) for look in self.looks]
 
     def view(self) -> View:
         """The camera on its tripod."""

@@ -51,8 +51,10 @@ def rasterise(
 
     buffer = np.full(width * height, -np.inf)
     found: list[tuple[NDArray[np.intp], NDArray[np.intp], Array, Array]] = []
-    smaller = 0
+    smaller, largest = 0, extent[usable].max(initial=1)
     for size in _SIZES:
+        if smaller >= largest:
+            break
         triangles = np.flatnonzero(usable & (extent > smaller) & (extent <= size))
         smaller = size
         rows, columns = (grid.ravel() for grid in np.mgrid[:size, :size])
@@ -98,8 +100,8 @@ def noise(points: Array, scale: float, seed: int = 0) -> Array:
     t = t * t * (3 - 2 * t)
     total = np.zeros(len(points))
     for corner in np.ndindex(2, 2, 2):
-        weight = np.where(corner, t, 1 - t).prod(axis=1)
-        total += weight * _hash(cell + corner, seed)
+        x, y, z = np.where(corner, t, 1 - t).T
+        total += x * y * z * _hash(cell + corner, seed)
     return total
 
 
