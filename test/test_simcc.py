@@ -291,7 +291,7 @@ def test_who_is_seen_without_metres_keeps_the_id_and_does_not_coast(networks):
 @pytest.mark.parametrize(("pitch", "height"), [(0.0, 1.2), (15.0, 2.0)])
 @pytest.mark.parametrize("stature", [0.9, 1.0, 1.1])
 def test_feet_on_the_floor_tell_how_far_away_somebody_is(networks, pitch, height, stature):
-    """People of any size, at 3.5 m: the guess of their size keeps a sixth of its weight."""
+    """People of any size, at 3.5 m: the guess of their size keeps a fifth of its weight."""
     turn = np.radians(pitch)
     down = np.array([[1, 0, 0], [0, np.cos(turn), -np.sin(turn)], [0, np.sin(turn), np.cos(turn)]])
     level = stature * standing((0, 0, 0))
@@ -300,7 +300,7 @@ def test_feet_on_the_floor_tell_how_far_away_somebody_is(networks, pitch, height
     bodies = placed(networks, joints, floor=Floor.from_mounting(height, pitch))
     assert bodies.scale_source.tolist() == [SCALE_GROUND]
     off = bodies.joints[0] - joints[0]
-    assert np.linalg.norm(off[INDEX["pelvis"]]) < 0.09  # a sixth of 15 % of 3.5 m
+    assert np.linalg.norm(off[INDEX["pelvis"]]) < 0.11  # a fifth of 15 % of 3.5 m
     squared = off[BODY, None] @ np.linalg.inv(bodies.covariance[0, BODY]) @ off[BODY, :, None]
     assert (squared < 7.81).mean() > 0.9
 

@@ -22,7 +22,7 @@ from bodypose3d_ros.perception.lifting.depth import (
 from bodypose3d_ros.perception.lifting.floor import floor_evidence
 from bodypose3d_ros.perception.lifting.limbs import drawn_size, metric_scale
 from bodypose3d_ros.perception.lifting.median import median, quantiles
-from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
+from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)
@@ -31,14 +31,18 @@ SOLES = np.array([0.10, 0.04, 0.02] * 2)
 
 
 def on_the_floor(height=1.2, distance=4.0):
-    """A person whose feet stand 1.2 m below a level camera, exactly as high as soles are."""
+    """A person whose feet stand 1.2 m below a level camera, exactly as high as soles are.
+
+    The pelvis is over the middle of them.
+    """
     joints = standing((0, 0, distance))
     joints[FEET, 1] = height - SOLES
+    joints[FEET, 2] += distance - joints[FEET, 2].mean()
     return joints[None]
 
 
-def evidence_of(joints, floor):
-    return floor_evidence(joints, np.ones((1, 34)), floor)[0]
+def evidence_of(joints, floor, shape=BLAZEPOSE_FULL):
+    return floor_evidence(joints, np.ones((1, 34)), floor, shape)[0]
 
 
 @pytest.mark.parametrize("true_size", [0.85, 1.0, 1.2])
@@ -46,8 +50,8 @@ def test_the_floor_tells_the_size_of_who_stands_on_it(true_size):
     shape = on_the_floor() / true_size  # as a network draws who is larger: nearer
     log_size, noise, bias = evidence_of(shape, Floor.from_mounting(1.2))
     assert np.exp(log_size) == pytest.approx(true_size, rel=1e-6)
-    # Half a degree at 4 m is 35 mm of the 1.15 m between camera and soles, as much as soles.
-    assert 0.03 < bias < 0.05 and 0.02 < noise < 0.05
+    # Half a degree at 4 m is 35 mm of the 1.15 m between camera and soles, as much as the slant.
+    assert 0.03 < bias < 0.05 and 0.015 < noise < 0.03
 
 
 def test_a_pitched_camera_sees_the_same_floor():
@@ -78,28 +82,56 @@ def test_who_sits_jumps_or_shows_no_foot_says_nothing():
 
 def test_a_wrong_tilt_weighs_less_the_farther_somebody_is():
     floor = Floor.from_mounting(1.2)
-    biases = [evidence_of(on_the_floor(distance=d), floor)[2] for d in (2, 4, 8)]
-    assert biases[0] < biases[1] < biases[2]
+    sure = replace(floor, tilt_sigma=0.0)
+    variances = [
+        [evidence_of(on_the_floor(distance=d), each)[2] ** 2 for each in (floor, sure)]
+        for d in (2, 4, 8)
+    ]
+    tilts = np.sqrt([tilted - level for tilted, level in variances])
+    assert tilts[1:] / tilts[:-1] == pytest.approx([2, 2], rel=0.15)
     # At 8 m half a degree is worth as much as not knowing the size.
-    assert biases[2] > 0.05
+    assert tilts[2] > 0.05
 
 
 def test_what_is_wrong_of_the_floor_counts_by_how_far_down_it_is():
-    """Errors of the height, of soles and of the tilt at 4 m, over the way down to the soles."""
+    """Errors of the height, of shoes and of the tilt at 4 m, over the way down to the soles.
+
+    And that feet are drawn too near or too far, which balance tells as well as the shape does.
+    """
     floor = replace(Floor.from_mounting(2.4), height_sigma=0.03, tilt_sigma=0.01)
     joints = on_the_floor(2.4)
     _, noise, bias = evidence_of(joints, floor)
     feet = joints[0, FEET[:3]].mean(axis=0)
+    distance = np.linalg.norm(feet)
     down = 2.4 - SOLES.mean()
-    off = np.sqrt(0.03**2 + 0.035**2 + (0.01 * np.linalg.norm(feet)) ** 2)
-    assert bias == pytest.approx(off / down, rel=1e-6)
-    assert noise == pytest.approx(0.04 / down)
+    off = np.sqrt(0.03**2 + 0.02**2 + (0.01 * distance) ** 2) / down
+    along = BLAZEPOSE_FULL.along[FEET[:3]].mean()
+    slant = along / distance / np.hypot(1, along * feet[2] / distance / 0.12)
+    assert bias == pytest.approx(np.hypot(off, slant), rel=1e-6)
+    assert noise == pytest.approx(0.041 / np.sqrt(3) / down, rel=0.02), "three joints"
+
+
+def test_feet_that_are_drawn_before_who_stands_are_half_believed():
+    """Seen from above, a shape that is too upright has its feet 0.15 m too near."""
+    floor = Floor.from_mounting(2.4)
+    joints = on_the_floor(2.4)
+    joints[0, FEET] *= 1 - 0.15 / np.linalg.norm(joints[0, FEET].mean(axis=0))
+    asked = np.log(2.4 / (2.4 * (1 - 0.15 / 4.6)))
+    assert 0.4 * asked < evidence_of(joints, floor)[0] < 0.7 * asked
+
+
+def test_who_sits_with_the_feet_far_before_the_pelvis_keeps_his_size():
+    """0.45 m at 4 m: whoever took them for being under it would be 11 % off."""
+    joints = on_the_floor()
+    joints[0, FEET, 2] -= 0.45
+    assert evidence_of(joints, Floor.from_mounting(1.2))[0] == pytest.approx(0, abs=0.015)
 
 
 def test_people_on_one_floor_are_measured_each_by_their_own_feet():
     floor = Floor.from_mounting(1.2)
     near, far = on_the_floor(distance=3.0), on_the_floor(distance=6.0) / 1.1
-    together = floor_evidence(np.concatenate([near, far]), np.ones((2, 34)), floor)
+    both = np.concatenate([near, far])
+    together = floor_evidence(both, np.ones((2, 34)), floor, BLAZEPOSE_FULL)
     assert_allclose(together, [evidence_of(near, floor), evidence_of(far, floor)])
 
 

@@ -72,7 +72,8 @@ def lift(
     evidence = size.prior(people, 0.0, shape.size_sigma)
     if floor is not None:
         least = 1 if scale_source == SCALE_NONE else 2
-        evidence[:, SCALE_GROUND] = floor_evidence(joints, keypoints.confidence, floor, least)
+        sure = keypoints.confidence
+        evidence[:, SCALE_GROUND] = floor_evidence(joints, sure, floor, shape, least)
     seen = None if depth is None else depths_at(joints, depth)
     if seen is not None:
         evidence[:, SCALE_DEPTH] = depth_evidence(joints, seen)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...body.floor import Floor
 from ...body.skeleton import INDEX
+from .shape_model import ShapeModel
 from .size import LARGEST, SMALLEST
 
 Array = NDArray[np.float64]
@@ -15,49 +16,83 @@ _SOLES: tuple[tuple[str, float], ...] = (("ankle", 0.10), ("heel", 0.04), ("big_
 """How high over the floor the joints of a standing foot are, metres: the project's films."""
 _FEET = np.array([[INDEX[f"{side}_{n}"] for n, _ in _SOLES] for side in ("left", "right")])
 _HEIGHTS = np.array([height for _, height in _SOLES])
-_FOOT_NOISE = 0.04
-"""Metres: standard deviation of how high a foot is seen, as a height over the floor."""
-_SOLE_SIGMA = 0.035
-"""Metres: shoes, how high ankles, heels and toes of different people are, and how far a body leans
-in its shape that stands upright: seen from above, 5 cm at the feet in the project's cell."""
+_SOLE_SIGMA = 0.02
+"""Metres: shoes, and how high ankles, heels and toes of different people are."""
+_BALANCE = 0.12
+"""Metres: standard deviation of how far before or behind the pelvis, seen from anywhere, a foot is
+that carries it. Feet stand 0.1 m beside it; who walks has them up to half a step of 0.7 m away,
+0.14 m over all moments and directions. Half or twice as much moves the films' pelvis by 5 mm."""
 _LEAST_DROP = 0.35
 """Of the camera's height: a foot seen less far below it says nothing, for it is at the horizon."""
 
 
-def floor_evidence(joints: Array, confidence: Array, floor: Floor, least: int = 2) -> Array:
+def floor_evidence(
+    joints: Array, confidence: Array, floor: Floor, shape: ShapeModel, least: int = 2
+) -> Array:
     """What the floor says of people's sizes.
 
     A joint p of a foot whose true size is s times as large lies at s p, at the height
     ``floor.height + s up . p``. For it to be the height h that the joint has in a standing foot,
     s = (height - h) / -(up . p). Of the two feet the one that asks for the smaller s stands; the
-    other is lifted.
+    other is lifted. How far away it stands the image tells; how far from it the rest of the body
+    is, the shape and its balance.
 
     Args:
         joints: (N, 34, 3) metres in the optical frame, of the network's size.
         confidence: (N, 34).
         floor: The floor, in the same frame.
+        shape: How wrong the network's feet are.
         least: How many of a foot's three joints must be seen for it to count.
 
     Returns:
-        (N, 3) logarithm of the size, its noise and its bias (the tilt and height of the camera);
-        NaN for who does not show a foot that stands on the floor.
+        (N, 3) logarithm of the size, its noise and its bias (the tilt and height of the camera,
+        shoes, the shape's slant); NaN for who does not show a foot that stands on the floor.
     """
     feet = joints[:, _FEET]  # (N, 2, 3, 3)
     drop = -(feet @ floor.up)
     weight = np.where(np.isfinite(drop), confidence[:, _FEET], 0)
     usable = (weight > 0.3) & (drop > _LEAST_DROP * floor.height)
+    count = np.maximum(usable.sum(axis=2), 1)
     scale = np.where(usable, (floor.height - _HEIGHTS) / np.where(usable, drop, 1), 0)
-    count = usable.sum(axis=2)
-    by_foot = np.where(count >= least, scale.sum(axis=2) / np.maximum(count, 1), np.inf)
-    size = by_foot.min(axis=1)
-    stands = (size > SMALLEST) & (size < LARGEST)
-    size = np.where(stands, size, np.nan)
-    foot = feet[np.arange(len(feet)), by_foot.argmin(axis=1)]  # (N, 3, 3)
-    distance = size * np.linalg.norm(np.nan_to_num(foot).mean(axis=1), axis=1)
+    foot = np.where(usable[..., None], feet, 0).sum(axis=2) / count[..., None]
+    pelvis = joints[:, None, INDEX["pelvis"]]
+    nearer, slant = _balance(foot, pelvis, floor.up, shape.along[_FEET].mean())
+    by_foot = scale.sum(axis=2) / count / (1 - nearer)
+    by_foot[usable.sum(axis=2) < least] = np.inf
+    standing = np.arange(len(feet)), by_foot.argmin(axis=1)
+    size = by_foot[standing]
+    size = np.where((size > SMALLEST) & (size < LARGEST), size, np.nan)
+    distance = size * np.linalg.norm(foot[standing], axis=1)
     # d log s = d height / drop, and a tilt lifts what is at a distance: d up . p = distance tilt.
     fall = np.maximum(floor.height - _HEIGHTS.mean(), 1e-3)
-    noise = _FOOT_NOISE / fall
-    bias = (
-        np.sqrt(floor.height_sigma**2 + _SOLE_SIGMA**2 + (distance * floor.tilt_sigma) ** 2) / fall
-    )
-    return np.stack([np.log(size), np.where(stands, noise, np.nan), bias], axis=1)
+    noise = shape.across[_FEET].mean() / np.sqrt(count[standing]) / fall
+    height = np.sqrt(floor.height_sigma**2 + _SOLE_SIGMA**2 + (distance * floor.tilt_sigma) ** 2)
+    evidence = np.stack([np.log(size), noise, np.hypot(height / fall, slant[standing])], axis=1)
+    return np.where(np.isfinite(size)[:, None], evidence, np.nan)
+
+
+def _balance(foot: Array, pelvis: Array, up: Array, along: float) -> tuple[Array, Array]:
+    """By which share of their distance feet are nearer than drawn, and its standard deviation.
+
+    A shape errs in its slant: it stands too upright seen from above, and its feet are too near. But
+    who stands has the pelvis over the foot, give or take ``_BALANCE``. How far behind the pelvis a
+    foot is drawn and where balance has it are fused by information; the farther away it is drawn,
+    the less balance counts, as of who sits.
+
+    Args:
+        foot: (N, 2, 3) metres.
+        pelvis: (N, 1, 3) metres, NaN where unknown.
+        up: (3,) unit vector.
+        along: Metres: standard deviation of how far away the shape has feet.
+    """
+    distance = np.maximum(np.linalg.norm(foot, axis=2), 1e-3)
+    level = pelvis - (pelvis @ up)[..., None] * up
+    reach = np.maximum(np.linalg.norm(level, axis=2), 1e-3)
+    ahead = (foot * level).sum(axis=2) / reach
+    behind = ahead - reach
+    # What is drawn wrong along a steep ray is mostly height, of which balance knows nothing.
+    drawn = (along * ahead / distance) ** 2
+    balanced = _BALANCE**2 + behind**2
+    trust = np.where(np.isfinite(behind), balanced / (balanced + drawn), 1)
+    nearer = np.where(ahead > _BALANCE, (1 - trust) * behind / np.maximum(ahead, _BALANCE), 0)
+    return nearer, np.sqrt(trust) * along / distance
