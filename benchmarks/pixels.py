@@ -75,7 +75,7 @@ def seen_by(networks: Networks, name: str) -> View:
 
 
 def errors(views: Sequence[View]) -> Array:
-    """(M,) metres: every limb joint that two of the views see at once, when the first one shoots."""
+    """(M,) metres: every limb joint that two views see at once, when the first one shoots."""
     first = views[0].shown
     found = []
     for number, people in enumerate(first.joints_world):
