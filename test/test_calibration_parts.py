@@ -1,0 +1,276 @@
+"""What calibration is made of: tracks at common moments, pairs, keypoints, scale, the world."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import select
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
+from bodypose3d_ros.perception.calibration import adjust, calibrate, relative, tracks, world
+from bodypose3d_ros.perception.calibration.tracks import Recorded, Track
+from people_made_up import row, standing
+
+CAMERA = Camera.from_hfov(640, 480, 60)
+FRAME = 100_000_000
+UNSEEN = np.zeros((1, 34, 2))
+
+
+def place(degrees=(0, 0, 0), at=(0, 0, 0)):
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    matrix[:3, 3] = at
+    return matrix
+
+
+def moved(transform, points):
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+# -- tracks ---------------------------------------------------------------------------------------
+
+
+def test_between_two_sightings_people_are_in_between_and_elsewhere_unknown():
+    stamps = np.array([0, 200, 400, 800]) * 1_000_000
+    values = np.array([[0.0, 10], [2, 30], [3, 20], [9, 9]])
+    at = np.array([-1, 0, 50, 200, 300, 400, 401, 600, 800, 801]) * 1_000_000
+    nan = [np.nan, np.nan]
+    assert_allclose(
+        tracks._at(stamps, values, at),
+        # 400 ms are too long a gap; what was seen itself counts on either side of it.
+        [nan, [0, 10], [0.5, 15], [2, 30], [2.5, 25], [3, 20], nan, nan, [9, 9], nan],
+    )
+
+
+def recorded(count, ids=(1,), start=0, step=FRAME):
+    """People who stand a metre apart, as a camera sees them."""
+    bodies = row(len(ids))
+    bodies = replace(
+        bodies, track_id=np.array(ids, np.uint32), pixels=CAMERA.project(bodies.joints)
+    )
+    return Recorded(CAMERA, [start + n * step for n in range(count)], [bodies] * count)
+
+
+def test_tracks_are_of_all_views_at_the_times_of_the_one_that_shoots_most_often():
+    views = {"slow": recorded(10, (5, 7), step=2 * FRAME), "fast": recorded(20, (3,))}
+    assert tracks.moments(views).tolist() == [n * FRAME for n in range(20)]
+    five, seven, three = tracks.tracks_of(views)
+    assert [track.view for track in (five, seven, three)] == [0, 0, 1]
+    assert three.seen.all()
+    assert five.seen.sum() == 19  # the last of them was shot after the slow one's last
+    assert_allclose(five.joints[1], standing(), atol=1e-9)
+    assert_allclose(seven.joints[0] - five.joints[0], np.tile([1.0, 0, 0], (34, 1)), atol=1e-9)
+    assert_allclose(five.rays[0], standing()[:, :2] / standing()[:, 2:], atol=1e-9)
+    assert (five.confidence[:19] == 1).all()
+    assert five.reach[0] == pytest.approx(np.ptp(standing()[:, 1] / standing()[:, 2]))
+
+
+def test_who_is_seen_seven_times_or_only_expected_is_no_track():
+    assert tracks.tracks_of({"a": recorded(7)}) == []
+    assert len(tracks.tracks_of({"a": recorded(8)})) == 1
+    coasting = recorded(8)
+    hidden = replace(coasting.bodies[0], pixels=np.full((1, 34, 2), np.nan))
+    assert tracks.tracks_of({"a": replace(coasting, bodies=[hidden] * 8)}) == []
+    gone = replace(recorded(9), bodies=[*coasting.bodies, select(coasting.bodies[0], [])])
+    assert len(tracks.tracks_of({"a": gone})) == 1
+
+
+def test_a_third_of_the_joints_is_enough_of_a_person():
+    rays = np.full((2, JOINT_COUNT, 2), np.nan)
+    rays[0, :11] = rays[1, :10] = 0
+    track = Track(0, rays, np.zeros((2, 34, 3)), np.ones((2, 34)), np.ones(2))
+    assert track.seen.tolist() == [True, False]
+
+
+# -- pairs ----------------------------------------------------------------------------------------
+
+
+def test_points_are_laid_onto_others_by_turning_them_and_never_by_mirroring():
+    points, truth = np.random.default_rng(0).normal(0, 1, (20, 3)), place((30, -70, 110), (1, 2, 3))
+    assert_allclose(relative.rigid(points, moved(truth, points)), truth, atol=1e-9)
+    mirrored = relative.rigid(points, points * (1, 1, -1))
+    assert np.linalg.det(mirrored[:3, :3]) == pytest.approx(1)
+
+
+def test_two_views_of_a_body_are_apart_by_the_mean_over_what_both_see_sides_as_they_fit():
+    ours = np.stack([standing()] * 4)
+    theirs = ours + (0.3, 0.4, 0)
+    theirs[1] = theirs[1, MIRRORED]
+    theirs[2, 11:] = np.nan
+    ours[3, 10:] = np.nan
+    apart = relative.distances(ours, theirs, np.eye(4))
+    assert_allclose(apart, [0.5, 0.5, 0.5, np.nan])
+    back = place((0, 0, 0), (-0.3, -0.4, 0))
+    assert_allclose(relative.distances(ours, theirs, back)[:3], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("true", [0.9, 1.2])
+def test_who_is_larger_than_views_believe_is_told_by_how_far_apart_they_have_the_trunk(true):
+    """Both views draw the person ``true`` times too small, and so too near."""
+    between = place((0, 90, 0), (3, 0, 3))
+    seen = np.stack([standing((x, 0, 3)) for x in np.linspace(-0.5, 0.5, 5)])
+    theirs = moved(np.linalg.inv(between), seen)
+    assert relative._size(seen / true, theirs / true, between) == pytest.approx(true)
+    assert relative._size(seen / 3, theirs / 3, between) == 1  # nobody is so large
+    assert relative._size(seen * np.nan, theirs, between) == 1
+
+
+def pair(first, second, same, size, transform=None, count=20):
+    transform = place((0, 0, 0), (2, 0, 0)) if transform is None else transform
+    return relative.Pair(first, second, transform, same, size, count)
+
+
+def track(view):
+    return Track(view, UNSEEN, standing()[None], np.ones((1, 34)), np.ones(1))
+
+
+def test_sizes_and_distances_are_those_that_explain_all_the_pairs():
+    """People of 1.2 and 1 / 1.2, a pair of cameras 1.1 times and one 0.8 times as far apart."""
+    large, small = 1.2, 1 / 1.2
+    people = [[0, 2, 4], [1, 3, 5]]  # a track of each in three views
+    pairs = [
+        pair(0, 1, [(0, 2), (1, 3)], [large / 1.1, small / 1.1]),
+        pair(1, 2, [(2, 4), (3, 5)], [large / 0.8, small / 0.8]),
+    ]
+    stranger = track(2)
+    everybody = [track(n // 2) for n in range(6)] + [stranger]
+    grown, apart = relative.at_one_scale(everybody, pairs, people)
+    factors = [np.linalg.norm(each.joints) / np.linalg.norm(standing()) for each in grown]
+    assert_allclose(factors, [large, small] * 3 + [1])
+    assert_allclose([each.transform[0, 3] for each in apart], [2 * 1.1, 2 * 0.8])
+    assert_allclose([each.transform[:3, :3] for each in apart], [np.eye(3)] * 2)
+    assert pairs[0].transform[0, 3] == 2  # what was handed in is left alone
+
+
+def test_places_come_along_the_pairs_that_share_most_in_either_direction():
+    one, two, wrong = place((0, 40, 0), (1, 0, 0)), place((20, 0, 0), (0, 0, 2)), place((0, 0, 90))
+    pairs = [
+        pair(0, 1, [], [], one, count=30),
+        pair(2, 1, [], [], two, count=25),  # from the second's frame to the third's
+        pair(0, 2, [], [], wrong, count=20),
+    ]
+    places, used = relative.spanned(pairs, 4)
+    assert_allclose(places[0], np.eye(4))
+    assert_allclose(places[1], one)
+    assert_allclose(places[2], one @ np.linalg.inv(two), atol=1e-12)
+    assert places[3] is None
+    assert used == pairs[:2]
+
+
+# -- what is adjusted -----------------------------------------------------------------------------
+
+
+def sighted(view, joints, confidence=1.0):
+    """A track of one moment, of joints in the view's optical frame."""
+    return Track(
+        view, joints[None, :, :2] / joints[None, :, 2:], joints[None],
+        np.full((1, 34), confidence), np.full(1, 0.6),
+    )  # fmt: skip
+
+
+def test_keypoints_take_part_that_are_known_sure_and_one_point_from_all_sides():
+    between = place((0, 60, 0), (2, 0, 1))
+    theirs = moved(np.linalg.inv(between), standing())
+    one, other = sighted(0, standing()), sighted(1, theirs, 0.5)
+    unsure, unknown = INDEX["left_wrist"], INDEX["nose"]
+    other.confidence[0, unsure], other.rays[0, unknown] = 0.29, np.nan
+    seen = adjust.observed([one, other], [[0, 1]], np.array([np.eye(4), between]))
+    between_others = {INDEX[name] for name in ("pelvis", "torso", "neck", "left_hip", "right_hip")}
+    used = sorted(set(range(34)) - between_others - {unsure, unknown})
+    assert seen.joint.tolist() == used
+    assert_allclose(seen.start, standing()[used], atol=1e-9)
+    assert_allclose(seen.sigma[seen.view == 0], 0.015 * 0.6)
+    assert_allclose(seen.sigma[seen.view == 1], 0.015 * 0.6 / 0.5)
+    for view, joints in ((0, standing()), (1, theirs)):
+        own = seen.view == view
+        rays = joints[seen.joint[seen.point[own]]]
+        assert_allclose(seen.ray[own], rays[:, :2] / rays[:, 2:], atol=1e-9)
+
+
+def test_a_view_that_has_left_and_right_exchanged_is_turned_round_and_one_astray_is_left_out():
+    places = np.array([np.eye(4)] * 3)
+    crossed, astray = sighted(1, standing()[MIRRORED]), sighted(2, standing() + (0, 0, 1.0))
+    seen = adjust.observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places)
+    assert set(seen.view.tolist()) == {0, 1}
+    assert_allclose(seen.ray[seen.view == 1], seen.ray[seen.view == 0], atol=1e-9)
+    two = [sighted(0, standing()), astray]
+    assert adjust.observed(two, [[0, 1]], places) is None  # none of them is believed
+
+
+def adjusted(rays, joints, errors):
+    """What was found of one person by one view, whose keypoints are so far off."""
+    count = len(rays)
+    observations = adjust.Observations(
+        np.zeros(count, np.intp), np.arange(count), rays, np.ones(count),
+        np.zeros(count, np.intp), np.zeros((count, 3)), joints, np.arange(count) // 2,
+    )  # fmt: skip
+    return adjust.Adjusted(np.eye(4)[None], np.zeros((count, 3)), observations, errors)
+
+
+def test_a_user_is_told_pixels_people_and_how_much_of_the_image_was_used():
+    """Six keypoints of three bodies in four of sixteen cells, two of them on the image's edge."""
+    pixels = np.array([[10, 10], [150, 110], [630, 470], [640, 480], [330, 10], [10, 250.0]])
+    errors = np.array([[3, 4], [0, 0], [6, 8], [0, 1], [0, 7], [5, 0]]) / CAMERA.matrix[0, 0]
+    found = adjusted(CAMERA.rays(pixels), np.arange(6), errors)
+    told = calibrate._told(found, 0, Recorded(CAMERA, [], []))
+    assert told == (pytest.approx(5.0), 3, 4 / 16)
+
+
+def test_places_are_laid_onto_others_turned_moved_and_scaled_as_a_whole():
+    rng = np.random.default_rng(1)
+    truth = np.array([place(rng.uniform(-90, 90, 3), rng.normal(0, 3, 3)) for _ in range(4)])
+    whole = place((10, 20, 30), (4, 5, 6))
+    other = whole @ truth
+    other[:, :3, 3] *= 1.7
+    assert_allclose(calibrate.aligned(other, truth), truth, atol=1e-9)
+
+
+# -- the world ------------------------------------------------------------------------------------
+
+
+def test_the_worlds_x_is_where_the_camera_looks_and_straight_down_where_its_images_top_is():
+    level = world.Ground(np.array([0.0, -1, 0]), 1.5, 0.1, "")
+    frame = world.frame_of(level, np.eye(4))
+    assert_allclose(frame[:3, :3] @ (0, 0, 1), [1, 0, 0], atol=1e-12)  # ahead
+    assert_allclose(frame[:3, :3] @ (1, 0, 0), [0, -1, 0], atol=1e-12)  # the image's right
+    assert_allclose(frame[:3, 3], [0, 0, 1.5])
+    down = world.frame_of(world.Ground(np.array([0.0, 0, -1]), 2.0, 0.1, ""), np.eye(4))
+    assert_allclose(down[:3, :3] @ (0, -1, 0), [1, 0, 0], atol=1e-12)
+    assert_allclose(down[:3, :3] @ (0, 0, 1), [0, 0, -1], atol=1e-12)
+
+
+def walkers(count, spread, tilt=0.0):
+    """People here and there on a floor 1.4 m below a camera that is rolled by some degrees."""
+    rng = np.random.default_rng(2)
+    on_floor = standing((0, 0, 0))
+    soles = max(on_floor[INDEX["left_heel"], 1] + 0.04, on_floor[INDEX["left_big_toe"], 1] + 0.02)
+    level = np.stack(
+        [standing((x, 1.4 - soles, 4 + z)) for x, z in rng.uniform(-spread, spread, (count, 2))]
+    )
+    return moved(place((0, 0, tilt)), level)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 8.0])
+def test_the_floor_is_the_plane_under_feet_that_went_about(tilt):
+    ground = world.ground_of(walkers(60, 1.5, tilt))
+    assert ground.source == "the floor under people's feet"
+    up = place((0, 0, tilt))[:3, :3] @ (0, -1, 0)
+    assert np.degrees(np.arccos(ground.up @ up)) < 0.2
+    assert ground.height == pytest.approx(1.4, abs=0.02)
+    assert ground.degrees < 0.5
+
+
+def test_where_nobody_went_about_up_is_how_people_stand_to_five_degrees():
+    bodies = walkers(20, 0.1)
+    ground = world.ground_of(bodies)
+    assert (ground.source, ground.degrees) == ("how people stand upright", 5.0)
+    assert np.degrees(np.arccos(ground.up @ (0, -1, 0))) < 5
+    footless = bodies.copy()
+    footless[2:, [INDEX[f"{side}_heel"] for side in ("left", "right")]] = np.nan
+    assert world.ground_of(footless) is None
+    armless = bodies.copy()
+    armless[2:, INDEX["left_shoulder"]] = np.nan
+    assert world.ground_of(armless) is None
