@@ -1,0 +1,260 @@
+"""What fusion is made of: how far bodies are from each other, time that passes, places that fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+import cell_sightings as cell
+from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, select
+from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
+from bodypose3d_ros.perception.fusion import fit, fusion
+from bodypose3d_ros.perception.fusion.association import TRUNK, Seen, costs
+from bodypose3d_ros.perception.fusion.fit import Fit, sighting
+from bodypose3d_ros.perception.fusion.fusion import Fusion, View, carried_on
+from bodypose3d_ros.perception.tracking.tracker import Tracker
+from people_made_up import row, standing
+
+SECOND = 10**9
+NAMES = ("cell_front", "cell_left", "cell_back")
+
+
+def random_people(seed, count):
+    """Seen from the origin, each joint unsure in its own way, some of them not known."""
+    rng = np.random.default_rng(seed)
+    joints = np.stack([standing((0, 0, 3)) for _ in range(count)]) + rng.normal(
+        0, 0.1, (count, 34, 3)
+    )
+    joints[:, rng.choice(34, 4, replace=False)] = np.nan
+    root = rng.normal(0, 0.05, (count, 34, 3, 3))
+    return Seen(joints, root @ root.swapaxes(2, 3) + 0.03**2 * np.eye(3), joints * 0.05)
+
+
+def cost(seen, one, others, other):
+    """As ``costs`` says, a joint at a time: least squares of both sizes, then the mean."""
+    both = [
+        j for j in range(34) if np.isfinite(seen.joints[one, j] + others.joints[other, j]).all()
+    ]
+    rows, wanted = [np.eye(2)], [np.zeros(2)]
+    white = {}
+    for j in both:
+        white[j] = np.linalg.inv(np.linalg.cholesky(seen.shape[one, j] + others.shape[other, j]))
+        off = seen.joints[one, j] - others.joints[other, j]
+        grows = np.stack([seen.growth[one, j], -others.growth[other, j]], 1)
+        if j in TRUNK:
+            rows.append(white[j] @ grows)
+            wanted.append(white[j] @ off)
+    size = np.linalg.lstsq(np.concatenate(rows), np.concatenate(wanted))[0]
+    total = (size**2).sum()
+    for j in both:
+        off = seen.joints[one, j] - others.joints[other, j]
+        off = off - np.stack([seen.growth[one, j], -others.growth[other, j]], 1) @ size
+        total += min(((white[j] @ off) ** 2).sum(), 30)
+    return total / len(both)
+
+
+def test_two_bodies_are_apart_by_the_mean_over_their_joints_at_the_sizes_that_fit_best():
+    seen, others = random_people(1, 2), random_people(2, 3)
+    seen.joints[0, INDEX["left_wrist"]] += 3  # which counts no more than thirty
+    expected = [[cost(seen, n, others, m) for m in range(3)] for n in range(2)]
+    assert_allclose(costs(seen, others), expected, rtol=1e-9)
+
+
+def test_bodies_with_five_joints_in_common_are_not_compared():
+    seen = random_people(1, 1)
+    common = np.flatnonzero(np.isfinite(seen.joints[0]).all(axis=1))
+    for count, told in ((6, True), (5, False)):
+        few = np.full_like(seen.joints, np.nan)
+        few[:, common[:count]] = seen.joints[:, common[:count]]
+        other = Seen(few, seen.shape, seen.growth)
+        assert np.isfinite(costs(seen, other)).all() == told
+
+
+def test_the_size_that_all_joints_share_is_taken_out_of_a_bodys_covariances():
+    bodies = replace(
+        row(1), size_sigma=np.array([0.05]), covariance=np.tile(np.eye(3), (1, 34, 1, 1))
+    )
+    center = np.array([1.0, 2.0, 0.0])
+    seen = Seen.of(bodies, center)
+    grown = 0.05 * (bodies.joints - center)
+    assert_allclose(seen.growth, grown)
+    assert_allclose(seen.shape[0, 3], np.eye(3) - np.outer(grown[0, 3], grown[0, 3]))
+    assert_allclose(seen.mirrored().growth, grown[:, MIRRORED])
+    sizeless = Seen.of(replace(bodies, size_sigma=np.array([np.nan])), center)
+    assert_allclose(sizeless.shape, bodies.covariance)
+
+
+def test_people_are_carried_on_by_their_velocity_and_become_less_sure():
+    """By 0.7 m/s where it is known, and by 1.5 where it is not."""
+    bodies = row(1)
+    bodies.velocity[...] = 1.0, 0.0, -2.0
+    bodies.velocity[0, 5] = np.nan
+    for seconds in (0.1, -0.2):
+        later = carried_on(bodies, seconds)
+        gone = np.tile(np.array([1.0, 0.0, -2.0]) * seconds, (34, 1))
+        gone[5] = 0
+        assert_allclose(later.joints[0] - bodies.joints[0], gone, atol=1e-12)
+        more = np.full(34, (0.7 * seconds) ** 2)
+        more[5] = (1.5 * seconds) ** 2
+        assert_allclose(later.covariance[0] - bodies.covariance[0], more[:, None, None] * np.eye(3),
+                        atol=1e-12)  # fmt: skip
+
+
+def test_how_far_somebody_is_from_others_is_the_mean_over_what_both_have():
+    others = np.stack([standing(), standing((0, 0, 4.0)), np.full((34, 3), np.nan)])
+    others[1, 3:] = np.nan
+    assert_allclose(fusion._apart(standing(), others), [0, 1, np.inf])
+    people = replace(row(2), joints=np.stack([standing((0, 0, 5)), standing((0.2, 0, 3))]))
+    fused = replace(row(2), joints=np.stack([standing(), standing((0, 4, 3))]))
+    assert fusion._same(fused, people).tolist() == [1, -1]
+    assert fusion._same(fused, select(people, [])).tolist() == [-1, -1]
+    assert fusion._same(select(fused, []), people).tolist() == []
+
+
+@pytest.mark.parametrize(("apart", "one"), [(0.24, True), (0.26, False)])
+def test_a_second_skeleton_is_the_one_that_fewer_cameras_have_turned_round_or_not(apart, one):
+    joints = np.stack([standing(), standing((apart, 0, 3)), standing((3, 0, 3))])
+    for sides in (joints, np.stack([joints[0], joints[1, MIRRORED], joints[2]])):
+        fused = replace(row(3), joints=sides)
+        assert fusion._doubles(fused, np.array([1, 2, 1])).tolist() == [one, False, False]
+        assert fusion._doubles(fused, np.array([2, 2, 1])).tolist() == [False, one, False]
+
+
+def test_who_was_lost_is_kept_in_mind_as_long_as_the_tracker_does():
+    """And not who is here again."""
+    of_several = Fusion(Tracker)
+
+    def see(numbers, people):
+        for number in numbers:
+            stamp = number * SECOND // 15
+            views = {
+                name: View(
+                    cell.FILMS[name].camera,
+                    cell.PLACES[name],
+                    stamp,
+                    cell.in_world(name, cell.sighting(name, 0, people)),
+                )
+                for name in NAMES[:2]
+            }
+            here = of_several.update(views, stamp).track_id.tolist()
+        return here
+
+    assert see(range(10), (0, 1)) == [1, 2]
+    assert see(range(10, 20), (0,)) == [1]  # who has coasted for half a second
+    assert set(of_several._gone) == {2}
+    assert see(range(20, 22), (0, 1)) == [1, 2]
+    assert not of_several._gone
+    assert see(range(22, 40), ()) == []
+    assert set(of_several._gone) == {1, 2}
+    assert see([40 + round(15 * of_several.tracker.remember_time)], ()) == []
+    assert not of_several._gone
+
+
+# -- places that fit ------------------------------------------------------------------------------
+
+
+def truth(number=0):
+    joints = cell.FILMS[NAMES[0]].joints_world[number]
+    return replace(row(2), joints=joints)
+
+
+def view(name, number, stamp, turned=0.0, joints=None):
+    """What a camera sees without noise, of whom TF has the place turned by some degrees."""
+    place = cell.PLACES[name].copy()
+    wrong = Rotation.from_rotvec(np.radians(turned) * np.array([0, 0, 1.0])).as_matrix()
+    place[:3, :3] = wrong @ place[:3, :3]
+    center = place[:3, 3]
+    people = truth(number)
+    seen = (people.joints - center) @ wrong.T + center
+    if joints is not None:
+        seen[:, joints:] = np.nan
+    return View(cell.FILMS[name].camera, place, stamp, replace(people, joints=seen))
+
+
+def test_a_view_is_compared_joint_by_joint_at_the_camera():
+    """A turn about the vertical moves rays as much as they are level."""
+    found = sighting(view(NAMES[0], 0, 0, turned=0.5), truth(), 0)
+    assert (found.body.tolist(), found.person.tolist()) == ([0, 1], [0, 1])
+    rays = truth().joints - cell.PLACES[NAMES[0]][:3, 3]
+    level = np.linalg.norm(rays[..., :2], axis=2) / np.linalg.norm(rays, axis=2)
+    degrees = np.degrees(2 * np.arcsin(np.sin(np.radians(0.25)) * level))
+    assert_allclose(np.degrees(found.angles), degrees, atol=1e-6)
+    means, _ = found.means()
+    assert_allclose(means, np.nanmean(degrees, axis=1))
+    swapped = replace(view(NAMES[0], 0, 0), bodies=select(view(NAMES[0], 0, 0).bodies, [1, 0]))
+    assert sighting(swapped, truth(), 0).person.tolist() == [1, 0]
+
+
+def test_a_view_is_compared_with_people_as_they_were_when_it_saw_them():
+    moving = replace(truth(), velocity=np.tile([0.0, 1.0, 0.0], (2, 34, 1)))
+    later = replace(moving, joints=moving.joints + (0, 0.05, 0))
+    found = sighting(view(NAMES[0], 0, 0), later, SECOND // 20)
+    assert np.nanmax(found.angles) < 1e-6
+    assert_allclose(found.people.joints, truth().joints)
+
+
+def test_six_joints_are_enough_to_tell_whom_a_view_means_and_five_are_not():
+    assert len(sighting(view(NAMES[0], 0, 0, joints=6), truth(), 0).body) == 2
+    assert len(sighting(view(NAMES[0], 0, 0, joints=5), truth(), 0).body) == 0
+
+
+def looks(judge, numbers, turned=0.0, state=STATE_TRACKED, late=0.0):
+    """Three cameras look at people who walk, ten times a second; the left one's place is wrong."""
+    for number in numbers:
+        stamp = SECOND + number * SECOND // 10
+        views = {
+            name: view(name, number % 60, stamp - round(late * SECOND), turned * (name == NAMES[1]))
+            for name in NAMES
+        }
+        people = truth(number % 60)
+        people.state[:] = state
+        last = judge.add(views, people, stamp, 1.0)
+    return last
+
+
+def test_who_is_wrong_is_named_since_when_and_forgiven_when_it_fits_again():
+    judge = Fit(NAMES)
+    looks(judge, range(19), turned=2.0)
+    assert np.isnan(list(judge.degrees_off.values())).all()  # nobody knows yet
+    looks(judge, range(19, 40), turned=2.0)
+    assert set(judge.since) == {NAMES[1]}
+    since = judge.since[NAMES[1]]
+    assert SECOND + 19 * SECOND // 10 <= since < SECOND + 4 * SECOND
+    off = judge.degrees_off
+    assert 1.5 < off[NAMES[1]] < 2.05
+    assert max(off[NAMES[0]], off[NAMES[2]]) < 0.5
+    looks(judge, range(40, 60), turned=2.0)
+    assert judge.since == {NAMES[1]: since}
+    looks(judge, range(60, 165))
+    assert judge.degrees_off[NAMES[1]] < 0.05
+    assert judge.since == {}
+
+
+def test_looks_come_ten_times_a_second_and_people_nobody_sees_do_not_count():
+    judge = Fit(NAMES)
+    assert set(looks(judge, [0])) == set(NAMES)
+    early = SECOND + SECOND // 11
+    assert judge.add({}, truth(), early, 1.0) == {}
+    assert len(judge._looks) == 1
+    assert judge.add({}, truth(), SECOND - 1, 1.0) == {}  # time began anew
+    assert len(judge._looks) == 1
+    judge = Fit(NAMES)
+    looks(judge, range(30), turned=2.0, state=STATE_COASTING)
+    assert_allclose(list(judge.degrees_off.values()), 0, atol=1e-9)
+    assert looks(judge, [40], late=0.08) == {}  # too long ago to be compared
+    assert set(looks(judge, [41], late=0.06)) == set(NAMES)
+
+
+def test_judgements_rest_on_the_last_ten_seconds():
+    judge = Fit(NAMES)
+    looks(judge, range(130))
+    assert len(judge._looks) == 101
+    looks(judge, [300])
+    assert len(judge._looks) == 1
+
+
+def test_of_numbers_that_are_not_there_there_is_no_mean():
+    values = np.array([[1.0, np.nan, 3.0], [np.nan] * 3])
+    assert_allclose(fit._mean(values), [2.0, np.nan])
