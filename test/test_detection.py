@@ -8,13 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from bodypose3d_ros.body.people import Regions
 from bodypose3d_ros.body.skeleton import INDEX
-from bodypose3d_ros.engines import models
+from bodypose3d_ros.engines import TensorInfo, models
 from bodypose3d_ros.engines.load import load
 from bodypose3d_ros.errors import OutputError
 from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.contract import image_size
 from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector, tiles
+from bodypose3d_ros.perception.pose import around
 from bodypose3d_ros.perception.pose.blazepose import refine, turn
 
 
@@ -151,3 +154,37 @@ def test_refinement_finds_the_middle_of_the_heat_and_leaves_the_unsure_alone():
     corner = np.full((1, 1, 64, 64), -20.0, np.float32)
     corner[0, 0, 0, 0] = 20
     assert_allclose(refine(np.full((1, 1, 2), 1.5 / 64), corner)[0, 0], [0, 0], atol=1e-6)
+
+
+def test_a_landmark_beyond_the_heatmap_stays_where_it_is_on_whichever_side():
+    """However hot its edge is."""
+    heat = np.full((1, 4, 64, 64), 20.0, np.float32)
+    points = np.array([[[64.5, 31.5], [31.5, 64.5], [-1.5, 31.5], [31.5, -1.5]]]) / 64
+    assert_allclose(refine(points, heat), points)
+    last = np.array([[[63.5, 31.5]]]) / 64
+    # Of the window of nine by nine, five columns exist: their middle is two to the left.
+    assert_allclose(refine(last, heat[:, :1]) * 64, [[[61, 31]]], atol=1e-6)
+
+
+def test_regions_about_keypoints_hold_what_is_known_of_a_body_and_a_little_more():
+    """Seven per cent of the longer side on every side; who shows nothing stays where he was."""
+    pixels = np.full((2, 34, 2), np.nan)
+    pixels[0, [3, 8, 20]] = [100, 40], [130, 240], [110, 60]
+    old = Regions.from_boxes(np.array([[0, 0, 10, 20], [5, 6, 15, 26.0]]))
+    found = around(pixels, old, np.array([0.7, 0.2]))
+    assert_allclose(found.center, [[115, 140], [10, 16]])
+    assert_allclose(found.size, [[30 + 0.14 * 200, 1.14 * 200], [10, 20]])
+    assert_allclose(found.rotation, 0)
+    assert found.score.tolist() == [0.7, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((1, 3, 480, 640), (640, 480)),
+        ((None, 3, None, None), (0, 0)),
+        ((None, 3, 256, None), (0, 256)),
+    ],
+)
+def test_an_inputs_size_is_its_width_and_height_or_free(shape, size):
+    assert image_size(TensorInfo("image", shape, np.dtype(np.float32))) == size

@@ -1,9 +1,12 @@
 """Person detectors of a user's own, proven on networks that find painted people."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import ModelError
 from bodypose3d_ros.perception.detection.boxes import CONTRACTS, BoxDetector, cells, suppressed
@@ -137,3 +140,16 @@ def test_a_pose_network_is_no_detector(tmp_path):
     engine = OnnxRuntimeEngine(simcc_network(tmp_path / "n.onnx"), threads=1)
     with pytest.raises(ModelError, match="not a detector of that kind"):
         BoxDetector(engine, CONTRACTS["yolox"])
+
+
+def test_a_box_that_is_drawn_beyond_the_image_ends_at_its_edge():
+    engine = SimpleNamespace(
+        inputs=(TensorInfo("input", (None, 3, 480, 640), np.dtype(np.float32)),),
+        outputs=(TensorInfo("dets", (None, None, 5), np.dtype(np.float32)),
+                 TensorInfo("labels", (None, None), np.dtype(np.int64))),
+        infer=lambda _: {"dets": np.array([[[-20, -10, 300, 500, 0.9], [400, 0.5, 700, 400, 0.8]]]),
+                         "labels": np.zeros((1, 2))},
+    )  # fmt: skip
+    found = found_in(BoxDetector(engine, CONTRACTS["rtmdet"]), picture((640, 480)))
+    assert_allclose(found.corners, [[0, 0, 300, 480], [400, 0.5, 640, 400]])
+    assert found.score.tolist() == [0.9, 0.8]

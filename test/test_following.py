@@ -8,6 +8,7 @@ import pytest
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame, Keypoints, Regions
 from bodypose3d_ros.perception.detection import Boxes
+from bodypose3d_ros.perception.lifting.flat import NO_DISTANCE
 from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
 from bodypose3d_ros.perception.pipeline import Pipeline
 from bodypose3d_ros.perception.search import Budget, Search
@@ -241,3 +242,35 @@ def test_the_search_tells_of_nobody_who_is_followed_already(pose):
     same.detect = lambda image, areas: at(205)
     assert len(Search(pose, same).newcomers(frame(), known, None)) == 0
     assert len(Search(pose, same).in_time(frame(), known, Budget())) == 0
+
+
+def test_in_an_image_of_another_size_nobody_is_where_he_was(pose):
+    """So it is searched whole; in one of the same size who is followed is looked for there."""
+    follows = pipeline(pose)
+    follows.estimate(frame(), at(100))
+    detector = follows.detector
+    detector.searched.clear()
+    assert columns(follows.estimate(frame(1))) == [100]
+    assert detector.searched == []
+    smaller = Camera.from_hfov(320, 240, 60)
+    later = Frame(np.zeros((240, 320, 3), np.uint8), smaller, 2)
+    assert len(follows.estimate(later)) == 0
+    (areas,) = detector.searched
+    assert len(areas) == 3
+
+
+class Flat(Somebody):
+    """A network of keypoints alone."""
+
+    def estimate(self, frame, regions):
+        return replace(super().estimate(frame, regions), world=None)
+
+
+def test_who_has_no_metres_is_told_of_once(caplog):
+    follows = pipeline(Flat())
+    for number in range(3):
+        assert np.isnan(follows.estimate(frame(number), at(100)).joints).all()
+    assert [record.message for record in caplog.records] == [NO_DISTANCE]
+    guesses = pipeline(Flat(), guesses=True)
+    assert np.isfinite(guesses.estimate(frame(), at(100)).joints).any()
+    assert len(caplog.records) == 1

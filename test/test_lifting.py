@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import SCALE_LIMBS, Keypoints, Regions
 from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.errors import ModelError
 from bodypose3d_ros.perception.lifting import lift
 from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
+from bodypose3d_ros.perception.lifting.world import lift_world
 from people_made_up import standing
 
 CAMERA = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]),
@@ -141,3 +144,30 @@ def test_nobody_in_nobody_out():
     from bodypose3d_ros.body.people import select
 
     assert len(lift(select(keypoints, slice(0, 0)), CAMERA)) == 0
+
+
+def test_a_network_without_a_shape_cannot_be_lifted_by_it():
+    with pytest.raises(ModelError, match="gave no shape to lift"):
+        lift_world(with_(seen(PLACES)[1], world=None), CAMERA)
+
+
+def test_who_disagrees_with_the_shape_counts_half_from_four_centimetres_on():
+    """The translation is Geman-McClure's, found by another solver; unsure keypoints count less."""
+    rng = np.random.default_rng(3)
+    _, keypoints = seen([(0.0, 0.1, 2.5)], PINHOLE)
+    pixels = keypoints.pixels + rng.normal(0, 3, keypoints.pixels.shape)
+    pixels[0, :6] += 12, -9  # 6 cm
+    confidence = rng.uniform(0.3, 1, (1, 34))
+    told = with_(keypoints, pixels=pixels, confidence=confidence)
+    shape, xy = keypoints.world[0], PINHOLE.rays(pixels[0])
+    axis = np.cross([0, 0, 1], [*xy[INDEX["pelvis"]], 1])
+    turn = np.arcsin(np.linalg.norm(axis) / np.linalg.norm([*xy[INDEX["pelvis"]], 1]))
+    shape = Rotation.from_rotvec(turn * axis / np.linalg.norm(axis)).apply(shape)
+
+    def off(t):
+        across = shape[:, :2] + t[:2] - xy * (shape[:, 2:] + t[2])
+        squared = (across**2).sum(axis=1)
+        return np.sqrt(confidence[0] * 0.04**2 * squared / (0.04**2 + squared))
+
+    t = least_squares(off, [0, 0.1, 2.5], xtol=1e-12).x
+    assert_allclose(lift_world(told, PINHOLE)[0, :, 2], shape[:, 2] + t[2], atol=2e-3)

@@ -1,6 +1,7 @@
 """The registry: a network is named once, and everything a user can say about it follows."""
 
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -162,3 +163,74 @@ def test_the_processs_time_is_read_for_who_asks_for_it_alone(clock):
     assert next(readings) == 2
     assert (both.cpu_seconds, both.counts_cpu) == (1, True)
     assert wall.seconds > both.seconds
+
+
+def test_settings_of_single_networks_are_what_is_said_of_them():
+    least, channels, height = (SETTINGS[name] for name in ("min_confidence", "channels",
+                                                           "person_height"))  # fmt: skip
+    assert (least.default, least.minimum, least.maximum) == (0.3, 0.0, 1.0)
+    assert "is less sure of are unknown" in least.description
+    assert (channels.default, channels.choices) == ("auto", ("auto", "BGR", "RGB"))
+    assert "auto: BGR for BodyPose3DNet, RGB for SimCC" in channels.description
+    assert (height.default, height.unit, height.maximum) == (0.0, "m", 2.7)
+    with pytest.raises(InputError, match="person_height: no number is as large as that"):
+        height.check(10**400)
+
+
+def test_how_tall_people_are_is_told_to_every_blazepose():
+    """Twice as tall as its people are on average, with its own factor on top, and surely so."""
+    for name in ("blazepose", "blazepose-lite", "blazepose-heavy", "blazepose-int8"):
+        network = NETWORKS[name]
+        tall = 2 * network.shape.stature
+        told = network.factory(SimpleNamespace(), network.shape, {"person_height": tall}).shape
+        assert told.size_factor == pytest.approx(2 * network.shape.size_factor)
+        assert told.size_sigma < network.shape.size_sigma
+        assert network.factory(SimpleNamespace(), network.shape, {}).shape == network.shape
+
+
+@pytest.mark.parametrize(
+    ("options", "pose", "detector"),
+    [
+        ({}, "blazepose/landmarks.onnx", "blazepose/detector.onnx"),
+        (
+            {"model": "blazepose-lite"},
+            "blazepose-lite/landmarks.onnx",
+            "blazepose-lite/detector.onnx",
+        ),
+        ({"model": "blazepose", "model_file": "own.onnx"}, "own.onnx", "blazepose/detector.onnx"),
+        ({"model": "contract.onnx"}, "contract.onnx", "blazepose/detector.onnx"),
+        ({"model": "simcc", "model_file": "s.onnx"}, "s.onnx", "blazepose/detector.onnx"),
+        ({"detector": "yolox", "detector_model": "y.onnx"}, "blazepose/landmarks.onnx", "y.onnx"),
+    ],
+)
+def test_files_are_the_networks_own_unless_others_are_named(options, pose, detector):
+    chosen = Options().changed(options)
+    network = networks.chosen(chosen.model)
+
+    def path(file):
+        return file.name if file.model is None else f"{file.model.name}/{file.name}"
+
+    assert path(networks._pose_file(network, chosen)) == pose
+    assert path(networks._detector_file(network, chosen)) == detector
+
+
+def test_a_server_is_talked_to_as_the_options_say():
+    plain = networks._server(Options(triton_url="here:1"))
+    assert plain == networks.Server("here:1", 1.0, None, None, None)
+    told = networks._server(
+        Options(triton_url="grpcs://here:1", triton_timeout=0.3, triton_root_certificates="r.pem",
+                triton_certificate="c.pem", triton_private_key="k.pem")
+    )  # fmt: skip
+    files = (Path("r.pem"), Path("c.pem"), Path("k.pem"))
+    assert told == networks.Server("grpcs://here:1", 0.3, *files)
+
+
+def test_an_engine_that_hangs_is_told_of_for_as_long_as_the_longest_waits():
+    given_up = []
+    engines = [SimpleNamespace(silent_for=s, give_up=lambda s=s: given_up.append(s))
+               for s in (0.0, 2.0, 1.0)]  # fmt: skip
+    loaded = networks.Networks(None, None, tuple(engines))
+    assert loaded.silent_for == 2.0
+    loaded.give_up()
+    assert given_up == [0.0, 2.0, 1.0]
+    assert networks.Networks(None, None).silent_for == 0.0

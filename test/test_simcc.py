@@ -411,3 +411,20 @@ def test_another_network_is_refused_with_what_differs(tmp_path):
     contract_network(tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="not a SimCC network: it has 5 inputs"):
         load_networks(Options("simcc", model_file=str(tmp_path / "other.onnx")))
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "known"),
+    [(0.31, 0.3, True), (0.29, 0.3, False), (0.29, 0.2, True), (0.0, 0.0, False)],
+)
+def test_a_keypoint_is_known_from_the_least_confidence_on(networks, value, least, known):
+    engine = Listening(networks[17])
+    heights = np.zeros((1, 17, 384)), np.zeros((1, 17, 512))
+    for axis in heights:
+        axis[..., 100] = value
+    engine.infer = lambda _: {"simcc_x": heights[0], "simcc_y": heights[1]}
+    everywhere = Regions.from_boxes(np.array([[100, 100, 300, 400.0]]))
+    frame = view(np.zeros((0, 34, 3)))
+    found = SimCC(engine, Settings(min_confidence=least)).estimate(frame, everywhere)
+    assert np.isfinite(found.pixels[0, INDEX["nose"]]).all() == known
+    assert found.confidence[0, INDEX["nose"]] == (value if known else 0)
