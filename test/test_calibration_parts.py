@@ -160,6 +160,11 @@ def test_places_come_along_the_pairs_that_share_most_in_either_direction():
     assert used == pairs[:2]
 
 
+def test_tracks_of_several_views_are_one_person_along_the_pairs():
+    pairs = [pair(1, 2, [(2, 4)], [1.0]), pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0])]
+    assert calibrate._people([track(n // 2) for n in range(6)], pairs) == [[0, 2, 4], [1, 3]]
+
+
 # -- what is adjusted -----------------------------------------------------------------------------
 
 

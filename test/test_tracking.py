@@ -1,5 +1,6 @@
 """People over time: identities that last, and joints with velocity and covariance."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -315,3 +316,41 @@ def test_what_is_known_of_somebody_is_the_same_wherever_the_camera_stands():
     assert_allclose(elsewhere.joints, at_origin.joints + place[:3, 3], atol=1e-6)
     assert_allclose(elsewhere.velocity, at_origin.velocity, atol=1e-6)
     assert_allclose(elsewhere.covariance, at_origin.covariance, atol=1e-8)
+
+
+def test_a_joint_that_is_hidden_is_as_sure_as_it_was_and_of_no_pixel():
+    tracker = Tracker()
+    first = people((0, 0, 3))
+    first.confidence[0, LEFT_WRIST] = 0.6
+    tracker.update(first, 0)
+    hidden = people((0, 0, 3))
+    hidden.joints[0, LEFT_WRIST] = hidden.pixels[0, LEFT_WRIST] = np.nan
+    hidden.confidence[0] = 0.8
+    hidden.confidence[0, LEFT_WRIST] = 0
+    shown = tracker.update(hidden, FRAME)
+    assert np.isfinite(shown.joints[0, LEFT_WRIST]).all()  # it is predicted
+    assert shown.confidence[0, LEFT_WRIST] == 0.6
+    assert shown.confidence[0, PELVIS] == 0.8
+    assert np.isnan(shown.pixels[0, LEFT_WRIST]).all()
+    later = tracker.update(hidden, SECOND)  # where else would it end?
+    assert np.isnan(later.joints[0, LEFT_WRIST]).all()
+    assert later.confidence[0, LEFT_WRIST] == 0
+
+
+def test_who_shows_no_pelvis_comes_back_to_the_middle_of_what_is_known():
+    tracker = Tracker()
+    half = people((0, 0, 3))
+    half.joints[0, PELVIS] = np.nan
+    known = np.isfinite(half.joints[0]).all(axis=1)
+    for number in range(5):
+        tracker.update(half, number * FRAME)
+    gone = 4 * FRAME + SECOND
+    tracker.update(nobody(), gone)
+    # 1.3 m are possible in a second, from the middle: 8 cm above the pelvis.
+    middle = half.joints[0, known].mean(axis=0)
+    for away, same in ((1.25, True), (1.4, False)):
+        again = people((away, 0, 3))
+        again.joints[0, PELVIS] = np.nan
+        back = copy.deepcopy(tracker).update(again, gone)
+        assert abs(again.joints[0, known].mean(axis=0) - middle)[0] == pytest.approx(away)
+        assert (back.track_id.tolist() == [1]) == same
