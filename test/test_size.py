@@ -104,7 +104,7 @@ def test_what_is_wrong_of_the_floor_counts_by_how_far_down_it_is():
     feet = joints[0, FEET[:3]].mean(axis=0)
     distance = np.linalg.norm(feet)
     down = 2.4 - SOLES.mean()
-    off = np.sqrt(0.03**2 + 0.02**2 + (0.01 * distance) ** 2) / down
+    off = np.sqrt(0.03**2 + 0.025**2 + (0.01 * distance) ** 2) / down
     along = BLAZEPOSE_FULL.along[FEET[:3]].mean()
     slant = along / distance / np.hypot(1, along * feet[2] / distance / 0.12)
     assert bias == pytest.approx(np.hypot(off, slant), rel=1e-6)
@@ -125,6 +125,24 @@ def test_who_sits_with_the_feet_far_before_the_pelvis_keeps_his_size():
     joints = on_the_floor()
     joints[0, FEET, 2] -= 0.45
     assert evidence_of(joints, Floor.from_mounting(1.2))[0] == pytest.approx(0, abs=0.015)
+
+
+def test_where_the_pelvis_is_unknown_the_shape_alone_says_how_far_the_feet_are_from_it():
+    floor = Floor.from_mounting(2.4)
+    joints = on_the_floor(2.4)
+    whole = evidence_of(joints, floor)
+    joints[0, INDEX["pelvis"]] = np.nan
+    log_size, _, bias = evidence_of(joints, floor)
+    assert log_size == pytest.approx(0, abs=1e-9)
+    assert bias > whole[2]
+
+
+def test_one_joint_is_a_foot_only_to_who_asks_for_no_more():
+    joints = on_the_floor()
+    joints[0, FEET[1:]] = np.nan
+    floor, sure = Floor.from_mounting(1.2), np.ones((1, 34))
+    assert np.isnan(floor_evidence(joints, sure, floor, BLAZEPOSE_FULL)).all()
+    assert np.isfinite(floor_evidence(joints, sure, floor, BLAZEPOSE_FULL, least=1)).all()
 
 
 def test_people_on_one_floor_are_measured_each_by_their_own_feet():
