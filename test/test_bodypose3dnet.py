@@ -19,6 +19,8 @@ from bodypose3d_ros.errors import InputError, ModelError, OutputError
 from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
 from bodypose3d_ros.perception.lifting import lift
+from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
+from bodypose3d_ros.perception.networks import NETWORKS
 from bodypose3d_ros.perception.pose.bodypose3dnet import (
     INPUTS,
     OUTPUTS,
@@ -107,6 +109,12 @@ def test_the_networks_own_metres(network, camera, tolerance):
     assert errors(bodies, joints).mean() < tolerance * MILLIMETRE
     # Across the view the joints are as exact as the keypoints: each is on its own ray.
     assert_allclose(camera.project(bodies.joints), camera.project(joints), atol=0.5)
+
+
+def test_what_is_known_of_its_bodies_is_what_is_told(network):
+    shape = ShapeModel(size_factor=1.2)
+    assert BodyPose3DNet(network, shape=shape).shape is shape
+    assert NETWORKS["bodypose3dnet-accuracy"].factory(network, shape, {}).shape is shape
 
 
 def test_a_fitted_pinhole_is_ten_times_nearer_to_the_lens_than_k():

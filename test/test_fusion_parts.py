@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 import cell_sightings as cell
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, select
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
-from bodypose3d_ros.perception.fusion import fit, fusion
+from bodypose3d_ros.perception.fusion import fit, fusion, triangulation
 from bodypose3d_ros.perception.fusion.association import TRUNK, Seen, costs
 from bodypose3d_ros.perception.fusion.fit import Fit, sighting
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, carried_on
@@ -150,6 +150,67 @@ def test_who_was_lost_is_kept_in_mind_as_long_as_the_tracker_does():
     assert set(of_several._gone) == {1, 2}
     assert see([40 + round(15 * of_several.tracker.remember_time)], ()) == []
     assert not of_several._gone
+
+
+# -- what views say together ----------------------------------------------------------------------
+
+
+def test_joints_and_what_all_of_a_views_joints_share_are_one_least_squares():
+    """Every joint and every shared error as an unknown of one dense system."""
+    rng = np.random.default_rng(5)
+    views, joints, kinds = 3, 34, 2
+    points = rng.normal(0, 1, (views, 1, joints, 3))
+    root = rng.normal(0, 1, (views, 1, joints, 3, 3))
+    information = root @ root.swapaxes(3, 4) + 0.1 * np.eye(3)
+    shared = rng.normal(0, 0.3, (views, 1, joints, 3, kinds))
+    found, covariance, moved = triangulation._solved(points, information, shared)
+    unknowns = 3 * joints + views * kinds
+    rows, wanted = [np.eye(unknowns)[3 * joints :]], [np.zeros(views * kinds)]
+    for view in range(views):
+        for joint in range(joints):
+            white = np.linalg.cholesky(information[view, 0, joint]).T
+            row_ = np.zeros((3, unknowns))
+            row_[:, 3 * joint : 3 * joint + 3] = np.eye(3)
+            first = 3 * joints + view * kinds
+            row_[:, first : first + kinds] = -shared[view, 0, joint]
+            rows.append(white @ row_)
+            wanted.append(white @ points[view, 0, joint])
+    A = np.concatenate(rows)
+    solution = np.linalg.lstsq(A, np.concatenate(wanted))[0]
+    assert_allclose(found[0].ravel(), solution[: 3 * joints], atol=1e-6)
+    dense = np.linalg.inv(A.T @ A)
+    for joint in (0, 7, 33):
+        own = slice(3 * joint, 3 * joint + 3)
+        assert_allclose(covariance[0, joint], dense[own, own], atol=1e-6)
+    error = solution[3 * joints :].reshape(views, kinds)
+    expected = points[:, 0] + np.einsum("vjck,vk->vjc", shared[:, 0], error)
+    assert_allclose(moved[:, 0], expected, atol=1e-6)
+
+
+def test_of_all_views_and_pairs_of_them_that_counts_which_all_are_nearest_to():
+    """Two agree about zero, one is astray; a place that somebody is expected at has a vote."""
+    points = np.zeros((3, 2, 34, 3))
+    points[2] = 1.0
+    information = np.tile(np.eye(3) * 100, (3, 2, 34, 1, 1))
+    seen = np.ones((3, 2, 34), bool)
+    assert_allclose(triangulation._agreed(points, information, seen, fusion.nobody()), 0, atol=1e-9)
+    seen[0] = False
+    information[0] = 0
+    expected = replace(row(1), joints=np.ones((1, 34, 3)))
+    found = triangulation._agreed(points, information, seen, expected)
+    assert_allclose(found[0], 1, atol=1e-6)
+
+
+def test_views_that_differ_by_more_than_they_say_make_a_joint_less_sure():
+    """The reduced chi-square of three numbers a view, three of which the position takes."""
+    distance = np.array([9.0, 9.0, 9.0, 4.0])[:, None, None]
+    weights, seen = np.ones((4, 1, 1)), np.array([1, 1, 1, 0], bool)[:, None, None]
+    assert triangulation._disagreement(distance, weights, seen) == pytest.approx(27 / 6)
+    assert triangulation._disagreement(distance / 10, weights, seen) == 1
+    half = np.array([1.0, 0.5, 0.5, 1])[:, None, None]
+    assert triangulation._disagreement(distance, half, seen) == pytest.approx(18 / 3)
+    alone = np.array([1, 0, 0, 0], bool)[:, None, None]
+    assert triangulation._disagreement(distance, weights, alone) == pytest.approx(9)
 
 
 # -- places that fit ------------------------------------------------------------------------------

@@ -378,3 +378,14 @@ def test_one_table_among_the_depths_does_not_move_a_median():
     history[0, :, SCALE_DEPTH] = 0.1, 0.01, 0.01
     history[0, :3, SCALE_DEPTH, 0] = -1.0
     assert size.medians(history)[0][0, SCALE_DEPTH, 0] == 0.1
+
+
+@pytest.mark.parametrize(("frames", "variance"), [(1, 1), (2, 1), (3, np.pi / 6), (9, np.pi / 18)])
+def test_noise_shrinks_with_the_frames_that_a_median_is_of(frames, variance):
+    """From three on: a median's variance is pi / 2 of a mean's."""
+    evidence = size.prior(1, np.nan, np.nan)
+    evidence[0, SCALE_DEPTH] = 0.1, 0.2, 0.0
+    value, sigma, kind = size.fuse(evidence, np.full((1, size.KINDS), frames))
+    assert value == pytest.approx(0.1)
+    assert sigma == pytest.approx(0.2 * np.sqrt(variance))
+    assert kind == SCALE_DEPTH
