@@ -278,6 +278,8 @@ def test_joints_below_the_least_confidence_are_unknown():
     assert keypoints.confidence[0, INDEX["nose"]] == 0
     assert np.isnan(keypoints.pixels[0, INDEX["nose"]]).all()
     assert_allclose(keypoints.confidence[0, INDEX["neck"]], 0.31)
+    pose25d[..., 3] = 1.5  # it is a heatmap's height
+    assert (BodyPose3DNet(Recorder(pose25d=pose25d)).estimate(*anybody()).confidence == 1).all()
     assert np.isfinite(keypoints.pixels[0, INDEX["neck"]]).all()
 
 

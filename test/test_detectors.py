@@ -9,7 +9,13 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import ModelError
-from bodypose3d_ros.perception.detection.boxes import CONTRACTS, BoxDetector, cells, suppressed
+from bodypose3d_ros.perception.detection.boxes import (
+    CONTRACTS,
+    BoxDetector,
+    cells,
+    check_contract,
+    suppressed,
+)
 from tools.standin.detectors import PAINTS, detector_network
 from tools.standin.keypoints import simcc_network
 
@@ -153,3 +159,13 @@ def test_a_box_that_is_drawn_beyond_the_image_ends_at_its_edge():
     found = found_in(BoxDetector(engine, CONTRACTS["rtmdet"]), picture((640, 480)))
     assert_allclose(found.corners, [[0, 0, 300, 480], [400, 0.5, 640, 400]])
     assert found.score.tolist() == [0.9, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [(None, []), (6, []), (85, []), (5, ["a cell has 5 numbers, not 6"])],
+)
+def test_yolox_has_a_place_an_object_and_a_class_or_more_a_cell(numbers, told):
+    cell = TensorInfo("output", (None, 1680, numbers), np.dtype(np.float32))
+    image = TensorInfo("images", (None, 3, 256, 320), np.dtype(np.float32))
+    assert check_contract(CONTRACTS["yolox"], (image,), (cell,)) == told

@@ -135,6 +135,9 @@ def test_who_is_hidden_goes_on_as_the_trunk_does_by_and_by():
 
 
 def test_hands_and_feet_are_agile_the_trunk_is_calm_until_it_moves():
+    groups = kalman._by_group(agile=1.0, trunk=2.0, other=3.0)
+    assert [groups[joint] for joint in (WRIST, KNEE, PELVIS, NOSE)] == [1, 3, 2, 3]
+    assert np.bincount(groups.astype(int)).tolist() == [0, 18, 7, 9]
     names = ("left_wrist", "right_big_toe", "left_heel", "right_index_knuckle", "left_ankle")
     for name in names:
         assert (kalman.ACCELERATION[INDEX[name]], kalman.WILD[INDEX[name]]) == (8.0, 1.0)

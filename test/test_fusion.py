@@ -272,6 +272,10 @@ def test_a_camera_is_told_where_people_are_whom_it_does_not_see():
     assert len(fusion.unseen("cell_front", cell.frame("cell_front", stamp))) == 0
 
 
+def test_where_nobody_is_known_nobody_is_missed():
+    assert len(Fusion(Tracker).unseen("cell_front", cell.frame("cell_front", 0))) == 0
+
+
 def test_time_that_jumps_back_begins_anew():
     fusion = Fusion(Tracker)
     first = run(fusion, [40, 41])

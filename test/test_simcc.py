@@ -234,6 +234,7 @@ def tensors(**changes):
         ({"simcc_y": None}, "output simcc_y is missing"),
         ({"input": (None, 3, None, None)}, "free: export it for one size"),
         ({"input": (None, 256, 192, 3)}, "float32 of shape N, 3, height, width"),
+        ({"input": (None, 3, 256)}, "float32 of shape N, 3, height, width"),
         ({"simcc_x": (None, 21, 384)}, r"keypoints \(17, 26, 133\)"),
         ({"simcc_x": (None, 17, 500)}, "500 places for a side of 192"),
         ({"simcc_x": (None, 133, 384)}, "different numbers of keypoints"),
@@ -244,6 +245,13 @@ def test_another_network_is_told_by_its_tensors(changes, told):
     with pytest.raises(AssertionError, match=told):
         raise AssertionError(difference)
     assert not check_contract(*tensors())
+
+
+def test_half_precision_is_another_input():
+    (image,), outputs = tensors()
+    half = replace(image, dtype=np.dtype(np.float16))
+    (difference,) = check_contract((half,), outputs)
+    assert "float32 of shape N, 3, height, width" in difference
 
 
 # -- metres ---------------------------------------------------------------------------------------
