@@ -45,6 +45,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
     if films:  # which tell TF themselves where they were taken
         cameras, fixed_frame = dict.fromkeys(films), "world"
         chosen["places"] = "false"
+    elif not chosen["rig"]:
+        raise ValueError("say rig:=FILE, which bodypose3d calibrate-rig writes, or films:=...")
     else:
         rig = yaml.safe_load(Path(chosen["rig"]).read_text(encoding="utf-8"))
         cameras, fixed_frame = rig["cameras"], rig["fixed_frame"]

@@ -67,13 +67,18 @@ def test_the_film_plays_at_the_cameras_rate(graph, launch, tmp_path):
     assert "Traceback" not in (tmp_path / "output").read_text()
 
 
-@pytest.mark.parametrize("name", ["bodypose3d", "film", "usb_cam", "realsense"])
+@pytest.mark.parametrize("name", ["bodypose3d", "film", "cell", "usb_cam", "realsense"])
 def test_every_launch_file_describes_itself(launch, tmp_path, name):
     if name == "realsense" and "realsense2_camera" not in get_packages_with_prefixes():
         pytest.skip("needs realsense2_camera, whose launch file it includes")
     process = launch(f"{name}.launch.py", "--show-args")
     assert process.wait(30) == 0, (tmp_path / "output").read_text()
     assert "'params_file'" in (tmp_path / "output").read_text()
+
+
+def test_a_cell_says_what_it_needs(launch, tmp_path):
+    assert launch("cell.launch.py").wait(30) == 1
+    assert "say rig:=FILE" in (tmp_path / "output").read_text()
 
 
 def test_a_cell_starts_from_its_rig_file(graph, launch, start, tmp_path):
