@@ -127,6 +127,41 @@ def test_two_people_whom_one_view_each_sees_are_two():
     assert associate([he, she], CENTERS[:2], nobody()).body.tolist() == [[0, -1], [-1, 0]]
 
 
+@pytest.mark.parametrize(
+    ("left_is_right", "was_right"), [(False, False), (True, False), (True, True)]
+)
+def test_one_person_whom_two_cameras_have_followed_as_two_is_one_again(left_is_right, was_right):
+    # The first camera takes him for 12 % smaller and nearer, and has taken a track along.
+    front = cell.in_world("cell_front", cell.sighting("cell_front", 0, (0,), size=0.88))
+    left = views_of(0, people=(0,))[1]
+    tracks = nobody_and(mirrored(front) if was_right else front, left)
+    views = [mirrored(front) if left_is_right else front, left]
+    alone = [associate([view], CENTERS[n : n + 1], tracks) for n, view in enumerate(views)]
+    assert [found.body.tolist() for found in alone] == [[[0, -1]], [[-1, 0]]]
+    found = associate(views, CENTERS[:2], tracks)
+    assert found.body.tolist() == [[-1, 0], [-1, 0]]
+    assert found.swapped.tolist() == [[False, left_is_right], [False, False]]
+
+
+def test_two_who_stand_half_a_metre_apart_and_are_seen_by_a_camera_each_stay_two():
+    views = views_of(0, people=(0,))[:2]
+    beside = np.array([0.35, 0.35, 0.0])
+    views[1] = replace(views[1], joints=views[1].joints + beside)
+    tracks = nobody_and(*views)
+    assert associate(views, CENTERS[:2], tracks).body.tolist() == [[0, -1], [-1, 0]]
+
+
+def nobody_and(*people):
+    """Tracks of people, sure to 5 cm."""
+    joints = np.concatenate([one.joints for one in people])
+    covariance = np.broadcast_to(0.05**2 * np.eye(3), (*joints.shape, 3)).copy()
+    count = np.arange(len(joints))
+    everybody = select(people[0], np.zeros(len(joints), int))
+    return replace(
+        everybody, joints=joints, covariance=covariance, track_id=(count + 1).astype(np.uint32)
+    )
+
+
 def mirrored(bodies):
     """Left taken for right."""
     names = ("joints", "covariance", "confidence")
