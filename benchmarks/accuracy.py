@@ -3,9 +3,9 @@
 python -m benchmarks.accuracy [--table] [--untracked] [--cost] [FILM ...]
 
 ``--table`` gives each film with what a robot may know besides the picture: nothing, the floor, a
-floor whose tilt is wrong by half a degree and by one, a stated height, a depth image, a noisy one,
-and floor and noisy depth together. ``--cost`` gives what each of these takes to use, for the first
-film's first person four times over.
+floor whose tilt is wrong by half a degree and by one either way, a depth image, a noisy one, and
+floor and noisy depth together; a rig's films have no depth images. ``--cost`` gives what each of
+these takes to use, for the first film's first person four times over.
 """
 
 import sys
@@ -27,14 +27,14 @@ from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 _LIFTS = 200
 SOURCES = (
-    "nothing", "floor", "floor, 0.5 deg wrong", "floor, 1 deg wrong", "depth", "noisy depth",
-    "floor, noisy depth",
+    "nothing", "floor", "floor, 0.5 deg wrong", "floor, 1 deg wrong", "floor, -1 deg wrong",
+    "depth", "noisy depth", "floor, noisy depth",
 )  # fmt: skip
 
 
 def frames_with(shown: film.Film, source: str) -> Iterator[Frame]:
     """A film's frames with what else is known of them."""
-    wrong = 1.0 if "1 deg" in source else 0.5 if "0.5 deg" in source else 0.0
+    wrong = float(source.split()[1]) if "wrong" in source else 0.0
     floor = Floor.from_mounting(shown.height, shown.tilt + wrong) if "floor" in source else None
     depths: Iterator[DepthImage | None] = iter(lambda: None, 0)
     if "depth" in source:
@@ -75,7 +75,8 @@ def table(networks: Networks, names: list[str]) -> None:
     print("| --- " * 7 + "|")
     rows: dict[str, list[list[float]]] = {source: [] for source in SOURCES}
     for name in names:
-        for source in SOURCES:
+        known = [s for s in SOURCES if "depth" not in s or not film.load(name).in_rig]
+        for source in known:
             accuracy = accuracy_of(networks, name, source)
             root = np.linalg.norm(accuracy.roots[:, 1] - accuracy.roots[:, 0], axis=1)
             joints = np.linalg.norm(accuracy.absolute, axis=2)[:, LIMB_JOINTS]
@@ -90,7 +91,8 @@ def table(networks: Networks, names: list[str]) -> None:
             rows[source].append(row)
             print_row(name, source, row)
     for source, found in rows.items():
-        print_row("all", source, list(np.mean(found, axis=0)))
+        if found:
+            print_row("all", source, list(np.mean(found, axis=0)))
 
 
 def cost(networks: Networks, name: str) -> None:
