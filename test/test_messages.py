@@ -20,6 +20,7 @@ from bodypose3d_ros.body.skeleton import INDEX, JOINTS, SIDES
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.wire.messages import Messages, bodies_of
 from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr, read
+from bodypose3d_ros.wire.tf_cdr import TF_TYPE, joint_frames
 from bodypose3d_ros.wire.typestore import ros_types
 from people_made_up import standing
 
@@ -57,6 +58,10 @@ def through_cdr(message):
     return TYPES.deserialize_cdr(
         TYPES.serialize_cdr(message, message.__msgtype__), message.__msgtype__
     )
+
+
+def tf(bodies, *how, frame_id="head_camera_optical_frame"):
+    return TYPES.deserialize_cdr(joint_frames(bodies, STAMP, frame_id, *how), TF_TYPE)
 
 
 def poses(bodies, frame_id="head_camera_optical_frame"):
@@ -160,15 +165,15 @@ def test_the_roi_holds_the_known_pixels_and_stays_in_the_image(at):
 
 
 def test_tf_has_a_frame_for_every_known_joint_and_none_for_the_others():
-    message = through_cdr(MESSAGES.transforms(people((0, 0, 3)), HEADER))
+    message = tf(people((0, 0, 3)))
     names = {t.child_frame_id for t in message.transforms}
     assert names == {f"body_7/{name}" for j, name in enumerate(JOINTS) if j not in UNKNOWN}
     for t in message.transforms:
         assert t.header.frame_id == "head_camera_optical_frame"
         r = t.transform.rotation
         assert_allclose(np.linalg.norm([r.x, r.y, r.z, r.w]), 1)
-    only = MESSAGES.transforms(people((0, 0, 3)), HEADER, [INDEX["left_wrist"]])
-    assert [t.child_frame_id for t in only.transforms] == ["body_7/left_wrist"]
+    only = tf(people((0, 0, 3)), [INDEX["left_wrist"]], "left/")
+    assert [t.child_frame_id for t in only.transforms] == ["left/body_7/left_wrist"]
 
 
 def test_markers_have_ids_that_last_and_go_when_the_track_ends():
@@ -221,6 +226,12 @@ def test_poses_come_back_out_of_their_bytes(frame_id, bodies):
         again, sent = getattr(poses.bodies, field.name), getattr(bodies, field.name)
         assert again.shape == sent.shape
         assert_allclose(again, sent, rtol=1e-6)
+
+
+@pytest.mark.parametrize("frame_id", ["", "c", "cam", "cams", "camera", "camera7", "camera78"])
+def test_frames_for_tf_are_the_bytes_that_another_writer_makes(frame_id):
+    cdr = joint_frames(people(*PLACES), STAMP, frame_id)
+    assert bytes(TYPES.serialize_cdr(TYPES.deserialize_cdr(cdr, TF_TYPE), TF_TYPE)) == cdr
 
 
 def test_another_writers_bytes_are_read_alike():
@@ -283,7 +294,7 @@ def test_who_is_not_tracked_gets_markers_of_their_own_but_no_frames():
     markers = through_cdr(MESSAGES.markers(two, HEADER)).markers
     assert sorted({marker.id for marker in markers}) == [1, 2]
     assert {marker.text for marker in markers} == {""}
-    assert through_cdr(MESSAGES.transforms(two, HEADER)).transforms == []
+    assert tf(two).transforms == []
 
 
 def test_who_has_no_known_joint_is_not_drawn():

@@ -29,6 +29,7 @@ from ..media.video import VideoWriter
 from ..wire import images
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
+from ..wire.tf_cdr import TF_TYPE, joint_frames
 from ..wire.typestore import ros_types
 
 _log = logging.getLogger(__name__)
@@ -242,11 +243,13 @@ class Estimation:
         with _stage(milliseconds, "messages"):
             size = (frame.camera.width, frame.camera.height)
             poses = PoseCdr(bodies, frame.stamp, frame.frame_id, size).array()
-            messages = self._build(frame, bodies)
+            tf = joint_frames(bodies, frame.stamp, frame.frame_id)
+            header = self._messages.header(frame.stamp, frame.frame_id)
+            markers = self._messages.markers(bodies, header, self.pipeline.ended)
         with _stage(milliseconds, "files"):
             self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
-            for topic, message in messages.items():
-                self._recording.write(topic, message, log_time)
+            self._recording.write(f"{NAMESPACE}/markers", markers, log_time)
+            self._recording.write_cdr(Recorded("/tf", TF_TYPE, log_time, tf))
             with writing(self._outputs.part(_POSES)):
                 self._lines.write(json.dumps(line(frame, bodies)) + "\n")
                 self._lines.flush()
@@ -256,13 +259,6 @@ class Estimation:
             draw_into(overlay.draw(frame.image, bodies, frame.camera))
         self.summary.add(frame, bodies, milliseconds)
         return bodies
-
-    def _build(self, frame: Frame, bodies: Bodies) -> dict[str, Any]:
-        header = self._messages.header(frame.stamp, frame.frame_id)
-        return {
-            f"{NAMESPACE}/markers": self._messages.markers(bodies, header, self.pipeline.ended),
-            "/tf": self._messages.transforms(bodies, header),
-        }
 
     def _keep_image(self, frame: Frame, recorded: Recorded | None, log_time: int) -> None:
         if recorded is not None:

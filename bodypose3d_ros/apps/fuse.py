@@ -28,6 +28,7 @@ from ..perception.pipeline import MAX_PEOPLE
 from ..perception.tracking.tracker import Tracker
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
+from ..wire.tf_cdr import TF_TYPE, joint_frames
 from ..wire.typestore import ros_types
 from .estimate import NAMESPACE, people
 
@@ -124,7 +125,8 @@ class FusedFiles:
         self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, stamp, poses))
         markers = self._messages.markers(bodies, header, fusion.ended)
         self._recording.write(f"{NAMESPACE}/markers", markers, stamp)
-        self._recording.write("/tf", self._messages.transforms(bodies, header), stamp)
+        tf = joint_frames(bodies, stamp, self._fixed_frame)
+        self._recording.write_cdr(Recorded("/tf", TF_TYPE, stamp, tf))
         for name, frame in frames.items():
             self._overlays[name].write(overlay.draw(frame.image, in_view(bodies, frame)))
         self.counted["moments"] += 1

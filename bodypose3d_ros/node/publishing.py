@@ -13,6 +13,7 @@ from ..body.people import Bodies, nearest
 from ..body.skeleton import INDEX, JOINTS
 from ..wire.messages import Messages, marker_ids
 from ..wire.pose_cdr import PoseCdr
+from ..wire.tf_cdr import joint_frames
 from .host import Host
 from .interface import MARKERS, POSE, POSES, TF
 
@@ -84,8 +85,8 @@ class PeoplePublisher:
         header = self._messages.header(moment.stamp, moment.frame_id)
         if shown.publish_tf:
             joints = [INDEX[name] for name in shown.tf_joints or JOINTS]
-            tf = self._messages.transforms(bodies, header, joints, shown.tf_prefix)
-            self._host.publish(TF, tf)
+            stamp, frame_id = moment.stamp, moment.frame_id
+            self._host.publish(TF, joint_frames(bodies, stamp, frame_id, joints, shown.tf_prefix))
         if shown.publish_markers:
             ids = set(marker_ids(bodies).tolist())
             gone, lifetime = sorted(self._shown - ids), self._lifetime(moment.stamp)

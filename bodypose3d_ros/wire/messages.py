@@ -123,36 +123,6 @@ class Messages:
         """An ``Alive``; ``age`` in seconds."""
         return self._make.Alive(header=header, state=state, age=age, reason=reason)
 
-    def transforms(
-        self,
-        bodies: Bodies,
-        header: Message,
-        joints: Sequence[int] = range(len(JOINTS)),
-        prefix: str = "",
-    ) -> Message:
-        """A ``TFMessage`` with a frame ``body_<track_id>/<joint>`` for every known joint.
-
-        Args:
-            bodies: People; who has no track id gets no frame: it could be anybody's.
-            header: The image's, with the frame that the joints are in.
-            joints: Those that get a frame.
-            prefix: What the frames' names begin with.
-        """
-        bodies = select(bodies, bodies.track_id > 0)
-        is_known = known(bodies.joints)
-        stamped = [
-            self._transform(
-                header,
-                f"{prefix}body_{bodies.track_id[n]}/{JOINTS[joint]}",
-                bodies.joints[n, joint].tolist(),
-                bodies.orientation[n, joint].tolist(),
-            )
-            for n in range(len(bodies))
-            for joint in joints
-            if is_known[n, joint]
-        ]
-        return self._make.TFMessage(transforms=stamped)
-
     def transform(
         self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
     ) -> Message:

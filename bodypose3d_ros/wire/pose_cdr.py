@@ -1,9 +1,8 @@
 """Poses as they go over the wire, straight from the batch: no object per joint.
 
 Joints are most of what the node sends. ``Joint3D`` has a fixed layout, so everybody's joints are
-one numpy array whose bytes are those of CDR (OMG DDS-XTypes 1.3, 7.4.3, encoding version 1, little
-endian), for either host and for recordings. Building rclpy's or rosbags' objects instead takes
-ten times as long.
+one numpy array whose bytes are those of CDR, for either host and for recordings. Building rclpy's
+or rosbags' objects instead takes ten times as long.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 from ..body.people import Bodies
 from ..body.skeleton import JOINT_COUNT, known
 from ..errors import InputError
+from .cdr import ENCAPSULATION, aligned, following, header
 
 ARRAY_TYPE = "bodypose3d_ros/msg/Pose3DArray"
 POSE_TYPE = "bodypose3d_ros/msg/Pose3D"
 
-_ENCAPSULATION = b"\x00\x01\x00\x00"
 # Fields of Pose3D.msg after its header, up to the joints, which begin on a multiple of 8.
 _POSE = np.dtype(
     [
@@ -69,10 +68,7 @@ class PoseCdr:
             frame_id: The frame that the joints are in.
             image_size: Width and height of the raw image, which the roi stays within.
         """
-        name = frame_id.encode() + b"\0"
-        self._header = _aligned(
-            struct.pack("<iII", stamp // 10**9, stamp % 10**9, len(name)) + name, 4
-        )
+        self._header = header(stamp, frame_id)
         self._poses = _poses(bodies, image_size)
         self._joints = _joints(bodies)
 
@@ -81,14 +77,14 @@ class PoseCdr:
         message = self._header + struct.pack("<I", len(self._poses))
         for person in range(len(self._poses)):
             message = self._appended(message, person)
-        return _ENCAPSULATION + message
+        return ENCAPSULATION + message
 
     def pose(self, person: int) -> bytes:
         """The ``Pose3D`` of one of the people."""
-        return _ENCAPSULATION + self._appended(b"", person)
+        return ENCAPSULATION + self._appended(b"", person)
 
     def _appended(self, message: bytes, person: int) -> bytes:
-        message = _aligned(message + self._header + self._poses[person].tobytes(), 8)
+        message = aligned(message + self._header + self._poses[person].tobytes(), 8)
         joints: bytes = self._joints[person].tobytes()
         return message + joints[: -_JOINT["padding"].itemsize]
 
@@ -112,20 +108,20 @@ def read(cdr: bytes) -> Poses:
     Raises:
         InputError: It is not such a message, or not all of it.
     """
-    if cdr[:2] != _ENCAPSULATION[:2]:
+    if cdr[:2] != ENCAPSULATION[:2]:
         raise InputError("the poses are not little-endian CDR: which program publishes them?")
-    message = cdr[len(_ENCAPSULATION) :]
+    message = cdr[len(ENCAPSULATION) :]
     try:
         stamp, frame_id, at = _read_header(message, 0)
-        (count,) = struct.unpack_from("<I", message, at := _next(at, 4))
+        (count,) = struct.unpack_from("<I", message, at := following(at, 4))
         at += 4
         if count * JOINT_COUNT * _JOINT.itemsize > len(message) + count * _JOINT.itemsize:
             raise ValueError(f"it says {count} people and has {len(message)} bytes")
         poses, joints = np.zeros(count, _POSE), np.zeros((count, JOINT_COUNT), _JOINT)
         for person in range(count):
-            *_, at = _read_header(message, _next(at, 4))
-            poses[person : person + 1] = np.frombuffer(message, _POSE, 1, at := _next(at, 4))
-            at = _next(at + _POSE.itemsize, 8)
+            *_, at = _read_header(message, following(at, 4))
+            poses[person : person + 1] = np.frombuffer(message, _POSE, 1, at := following(at, 4))
+            at = following(at + _POSE.itemsize, 8)
             size = joints[person].nbytes - _JOINT["padding"].itemsize
             if len(message) < at + size:
                 raise ValueError("its end is missing")
@@ -167,15 +163,6 @@ def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
     # A cached property: what was sent need not be computed again.
     vars(bodies)["orientation"] = joints["orientation"].copy()
     return bodies
-
-
-def _next(at: int, size: int) -> int:
-    """The next multiple of ``size``, where CDR puts a value of that size."""
-    return at + -at % size
-
-
-def _aligned(message: bytes, size: int) -> bytes:
-    return message + bytes(-len(message) % size)
 
 
 def _poses(bodies: Bodies, image_size: tuple[int, int]) -> NDArray[np.void]:
