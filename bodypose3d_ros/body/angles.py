@@ -28,6 +28,7 @@ ANGLE_NAMES = (
 
 _STRAIGHT = np.sin(np.radians(10))
 """An elbow or knee bent by less does not tell how the limb is turned about itself."""
+_NEXT, _LAST = [1, 2, 0], [2, 0, 1]
 _HEAD = [INDEX[name] for name in ("left_ear", "right_ear", "nose")]
 
 
@@ -65,6 +66,11 @@ def _length(vectors: Array) -> Array:
     return np.asarray(np.sqrt((vectors * vectors).sum(axis=-1)))
 
 
+def _cross(a: Array, b: Array) -> Array:
+    """As numpy's, which for few vectors takes longer to look at their shapes."""
+    return np.asarray(a[..., _NEXT] * b[..., _LAST] - a[..., _LAST] * b[..., _NEXT])
+
+
 def _level(angle: Array) -> Array:
     """(..., 3) what x becomes, turned about z."""
     return np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], -1)
@@ -72,11 +78,11 @@ def _level(angle: Array) -> Array:
 
 def _arms(upper: Array, fore: Array) -> Array:
     """(N, 2, 4) of a shoulder's Rz(-s a) Rx(s b) Rz(s c) and an elbow's Ry(-d)."""
-    x, y, z = np.moveaxis(upper, -1, 0)
+    x, y, z = upper.transpose(2, 0, 1)
     around = np.where(np.hypot(x, y) < _STRAIGHT, 0, np.arctan2(-_SIGNS * x, _SIGNS * y))
     # The axes of Rz Rx; its z points up the arm.
     across = _level(around)
-    p, q, r = ((axis * fore).sum(-1) for axis in (across, np.cross(across, upper), upper))
+    p, q, r = ((axis * fore).sum(-1) for axis in (across, _cross(across, upper), upper))
     turned = np.where(np.hypot(p, q) < _STRAIGHT, 0, np.arctan2(q, p))
     raised, bent = np.arccos(np.clip(-z, -1, 1)), np.arctan2(np.hypot(p, q), r)
     return np.stack([-_SIGNS * around, raised, _SIGNS * turned, bent], -1)
@@ -84,16 +90,16 @@ def _arms(upper: Array, fore: Array) -> Array:
 
 def _legs(thigh: Array, shank: Array) -> Array:
     """(N, 2, 4) of a hip's Rz(-a) Rx(s b) Ry(-c) and a knee's Ry(-d), which bends backwards."""
-    x, y, z = np.moveaxis(thigh, -1, 0)
+    x, y, z = thigh.transpose(2, 0, 1)
     # The axis of the knee is y of Rz Rx: across the plane of the leg or, where the leg is straight
     # and has none, with no turn about z.
-    plane = np.cross(thigh, shank)
+    plane = _cross(thigh, shank)
     bent = (_length(plane) > _STRAIGHT) & (plane[..., 1] > 0)
     axis = _unit(np.where(bent[..., None], plane, np.stack([np.zeros_like(x), -z, y], -1)))
     around = np.arctan2(-axis[..., 0], axis[..., 1])
     aside = np.arcsin(np.clip(axis[..., 2], -1, 1))
     forward = _level(around)
-    down = np.cross(axis, forward)
+    down = _cross(axis, forward)
     swing, whole = (
         np.arctan2((forward * bone).sum(-1), (down * bone).sum(-1)) for bone in (thigh, shank)
     )
@@ -103,11 +109,11 @@ def _legs(thigh: Array, shank: Array) -> Array:
 
 def _head(in_body: Array) -> Array:
     """(N, 3) of a head's Rx(a) Rz(b) Ry(-c), from the ears and the nose."""
-    left, right, nose = np.moveaxis(in_body[:, _HEAD], 1, 0)
+    left, right, nose = in_body[:, _HEAD].swapaxes(0, 1)
     y = _unit(left - right)
     x = nose - (left + right) / 2
     # y is (-sin b, cos a cos b, sin a cos b).
     turn, lean = -np.arcsin(np.clip(y[:, 0], -1, 1)), np.arctan2(y[:, 2], y[:, 1])
     level = np.stack([np.cos(turn), np.cos(lean) * np.sin(turn), np.sin(lean) * np.sin(turn)], -1)
-    nod = np.arctan2((np.cross(level, y) * x).sum(-1), (level * x).sum(-1))
+    nod = np.arctan2((_cross(level, y) * x).sum(-1), (level * x).sum(-1))
     return np.stack([lean, turn, nod], -1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ...body.shape import SIGMAS, Capsules, capsules
+from ...body.shape import SEGMENTS, SIGMAS, Capsules, capsules
+from ...body.skeleton import JOINT_COUNT
 from ..messages import Message
 from ..pose_cdr import Poses
 from . import Make, Sent
@@ -22,11 +24,13 @@ _OBJECT = "moveit_msgs/msg/CollisionObject"
 _SPHERE, _CYLINDER = 2, 3  # shape_msgs/SolidPrimitive
 _STEP = 0.02
 """Radii and lengths are rounded up to it, so that a standing person keeps the same shapes."""
+_SIZES_KEPT = 1024
+"""Shapes of a size are made once: so rounded, people's are the same again and again."""
 
 
 @dataclass(frozen=True)
 class Solids:
-    """The shapes of one person: a cylinder a limb and a sphere at each of its ends."""
+    """The shapes of one person: a cylinder a limb, and a sphere at each joint where limbs end."""
 
     kind: NDArray[np.uint8]
     """(S,) of SolidPrimitive."""
@@ -58,19 +62,25 @@ class Solids:
 
 
 def solids(limbs: Capsules, sigmas: float = SIGMAS) -> Solids:
-    """The shapes that hold one person's limbs, within so many standard deviations of the joints."""
+    """The shapes that hold one person's limbs, within so many standard deviations of the joints.
+
+    Limbs that meet share the sphere of the thickest of them, which holds the others'.
+    """
     count = len(limbs.radius)
     along = limbs.ends[:, 1] - limbs.ends[:, 0]
     length = np.linalg.norm(along, axis=1)
     radius = np.ceil(limbs.grown(sigmas) / _STEP) * _STEP
     height = np.ceil(length / _STEP) * _STEP
-    turn = np.tile([0.0, 0.0, 0.0, 1.0], (3 * count, 1))
+    joints, at = np.unique(SEGMENTS[limbs.segment], return_index=True)
+    largest = np.zeros(JOINT_COUNT)
+    np.maximum.at(largest, SEGMENTS[limbs.segment], radius[:, None])
+    turn = np.tile([0.0, 0.0, 0.0, 1.0], (count + len(joints), 1))
     if count:
         turn[:count] = _from_z(along / np.maximum(length, 1e-9)[:, None])
     return Solids(
-        kind=np.repeat(np.array([_CYLINDER, _SPHERE], np.uint8), [count, 2 * count]),
-        size=np.stack([np.tile(radius, 3), np.concatenate([height, np.zeros(2 * count)])], -1),
-        place=np.concatenate([limbs.ends.mean(axis=1), limbs.ends[:, 0], limbs.ends[:, 1]]),
+        kind=np.repeat(np.array([_CYLINDER, _SPHERE], np.uint8), [count, len(joints)]),
+        size=np.stack([np.append(radius, largest[joints]), np.append(height, 0 * joints)], -1),
+        place=np.concatenate([limbs.ends.mean(axis=1), limbs.ends.reshape(-1, 3)[at]]),
         turn=turn,
     )
 
@@ -98,6 +108,7 @@ class CollisionObjects:
         self._due = 0
         self._known: dict[int, Solids] = {}
         self._object = make.type(_OBJECT)
+        self._primitive = lru_cache(_SIZES_KEPT)(self._made_primitive)
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """The changes since the last scene, unless that was a moment ago."""
@@ -141,7 +152,9 @@ class CollisionObjects:
     def _add(self, header: Message, identity: int, shapes: Solids) -> Message:
         change = self._move(header, identity, shapes)
         change.operation = self._object.ADD
-        change.primitives = list(map(self._primitive, shapes.kind.tolist(), shapes.size.tolist()))
+        change.primitives = list(
+            map(self._primitive, shapes.kind.tolist(), *shapes.size.T.tolist())
+        )
         return change
 
     def _move(self, header: Message, identity: int, shapes: Solids) -> Message:
@@ -160,9 +173,8 @@ class CollisionObjects:
             pose=self._make.pose((0, 0, 0)),
         )
 
-    def _primitive(self, kind: int, size: list[float]) -> Message:
+    def _made_primitive(self, kind: int, radius: float, height: float) -> Message:
         """SolidPrimitive wants a cylinder's height before its radius."""
-        radius, height = size
         dimensions = np.array([height, radius] if kind == _CYLINDER else [radius])
         return self._make.filled("shape_msgs/msg/SolidPrimitive", type=kind, dimensions=dimensions)
 

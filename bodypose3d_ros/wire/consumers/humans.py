@@ -13,7 +13,8 @@ from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
 from ..messages import Message
 from ..pose_cdr import Poses
-from . import Make, Sent
+from ..tf_cdr import TF_TYPE, frames
+from . import Make, Ready, Sent
 
 Array = NDArray[np.float64]
 Picture = Callable[[int], NDArray[np.uint8] | None]
@@ -44,6 +45,8 @@ _LINKS = {
         for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     },
 }
+_ROOT = "body"
+_FRAMES = (_ROOT, *_LINKS)
 _JOINTS_OF_LINKS = [INDEX[name] for name in _LINKS.values()]
 
 
@@ -87,8 +90,8 @@ class Humans:
                 ("joint_states", self._joint_states(turned[n], identity, header)),
             ]
             sent += [(topic + name, message) for name, message in messages]
-        if ids and (frames := self._frames(poses.bodies, ids, header)):
-            sent.append((_TF, self._make.type("tf2_msgs/msg/TFMessage")(transforms=frames)))
+        if known(poses.bodies.joints[:, _PELVIS]).any():
+            sent.append((_TF, Ready(TF_TYPE, _frames(poses, ids))))
         return sent
 
     def silent(self, now: int) -> list[Sent]:
@@ -176,39 +179,29 @@ class Humans:
             effort=none,
         )
 
-    def _frames(self, bodies: Bodies, ids: list[str], header: Message) -> list[Message]:
-        """The root of each body in the frame of the poses, REP 155's links in the root."""
-        roots = bodies.orientation[:, _PELVIS]
-        back = Rotation.from_quat(roots).inv().as_matrix()
-        offsets = bodies.joints[:, _JOINTS_OF_LINKS] - bodies.joints[:, _PELVIS, None]
-        places = np.einsum("nij,nlj->nli", back, offsets)
-        turns = _within(roots[:, None], bodies.orientation[:, _JOINTS_OF_LINKS])
-        there = known(places)
-        frames = []
-        for n in np.flatnonzero(known(bodies.joints[:, _PELVIS])).tolist():
-            root = f"body_{ids[n]}"
-            frames.append(self._frame(header, root, bodies.joints[n, _PELVIS], roots[n]))
-            within = self._make.type("std_msgs/msg/Header")(stamp=header.stamp, frame_id=root)
-            frames += [
-                self._frame(within, f"{link}_{ids[n]}", places[n, m], turns[n, m])
-                for m, link in enumerate(_LINKS)
-                if there[n, m]
-            ]
-        return frames
 
-    def _frame(self, header: Message, child: str, xyz: Array, xyzw: Array) -> Message:
-        transform = self._make.type("geometry_msgs/msg/Transform")(
-            translation=self._make.vector(xyz), rotation=self._make.quaternion(xyzw)
-        )
-        return self._make.type("geometry_msgs/msg/TransformStamped")(
-            header=header, child_frame_id=child, transform=transform
-        )
+def _frames(poses: Poses, ids: list[str]) -> bytes:
+    """The root of each body in the frame of the poses, REP 155's links in the root."""
+    bodies = poses.bodies
+    roots, pelvis = bodies.orientation[:, _PELVIS], bodies.joints[:, _PELVIS]
+    back = Rotation.from_quat(roots).inv().as_matrix()
+    offsets = bodies.joints[:, _JOINTS_OF_LINKS] - pelvis[:, None]
+    places = np.concatenate([pelvis[:, None], np.einsum("nij,nlj->nli", back, offsets)], axis=1)
+    turns = _within(roots[:, None], bodies.orientation[:, _JOINTS_OF_LINKS])
+    turns = np.concatenate([roots[:, None], turns], axis=1)
+    people, links = np.nonzero(known(places))  # none is where the root is not
+    names = [(ids[n], _FRAMES[m]) for n, m in zip(people.tolist(), links.tolist(), strict=True)]
+    children = [f"{name}_{identity}" for identity, name in names]
+    parents = [
+        poses.frame_id if name == _ROOT else f"{_ROOT}_{identity}" for identity, name in names
+    ]
+    return frames(poses.stamp, parents, children, places[people, links], turns[people, links])
 
 
 def _within(parent: Array, child: Array) -> Array:
-    """(..., 4) quaternions, x y z w, of frames given in the same frame as their parent's."""
+    """(N, M, 4) quaternions, x y z w, of frames given in the same frame as their parent's."""
     back = parent * (-1, -1, -1, 1)
-    (x, y, z, w), (a, b, c, d) = np.moveaxis(back, -1, 0), np.moveaxis(child, -1, 0)
+    (x, y, z, w), (a, b, c, d) = back.transpose(2, 0, 1), child.transpose(2, 0, 1)
     return np.stack(
         [
             w * a + x * d + y * c - z * b,

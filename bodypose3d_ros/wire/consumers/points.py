@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 import numpy as np
 
 from ...body.skeleton import INDEX, JOINTS, known
+from ..cdr import ENCAPSULATION, aligned, header
 from ..pose_cdr import Poses
-from . import Make, Sent
+from . import Make, Ready, Sent
 
 TOPIC = "points"
+_TYPE = "geometry_msgs/msg/PoseArray"
 
 
 class Points:
@@ -19,16 +22,18 @@ class Points:
     def __init__(self, make: Make, joints: Sequence[str] = ()) -> None:
         """``joints`` are those to send; none named: all of them."""
         self.ended: tuple[str, ...] = ()
-        self._make = make
         self._joints = [INDEX[name] for name in joints or JOINTS]
-        self._array = make.type("geometry_msgs/msg/PoseArray")
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """Everybody's joints, also when nobody is there."""
         joints = poses.bodies.joints[:, self._joints].reshape(-1, 3)
-        places = [self._make.pose(xyz) for xyz in joints[known(joints)].astype(np.float64)]
-        header = self._make.header(poses.stamp, poses.frame_id)
-        return [(TOPIC, self._array(header=header, poses=places))]
+        joints = joints[known(joints)]
+        numbers = np.zeros((len(joints), 7), "<f8")
+        numbers[:, :3], numbers[:, 6] = joints, 1  # upright: x y z w of no rotation
+        message = header(poses.stamp, poses.frame_id) + struct.pack("<I", len(joints))
+        if len(joints):
+            message = aligned(message, 8) + numbers.tobytes()
+        return [(TOPIC, Ready(_TYPE, ENCAPSULATION + message))]
 
     def silent(self, now: int) -> list[Sent]:
         """Nothing. ssm_safety_ros then forgets everybody: pair it with the node's ``alive``."""
