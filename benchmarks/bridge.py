@@ -1,20 +1,23 @@
 """What the bridge takes beside the node: processor time and memory, on a real ROS 2.
 
     source <workspace>/install/setup.bash
-    python3 benchmarks/bridge.py --outputs people,cloud --seconds 600
+    python3 benchmarks/bridge.py --minutes 10
 
-A film plays as a camera; node and bridge run in processes of their own. A line a minute: the
-bridge's share of one core, the node's, the one in the other, and the bridge's memory.
+A film plays as a camera; node and bridge run in processes of their own. A line a minute, and one
+of all of them: the bridge's share of one core, the node's, the one in the other, and the bridge's
+memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -31,7 +34,7 @@ def main() -> None:
     parser.add_argument("--film", default="two_people")
     parser.add_argument("--rate", type=float, default=30.0, help="Hz")
     parser.add_argument("--outputs", default=ALL)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--minutes", type=float, default=1.0)
     options = parser.parse_args()
     film = ("-p", f"film:={options.film}", "-p", f"rate:={options.rate}")
     outputs = ("-p", f"outputs:=[{options.outputs}]", "-r", "poses:=/bodypose3d/poses")
@@ -41,20 +44,44 @@ def main() -> None:
         running("bodypose3d_bridge", *outputs) as bridge,
     ):
         time.sleep(SETTLED_S)
-        end = time.monotonic() + options.seconds
+        begin = Taken.by(bridge, node)
+        end = begin.at + 60 * options.minutes
+        before = begin
         while (left := end - time.monotonic()) > 0:
-            report(node, bridge, min(left, LINE_S))
+            time.sleep(min(left, LINE_S))
+            now = Taken.by(bridge, node)
+            report(before, now)
+            before = now
+        print("in all: ", end="")
+        report(begin, before)
+        print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
-def report(node: psutil.Process, bridge: psutil.Process, seconds: float) -> None:
-    """Measure for so long and say what was taken."""
-    begin, before = time.monotonic(), (taken(bridge), taken(node))
-    time.sleep(seconds)
-    passed = time.monotonic() - begin
-    own, its = taken(bridge) - before[0], taken(node) - before[1]
+@dataclass(frozen=True)
+class Taken:
+    """What both programs have taken up to a moment."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    bridge: float
+    """Seconds of processor time."""
+    node: float
+    memory: int
+    """Bytes that the bridge holds."""
+
+    @classmethod
+    def by(cls, bridge: psutil.Process, node: psutil.Process) -> Taken:
+        """Up to now."""
+        return cls(time.monotonic(), taken(bridge), taken(node), bridge.memory_info().rss)
+
+
+def report(before: Taken, now: Taken) -> None:
+    """Say what was taken between two moments."""
+    passed = now.at - before.at
+    own, its = now.bridge - before.bridge, now.node - before.node
     print(
         f"bridge {own / passed:.1%} of a core, node {its / passed:.1%}: {own / its:.1%} of it; "
-        f"{bridge.memory_info().rss / 2**20:.0f} MiB",
+        f"{before.memory / 2**20:.1f} to {now.memory / 2**20:.1f} MiB",
         flush=True,
     )
 

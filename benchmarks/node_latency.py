@@ -2,11 +2,13 @@
 
     source <workspace>/install/setup.bash
     python3 benchmarks/node_latency.py
+    python3 benchmarks/node_latency.py --rate 30 60 120 300 --seconds 10 --rounds 3
 
 A film plays as a 640x480 camera; the real node runs in a process of its own. Printed: the time
 from an image's stamp until its poses are published (the node's own clock) and until a subscriber
 has them, how much of that passes before the image is here at all, the networks' time, and what is
-left for everything else.
+left for everything else. With several rates or rounds, which take turns, a table at the end: the
+median of the rounds for each rate, and their lowest and highest, because single runs differ.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 import rclpy
 from ament_index_python.packages import get_package_prefix
@@ -68,29 +72,86 @@ class Listener(Node):
             )
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one run at one rate gave."""
+
+    poses_per_second: float
+    median_ms: float
+    """From image stamp to poses received, as the next two."""
+    high_ms: float
+    """95th percentile."""
+    longest_ms: float
+    processor_ms: float
+    """Of the node, an image worked on."""
+    received: int
+    dropped: int
+    """Of those received or told of by their CameraInfos, for newer ones."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--film", default="one_person")
-    parser.add_argument("--rate", type=float, default=15.0, help="Hz")
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, nargs="+", default=[15.0], help="Hz")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each run")
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     rclpy.init()
+    runs: dict[float, list[Run]] = {rate: [] for rate in options.rate}
+    for _ in range(options.rounds):
+        for rate in runs:
+            print(f"-- {rate:g} Hz", flush=True)
+            runs[rate].append(measure(options.film, rate, options.seconds))
+    if len(runs) * options.rounds > 1:
+        print(table(runs))
+
+
+def measure(film: str, rate: float, seconds: float) -> Run:
+    """Play the film to a node of its own, and print what that took."""
     listener, executor = Listener(), SingleThreadedExecutor()
     executor.add_node(listener)
-    film = ["-p", f"film:={options.film}", "-p", f"rate:={options.rate}"]
-    with running("film_camera", *film), running("bodypose3d_node") as node:
+    camera = ["-p", f"film:={film}", "-p", f"rate:={rate}"]
+    with running("film_camera", *camera), running("bodypose3d_node") as node:
         wait_until(executor, lambda: len(listener.told) >= 5)
         for warm_up in (listener.arrived, listener.told, listener.people):
             warm_up.clear()
         before, taken = listener.counts(), processor_time(node)
-        end = time.monotonic() + options.seconds
+        end = time.monotonic() + seconds
         wait_until(executor, lambda: time.monotonic() > end)
         taken = processor_time(node) - taken
         counted = [now - then for now, then in zip(listener.counts(), before, strict=True)]
-    report(listener, options.seconds)
-    received, dropped = counted
-    print(f"processor time of the node an image: {1e3 * taken / len(listener.arrived):.1f} ms")
-    print(f"the node says: {received} images received, {dropped} dropped for newer ones")
+    report(listener, seconds)
+    run = Run(
+        len(listener.arrived) / seconds,
+        *np.percentile(listener.arrived, [50, 95, 100]).tolist(),
+        1e3 * taken / len(listener.arrived),
+        *counted,
+    )
+    print(f"processor time of the node an image: {run.processor_ms:.1f} ms")
+    print(f"the node says: {run.received} images received, {run.dropped} dropped for newer ones")
+    executor.remove_node(listener)
+    listener.destroy_node()
+    return run
+
+
+def table(runs: dict[float, list[Run]]) -> str:
+    """The median of each rate's runs, and their lowest and highest, as Markdown."""
+    columns = {
+        "poses a second": "poses_per_second",
+        "image to poses, median (ms)": "median_ms",
+        "95 % (ms)": "high_ms",
+        "longest (ms)": "longest_ms",
+        "processor an image (ms)": "processor_ms",
+    }
+    lines = ["| camera (Hz) | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
+    for rate, of_rate in runs.items():
+        cells = []
+        for field in columns.values():
+            values = [getattr(run, field) for run in of_rate]
+            middle = statistics.median(values)
+            cells.append(f"{middle:.1f} ({min(values):.1f} to {max(values):.1f})")
+        lines.append(f"| {rate:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def report(listener: Listener, seconds: float) -> None:
