@@ -107,6 +107,21 @@ def test_two_views_of_a_body_are_apart_by_the_mean_over_what_both_see_sides_as_t
     assert_allclose(relative.distances(ours, theirs, back)[:3], 0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("moments", "enough"), [(15, True), (14, False)])
+def test_two_views_of_somebody_at_fifteen_moments_lie_as_the_bodies_do(moments, enough):
+    between, rng = place((0, 70, 0), (3, 0, 2)), np.random.default_rng(3)
+    seen = np.stack([standing((x, 0, 3 + z)) for x, z in rng.uniform(-1, 1, (moments, 2))])
+    theirs = moved(np.linalg.inv(between), seen)
+    rays, sure, reach = np.zeros((moments, 34, 2)), np.ones((moments, 34)), np.ones(moments)
+    tracks_ = [Track(0, rays, seen, sure, reach), Track(1, rays, theirs, sure, reach)]
+    found = relative.pair_of(tracks_, 0, 1)
+    assert (found is not None) == enough
+    if found:
+        assert_allclose(found.transform, between, atol=1e-9)
+        assert (found.first, found.second, found.same, found.count) == (0, 1, [(0, 1)], moments)
+        assert_allclose(found.size, [1.0])
+
+
 @pytest.mark.parametrize("true", [0.9, 1.2])
 def test_who_is_larger_than_views_believe_is_told_by_how_far_apart_they_have_the_trunk(true):
     """Both views draw the person ``true`` times too small, and so too near."""
@@ -266,6 +281,14 @@ def test_the_floor_is_the_plane_under_feet_that_went_about(tilt):
     assert np.degrees(np.arccos(ground.up @ up)) < 0.2
     assert ground.height == pytest.approx(1.4, abs=0.02)
     assert ground.degrees < 0.5
+
+
+def test_people_who_jump_now_and_then_do_not_lift_the_floor():
+    bodies = walkers(60, 1.5)
+    bodies[::5] += 0, -0.3, 0
+    ground = world.ground_of(bodies)
+    assert np.degrees(np.arccos(ground.up @ (0, -1, 0))) < 0.3
+    assert ground.height == pytest.approx(1.4, abs=0.02)
 
 
 def test_where_nobody_went_about_up_is_how_people_stand_to_five_degrees():

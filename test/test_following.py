@@ -7,6 +7,7 @@ import pytest
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame, Keypoints, Regions
+from bodypose3d_ros.perception import networks
 from bodypose3d_ros.perception.detection import Boxes
 from bodypose3d_ros.perception.lifting.flat import NO_DISTANCE
 from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
@@ -151,6 +152,18 @@ def test_a_search_has_the_budget_it_is_given_and_each_stage_its_time(pose):
     following.estimate(frame(10**9))
     following.search(frame(10**9), Budget(seconds=1.5))
     assert len(detector.searched) == 2
+
+
+def test_unless_it_is_told_so_it_is_not_live_and_measures_no_processor_time(pose):
+    whole = networks.Networks(pose, Nobody()).pipeline(None)
+    whole.estimate(frame())
+    assert len(whole.detector.searched[0]) == 3  # all areas at once
+    assert whole.cpu_milliseconds == {}
+    live = networks.Networks(pose, Nobody()).pipeline(None, live=True)
+    live.measures_cpu = True
+    live.estimate(frame())
+    assert len(live.detector.searched[0]) == 2
+    assert live.cpu_milliseconds.keys() == live.milliseconds.keys()
 
 
 def test_after_a_reset_nobody_is_followed(pose):
