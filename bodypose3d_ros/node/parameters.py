@@ -6,7 +6,7 @@ Each setting of ``Parameters`` and of its ``perception`` is a parameter.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
@@ -220,16 +220,14 @@ class Parameters:
         """
         settings: dict[str, Any] = checked(declared(Parameters), values)
         changed = replace(self, perception=self.perception.changed(values), **settings)
-        _check_names(changed.cameras)
+        _check_cameras(changed.cameras)
         known = DECLARATIONS | of_cameras(changed.cameras)
-        for name in values:
-            if name not in known:
-                raise InputError(f"there is no parameter {name!r}: {_nearest(name, known)}")
+        check_names(values, known)
         own = checked(tuple(of_cameras(changed.cameras).values()), values)
         changed = replace(changed, own={**self.own, **own})
-        for name in values if running else ():
-            if known[name].read_only and changed.value(name) != self.value(name):
-                raise InputError(f"{name} is read when the node is configured: start it again")
+        if running:
+            others = [name for name in values if changed.value(name) != self.value(name)]
+            check_may_change(others, known)
         return changed
 
     def value(self, name: str) -> Value:
@@ -278,7 +276,7 @@ def of_cameras(cameras: tuple[str, ...]) -> dict[str, Setting]:
     }
 
 
-def _check_names(cameras: tuple[str, ...]) -> None:
+def _check_cameras(cameras: tuple[str, ...]) -> None:
     for camera in cameras:
         if not _CAMERA_NAME.fullmatch(camera):
             raise InputError(
@@ -346,6 +344,26 @@ def _yaml(value: Value) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _nearest(name: str, known: Mapping[str, Setting]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(DECLARATIONS)}"
+def check_names(names: Iterable[str], known: Mapping[str, Setting]) -> None:
+    """Look whether there are such parameters.
+
+    Raises:
+        InputError: There is none of a name; the message says which is nearest.
+    """
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            of_all = ", ".join(each for each in known if "." not in each)
+            hint = f"did you mean {near[0]}?" if near else f"there are {of_all}"
+            raise InputError(f"there is no parameter {name!r}: {hint}")
+
+
+def check_may_change(names: Iterable[str], known: Mapping[str, Setting]) -> None:
+    """Look whether parameters may change while the node is configured.
+
+    Raises:
+        InputError: One of them is read only.
+    """
+    for name in names:
+        if known[name].read_only:
+            raise InputError(f"{name} is read when the node is configured: start it again")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 from ...errors import InputError
@@ -98,16 +97,13 @@ class Parameters:
             InputError: A parameter that does not exist, cannot be changed now, or a bad value;
                 nothing has changed.
         """
-        for name in values:
-            if name not in DECLARATIONS:
-                near = get_close_matches(name, DECLARATIONS, 1) or list(DECLARATIONS)
-                raise InputError(f"there is no parameter {name!r}: there is {', '.join(near)}")
+        parameters.check_names(values, DECLARATIONS)
         given: dict[str, Any] = checked(declared(Parameters), values)
         changed = replace(self, **given)
         changed.check()
-        for name in values if running else ():
-            if DECLARATIONS[name].read_only and getattr(changed, name) != getattr(self, name):
-                raise InputError(f"{name} is read when the node is configured: start it again")
+        if running:
+            others = [name for name in values if getattr(changed, name) != getattr(self, name)]
+            parameters.check_may_change(others, DECLARATIONS)
         return changed
 
     def check(self) -> None:
