@@ -6,8 +6,9 @@ All of them take hours. ``mutmut`` makes and runs them, from nothing each time: 
 tests that have changed since is wrong. This draws which, as many of each module as its share of all
 asks for and three at least, and weighs the modules by how many mutants they have. ``mutmut`` begins
 with the package imported, and so misses what runs only then, and which tests a shared fixture
-serves: who survives is tried once more in a process of its own, with all the tests. There it counts
-as killed if tests fail twice that pass without it. Prints the share killed of each module and of
+serves, and on a busy machine takes what is slow for what never ends: who survives or takes too long
+is tried once more in a process of its own, with all the tests. There it counts as killed if tests
+fail twice that pass without it. Prints the share killed of each module and of
 all, with a 95 % interval, and who survived: ``mutmut show NAME`` shows one.
 """
 
@@ -48,9 +49,11 @@ def main() -> None:
         raise SystemExit("the tests fail without any mutant: nothing can be said of survivors")
     for names in drawn.values():
         for name in names:
+            if results[name] in KILLED and results[name] != "timeout":
+                continue
             # Twice, for a test that fails now and then notices nothing.
-            if results[name] not in KILLED and _fails_alone(name) and _fails_alone(name):
-                results[name] = "killed"
+            killed = _fails_alone(name) and _fails_alone(name)
+            results[name] = "killed" if killed else "survived"
     sizes = {module: len(names) for module, names in by_module(list(results)).items()}
     for line in report(sizes, drawn, results):
         print(line)
