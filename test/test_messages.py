@@ -18,6 +18,7 @@ from bodypose3d_ros.body.people import (
 )
 from bodypose3d_ros.body.skeleton import INDEX, JOINTS, SIDES
 from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.wire.markers_cdr import MARKERS_TYPE, markers, no_markers
 from bodypose3d_ros.wire.messages import Messages, bodies_of
 from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr, read
 from bodypose3d_ros.wire.tf_cdr import TF_TYPE, joint_frames
@@ -62,6 +63,11 @@ def through_cdr(message):
 
 def tf(bodies, *how, frame_id="head_camera_optical_frame"):
     return TYPES.deserialize_cdr(joint_frames(bodies, STAMP, frame_id, *how), TF_TYPE)
+
+
+def shown_by(bodies, **how):
+    cdr = markers(bodies, STAMP, "head_camera_optical_frame", **how)
+    return TYPES.deserialize_cdr(cdr, MARKERS_TYPE).markers
 
 
 def poses(bodies, frame_id="head_camera_optical_frame"):
@@ -177,25 +183,25 @@ def test_tf_has_a_frame_for_every_known_joint_and_none_for_the_others():
 
 
 def test_markers_have_ids_that_last_and_go_when_the_track_ends():
-    array = through_cdr(MESSAGES.markers(people((0, 0, 3)), HEADER, ended=[5]))
-    shown = {(m.ns, m.id, m.type) for m in array.markers if m.action == m.ADD}
+    all_of_it = shown_by(people((0, 0, 3)), ended=[5])
+    shown = {(m.ns, m.id, m.type) for m in all_of_it if m.action == m.ADD}
     assert shown == {("joints", 7, 7), ("limbs", 7, 5), ("ids", 7, 9), ("covariances", 7, 5)}
-    gone = {(m.ns, m.id) for m in array.markers if m.action == m.DELETE}
+    gone = {(m.ns, m.id) for m in all_of_it if m.action == m.DELETE}
     assert gone == {("joints", 5), ("limbs", 5), ("ids", 5), ("covariances", 5)}
-    assert [m.text for m in array.markers if m.ns == "ids" and m.action == m.ADD] == ["7"]
+    assert [m.text for m in all_of_it if m.ns == "ids" and m.action == m.ADD] == ["7"]
 
 
 def test_the_label_is_over_the_head_in_any_frame():
     bodies = people((0, 0, 3))
     turned = replace(bodies, joints=bodies.joints[..., [2, 0, 1]] * (1, -1, -1))  # z up
     for shown, up in ((bodies, (0, -1, 0)), (turned, (0, 0, 1))):
-        label = MESSAGES.markers(shown, HEADER).markers[2].pose.position
+        label = shown_by(shown)[2].pose.position
         over = [label.x, label.y, label.z] - shown.joints[0, INDEX["nose"]]
         assert 0.2 < over @ up < 0.5
 
 
 def test_limbs_take_their_sides_colour_and_fade_with_confidence():
-    joints, limbs, *_ = MESSAGES.markers(people((0, 0, 3)), HEADER).markers
+    joints, limbs, *_ = shown_by(people((0, 0, 3)))
     assert len(joints.points) == len(joints.colors) == 34 - len(UNKNOWN)
     assert len(limbs.points) == len(limbs.colors) == 2 * (33 - len(UNKNOWN))
     assert {round(c.a, 6) for c in joints.colors} == {0.75}
@@ -212,7 +218,7 @@ def test_camera_info_describes_the_camera_it_was_made_from():
 
 
 def test_everything_that_can_be_clicked_away_is():
-    (marker,) = through_cdr(MESSAGES.no_markers(HEADER)).markers
+    (marker,) = TYPES.deserialize_cdr(no_markers(STAMP, ""), MARKERS_TYPE).markers
     assert marker.action == marker.DELETEALL
 
 
@@ -229,9 +235,13 @@ def test_poses_come_back_out_of_their_bytes(frame_id, bodies):
 
 
 @pytest.mark.parametrize("frame_id", ["", "c", "cam", "cams", "camera", "camera7", "camera78"])
-def test_frames_for_tf_are_the_bytes_that_another_writer_makes(frame_id):
-    cdr = joint_frames(people(*PLACES), STAMP, frame_id)
-    assert bytes(TYPES.serialize_cdr(TYPES.deserialize_cdr(cdr, TF_TYPE), TF_TYPE)) == cdr
+def test_frames_and_markers_are_the_bytes_that_another_writer_makes(frame_id):
+    for kind, cdr in (
+        (TF_TYPE, joint_frames(people(*PLACES), STAMP, frame_id)),
+        (MARKERS_TYPE, markers(people(*PLACES), STAMP, frame_id, ended=[5, 12])),
+        (MARKERS_TYPE, no_markers(STAMP, frame_id)),
+    ):
+        assert bytes(TYPES.serialize_cdr(TYPES.deserialize_cdr(cdr, kind), kind)) == cdr
 
 
 def test_another_writers_bytes_are_read_alike():
@@ -270,7 +280,7 @@ def test_who_is_only_predicted_has_no_part_in_the_image_and_fainter_markers():
     (pose,) = pose_array(coasting).poses
     roi = pose.roi
     assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (0, 0, 0, 0)
-    bright, faint = (MESSAGES.markers(who, HEADER).markers for who in (seen, coasting))
+    bright, faint = (shown_by(who) for who in (seen, coasting))
     assert faint[0].colors[0].a < bright[0].colors[0].a / 2
     assert (bright[2].text, faint[2].text) == ("7", "7 coasting")
 
@@ -280,7 +290,7 @@ def test_covariances_are_the_axes_of_the_ellipsoid_that_holds_95_percent():
     covariance = np.full((1, 34, 3, 3), np.nan)
     covariance[0, INDEX["left_wrist"]] = np.diag([0.02, 0.02, 0.20]) ** 2
     bodies = replace(people((0, 0, 3)), covariance=covariance)
-    axes = MESSAGES.markers(bodies, HEADER).markers[3]
+    axes = shown_by(bodies)[3]
     ends = np.array([(p.x, p.y, p.z) for p in axes.points]).reshape(-1, 2, 3)
     assert_allclose(ends.mean(axis=1), np.tile(bodies.joints[0, INDEX["left_wrist"]], (3, 1)))
     half = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / 2
@@ -291,19 +301,17 @@ def test_covariances_are_the_axes_of_the_ellipsoid_that_holds_95_percent():
 def test_who_is_not_tracked_gets_markers_of_their_own_but_no_frames():
     """Nobody could tell whose frame body_0 is."""
     two = replace(people(*PLACES), track_id=np.zeros(2, np.uint32))
-    markers = through_cdr(MESSAGES.markers(two, HEADER)).markers
-    assert sorted({marker.id for marker in markers}) == [1, 2]
-    assert {marker.text for marker in markers} == {""}
+    shown = shown_by(two)
+    assert sorted({marker.id for marker in shown}) == [1, 2]
+    assert {marker.text for marker in shown} == {""}
     assert tf(two).transforms == []
 
 
 def test_who_has_no_known_joint_is_not_drawn():
     nowhere = replace(people((0, 0, 3)), joints=np.full((1, 34, 3), np.nan))
-    assert MESSAGES.markers(nowhere, HEADER).markers == []
+    assert shown_by(nowhere) == []
 
 
 def test_markers_may_end_by_themselves():
-    (joints, *_) = through_cdr(
-        MESSAGES.markers(people((0, 0, 3)), HEADER, lifetime=1_500_000_000)
-    ).markers
+    joints, *_ = shown_by(people((0, 0, 3)), lifetime=1_500_000_000)
     assert (joints.lifetime.sec, joints.lifetime.nanosec) == (1, 500_000_000)

@@ -27,6 +27,7 @@ from ..media.sources import Source, is_sequence
 from ..media.storage import Recorded
 from ..media.video import VideoWriter
 from ..wire import images
+from ..wire.markers_cdr import MARKERS_TYPE, markers
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
 from ..wire.tf_cdr import TF_TYPE, joint_frames
@@ -244,11 +245,12 @@ class Estimation:
             size = (frame.camera.width, frame.camera.height)
             poses = PoseCdr(bodies, frame.stamp, frame.frame_id, size).array()
             tf = joint_frames(bodies, frame.stamp, frame.frame_id)
-            header = self._messages.header(frame.stamp, frame.frame_id)
-            markers = self._messages.markers(bodies, header, self.pipeline.ended)
+            shown = markers(bodies, frame.stamp, frame.frame_id, self.pipeline.ended)
         with _stage(milliseconds, "files"):
             self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
-            self._recording.write(f"{NAMESPACE}/markers", markers, log_time)
+            self._recording.write_cdr(
+                Recorded(f"{NAMESPACE}/markers", MARKERS_TYPE, log_time, shown)
+            )
             self._recording.write_cdr(Recorded("/tf", TF_TYPE, log_time, tf))
             with writing(self._outputs.part(_POSES)):
                 self._lines.write(json.dumps(line(frame, bodies)) + "\n")

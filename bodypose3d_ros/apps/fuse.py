@@ -26,6 +26,7 @@ from ..perception.fusion.fusion import Fusion, View
 from ..perception.networks import Networks
 from ..perception.pipeline import MAX_PEOPLE
 from ..perception.tracking.tracker import Tracker
+from ..wire.markers_cdr import MARKERS_TYPE, markers
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
 from ..wire.tf_cdr import TF_TYPE, joint_frames
@@ -118,13 +119,12 @@ class FusedFiles:
     ) -> None:
         """Add one moment."""
         self._write_line(stamp, bodies, fusion)
-        header = self._messages.header(stamp, self._fixed_frame)
         if not self._told_of_cameras:
-            self._tell_of_cameras(stamp, header)
+            self._tell_of_cameras(stamp)
         poses = PoseCdr(bodies, stamp, self._fixed_frame, (0, 0)).array()
         self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, stamp, poses))
-        markers = self._messages.markers(bodies, header, fusion.ended)
-        self._recording.write(f"{NAMESPACE}/markers", markers, stamp)
+        shown = markers(bodies, stamp, self._fixed_frame, fusion.ended)
+        self._recording.write_cdr(Recorded(f"{NAMESPACE}/markers", MARKERS_TYPE, stamp, shown))
         tf = joint_frames(bodies, stamp, self._fixed_frame)
         self._recording.write_cdr(Recorded("/tf", TF_TYPE, stamp, tf))
         for name, frame in frames.items():
@@ -167,8 +167,9 @@ class FusedFiles:
         with writing(self._outputs.part(_POSES)):
             self._lines.write(json.dumps(line) + "\n")
 
-    def _tell_of_cameras(self, stamp: int, header: Any) -> None:  # noqa: ANN401 - a message
+    def _tell_of_cameras(self, stamp: int) -> None:
         """Where the cameras stand, once, as a transform that holds for ever."""
+        header = self._messages.header(stamp, self._fixed_frame)
         for camera in self._cameras:
             message = self._messages.transform(
                 header, camera.optical_frame, camera.translation, camera.rotation

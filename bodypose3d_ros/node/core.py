@@ -16,6 +16,7 @@ from dataclasses import replace
 from ..errors import Bodypose3dError, EngineError, InputError
 from ..perception.networks import Networks
 from ..perception.tracking.tracker import Tracker
+from ..wire.markers_cdr import no_markers
 from ..wire.messages import Lookup, Message, Messages
 from ..wire.stamps import stamp_of
 from . import interface
@@ -91,8 +92,7 @@ class Core:
                 self._skip(EngineError("it was in work when the network was given up"))
             self._dropped += worker.dropped
             # RViz would show for ever what was seen last.
-            header = self.messages.header(self._host.now(), "")
-            self._host.publish(MARKERS, self.messages.no_markers(header))
+            self._host.publish(MARKERS, no_markers(self._host.now(), ""))
         self._inputs.clear()
         if self._estimation is not None:
             self._estimation.reset()

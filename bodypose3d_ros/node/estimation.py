@@ -82,7 +82,7 @@ class Estimation:
         self._host = host
         self._messages = messages
         self._diagnostics = diagnostics
-        self._publisher = PeoplePublisher(host, messages)
+        self._publisher = PeoplePublisher(host)
         self._fixed_frame: str | None = None
         self._floor_known = True
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..body.people import Bodies, nearest
 from ..body.skeleton import INDEX, JOINTS
-from ..wire.messages import Messages, marker_ids
+from ..wire.markers_cdr import marker_ids, markers, no_markers
 from ..wire.pose_cdr import PoseCdr
 from ..wire.tf_cdr import joint_frames
 from .host import Host
@@ -52,9 +52,8 @@ class Moment:
 class PeoplePublisher:
     """Sends who is there, the poses first."""
 
-    def __init__(self, host: Host, messages: Messages) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
-        self._messages = messages
         self._shown: set[int] = set()
         """Of whom there are markers."""
         self._shown_at: int | None = None
@@ -82,18 +81,17 @@ class PeoplePublisher:
             first = nearest(replace(bodies, joints=bodies.joints - moment.viewpoint))
             if first is not None:
                 self._host.publish(POSE, poses.pose(first))
-        header = self._messages.header(moment.stamp, moment.frame_id)
+        stamp, frame_id = moment.stamp, moment.frame_id
         if shown.publish_tf:
             joints = [INDEX[name] for name in shown.tf_joints or JOINTS]
-            stamp, frame_id = moment.stamp, moment.frame_id
             self._host.publish(TF, joint_frames(bodies, stamp, frame_id, joints, shown.tf_prefix))
         if shown.publish_markers:
             ids = set(marker_ids(bodies).tolist())
             gone, lifetime = sorted(self._shown - ids), self._lifetime(moment.stamp)
-            self._host.publish(MARKERS, self._messages.markers(bodies, header, gone, lifetime))
+            self._host.publish(MARKERS, markers(bodies, stamp, frame_id, gone, lifetime))
             self._shown = ids
         elif self._shown:
-            self._host.publish(MARKERS, self._messages.no_markers(header))
+            self._host.publish(MARKERS, no_markers(stamp, frame_id))
             self._shown = set()
 
     def _lifetime(self, stamp: int) -> int:

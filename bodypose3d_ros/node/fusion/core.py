@@ -24,6 +24,7 @@ from ...errors import CameraError, InputError
 from ...perception.fusion.fit import Fit
 from ...perception.fusion.fusion import Fusion, View
 from ...perception.tracking.tracker import Tracker
+from ...wire.markers_cdr import no_markers
 from ...wire.messages import Lookup, Message, Messages
 from ...wire.pose_cdr import read
 from .. import interface
@@ -70,7 +71,7 @@ class FusionCore:
         self._fusion = Fusion(Tracker)
         """Outlives deactivation: ids are not used twice."""
         self._fit = Fit(self.parameters.cameras)
-        self._publisher = PeoplePublisher(host, self.messages)
+        self._publisher = PeoplePublisher(host)
         self._gathering = Gathering(self.parameters.cameras)
         self._calibrations: dict[str, tuple[str, Camera]] = {}
         """By camera: its optical frame and its calibration."""
@@ -122,8 +123,7 @@ class FusionCore:
         self._thread.join()
         self._thread = None
         self._forget()
-        header = self.messages.header(self._host.now(), "")
-        self._host.publish(MARKERS, self.messages.no_markers(header))
+        self._host.publish(MARKERS, no_markers(self._host.now(), ""))
 
     def cleanup(self) -> None:
         """End."""
