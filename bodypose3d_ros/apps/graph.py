@@ -104,10 +104,11 @@ def _run(
     if host == "ros2" or (host == "auto" and _ros2_is_sourced()):
         _run_on_ros2(kind, params_files, params, graph)
         return
-    from ..hosts.dds.host import DdsHost
-    from ..hosts.dds.params_file import read
 
     with graph_node(kind.name, graph) as member:
+        from ..hosts.dds.host import DdsHost
+        from ..hosts.dds.params_file import read
+
         values: dict[str, Any] = {}
         for path in params_files:
             values |= read(path, member.names.full_node)
@@ -157,8 +158,6 @@ def play(
     One of `bodypose3d film list`, which comes with its place in the world on /tf_static, a video,
     or a recording. Films of one rig that play in a --loop show the same moment.
     """
-    from ..hosts.dds.camera import CameraPublisher, by_the_clock, on_time, paced, stand
-    from ..hosts.dds.camera import play as send
     from ..media import film
 
     cameras, topics = cameras_of(options), topics_of(options)
@@ -167,6 +166,9 @@ def play(
         return _frames(source, cameras, topics)
 
     with graph_node("camera", options) as member:
+        from ..hosts.dds.camera import CameraPublisher, by_the_clock, on_time, paced, stand
+        from ..hosts.dds.camera import play as send
+
         camera = CameraPublisher(member, compressed=compressed)
         shown = film.load(source) if source in film.all_names() else None
         if shown is not None:
@@ -221,7 +223,6 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
     """
     from ..media.outputs import single
     from ..node import interface
-    from .record import Recorder
 
     outputs = single(path, overwrite=overwrite)
 
@@ -229,6 +230,8 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
     topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
     topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
     with graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
+        from .record import Recorder
+
         recorder = Recorder(member, topics, outputs.part(path.name))
         click.echo(f"recording into {printable(path)}")
         try:
