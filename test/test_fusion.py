@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose
 
 import cell_sightings as cell
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.people import Bodies, select
+from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, Bodies, select
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
 from bodypose3d_ros.perception.fusion.association import TRUNK, associate
-from bodypose3d_ros.perception.fusion.fusion import Fusion, View, nobody
+from bodypose3d_ros.perception.fusion.fusion import Fusion, View, _without_ghosts, nobody
 from bodypose3d_ros.perception.fusion.shapes import Shapes
 from bodypose3d_ros.perception.fusion.triangulation import triangulate
 from bodypose3d_ros.perception.tracking.tracker import Tracker
@@ -281,6 +281,16 @@ def test_a_track_led_astray_by_one_view_is_taken_up_by_two_that_see_the_person()
     people = run(fusion, range(9, 13), people=(0,))
     assert people.track_id.tolist() == before.track_id.tolist()
     assert (errors(people, 12) < 0.06).all()
+
+
+@pytest.mark.parametrize(("metres", "left"), [(0.2, 1), (0.3, 2)])
+def test_who_is_not_seen_where_somebody_is_seen_is_that_person(metres, left):
+    two = row(2)
+    beside = np.stack([two.joints[0], two.joints[0] + (metres, 0, 0)])
+    people = replace(two, joints=beside, state=np.array([STATE_TRACKED, STATE_COASTING], np.uint8))
+    assert _without_ghosts(people).track_id.tolist() == people.track_id[:left].tolist()
+    both = replace(people, state=np.full(2, STATE_TRACKED, np.uint8))
+    assert len(_without_ghosts(both)) == 2, "cameras see two"
 
 
 def test_who_was_lost_and_comes_back_is_believed_of_one_camera_and_is_the_same():

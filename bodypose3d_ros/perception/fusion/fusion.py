@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.camera import Camera
-from ...body.people import SCALE_NETWORK, Bodies, Frame, Regions, select, transform
+from ...body.people import SCALE_NETWORK, STATE_COASTING, Bodies, Frame, Regions, select, transform
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..lifting.size import prior
 from ..tracking.association import STRIDE
@@ -134,7 +134,7 @@ class Fusion:
         size = sizes(sightings, centers, fused.joints)[believed]
         fused, association = select(fused, believed), association.of(believed)
         before = self._people
-        self._people, self._stamp = self.tracker.update(fused, stamp), stamp
+        self._people, self._stamp = _without_ghosts(self.tracker.update(fused, stamp)), stamp
         self._miss(before, stamp)
         self._remember(fused, association, size)
         return self._people
@@ -307,6 +307,19 @@ def _doubles(fused: Bodies, views: NDArray[np.intp]) -> NDArray[np.bool_]:
             apart = _apart(fused.joints[one], sides[before & ~double])
             double[one] |= bool((apart < DOUBLE).any())
     return double
+
+
+def _without_ghosts(people: Bodies) -> Bodies:
+    """Those whom no camera sees are not where somebody is seen: there they are who is seen."""
+    unseen = people.state == STATE_COASTING
+    ghost = np.array(
+        [
+            coasts and bool((_apart(joints, people.joints[~unseen]) < DOUBLE).any())
+            for coasts, joints in zip(unseen, people.joints, strict=True)
+        ],
+        bool,
+    )
+    return select(people, ~ghost) if ghost.any() else people
 
 
 def _fused(sightings: Sightings, shapes: Shapes, expected: Bodies) -> Bodies:
