@@ -31,6 +31,7 @@ class Cell:
         self.ms = 0.0
         self.unplaced = set()
         self.rounds = []
+        self.late = []
         self._patience = patience
 
     def _place(self, arrival):
@@ -46,8 +47,8 @@ class Cell:
 
     def look(self):
         if found := self.gathering.take(self.ms / 1e3, self._place, self._patience):
-            said = {p.arrival.camera: (p.arrival.stamp - EPOCH) // MS for p in found}
-            self.rounds.append((round(self.ms), said))
+            said = {p.arrival.camera: (p.arrival.stamp - EPOCH) // MS for p in found.views}
+            (self.late if found.late else self.rounds).append((round(self.ms), said))
 
     def say(self, camera, shot, came, *, clock=0.0):
         """A camera's poses of an image shot at a time, in milliseconds, by its own clock."""
@@ -111,7 +112,36 @@ def test_nobody_waits_for_a_slow_camera_and_what_it_says_counts_when_it_comes():
     cell = Cell("fast", "slow")
     cell.run({"fast": 33, "slow": 100}, {"fast": 0, "slow": 50}, until=990)
     assert all(ms - said["fast"] == 20 for ms, said in cell.rounds if "fast" in said)
-    assert sum("slow" in said for _, said in cell.rounds) == 10
+    assert sum("slow" in said for _, said in cell.rounds + cell.late) == 10
+    assert len(cell.rounds) == 30  # the fast one's images; the slow one's make none of their own
+
+
+@pytest.mark.parametrize("phases", [(0, 50, 100, 150), (0, 70, 130, 180)])
+def test_cameras_too_far_apart_for_one_round_are_answered_at_their_rate(phases):
+    """At 5 Hz, all over the period: a round each time the wait was over made 8 answers a second."""
+    cell, random = Cell(*"abcd", patience=Patience(0.1, 0.1)), np.random.default_rng(3)
+    said = [
+        (shot + random.uniform(20, 70), camera, shot)
+        for camera, phase in zip("abcd", phases, strict=True)
+        for shot in range(phase, 10_000, 200)
+    ]
+    for came, camera, shot in sorted(said):
+        cell.say(camera, shot, came)
+    assert len(cell.rounds) == pytest.approx(50, rel=0.15)
+    used = sum(len(views) for _, views in cell.rounds + cell.late)
+    assert used == pytest.approx(len(said), abs=5)
+    between = np.diff([ms for ms, _ in cell.rounds])
+    assert between.max() <= 200 + 100 + 50  # a period, the wait, and how unequally poses come
+
+
+def test_who_is_always_late_is_answered_when_nobody_else_can_be():
+    cell = Cell("front", "left", patience=Patience(0.1, 0.1))
+    cell.run({"front": 200, "left": 200}, {"front": 0, "left": 130}, until=800)
+    assert cell.late
+    cell.unplaced = {"front"}  # it goes on speaking, and nothing of it can be fused
+    cell.run({"front": 200, "left": 200}, {"front": 800, "left": 930}, until=2000)
+    alone = [ms for ms, said in cell.rounds if ms > 1000 and "left" in said]
+    assert len(alone) >= 5
 
 
 def test_a_camera_that_falls_silent_is_waited_for_no_more():

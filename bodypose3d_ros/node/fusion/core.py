@@ -33,7 +33,7 @@ from ..host import Host
 from ..interface import ALIVE, MARKERS, Topic
 from ..publishing import Moment, PeoplePublisher
 from ..transforms import TransformError
-from .gathering import AHEAD, LATE, PLACELESS, Arrival, Gathering, Patience, Placed
+from .gathering import AHEAD, LATE, PLACELESS, Arrival, Gathering, Patience, Placed, Round
 from .health import DAMAGED, TRACKED, UNCALIBRATED, Health
 from .parameters import CAMERA, Parameters
 from .usable import usable
@@ -235,7 +235,7 @@ class FusionCore:
                 self._host.log(logging.ERROR, traceback.format_exc())
             self._forget()
 
-    def _next_round(self) -> list[Placed]:
+    def _next_round(self) -> Round | None:
         """Wait for it; nothing at the end."""
         gathering = self._gathering
         with self._changed:
@@ -248,7 +248,7 @@ class FusionCore:
                 if round_:
                     return round_
                 self._changed.wait(_LOOK_S if gathering.busy else None)
-        return []
+        return None
 
     def _place(self, arrival: Arrival) -> Placed | None:
         """Where the camera was, as far as TF knows now."""
@@ -273,17 +273,18 @@ class FusionCore:
         bodies = transform(arrival.poses.bodies, placed.poses_place)
         return View(calibration, placed.camera_place, arrival.stamp, bodies)
 
-    def _fuse(self, round_: list[Placed]) -> None:
-        if not round_:
+    def _fuse(self, round_: Round | None) -> None:
+        if round_ is None:
             return
-        views = {placed.arrival.camera: self._view(placed) for placed in round_}
+        views = {placed.arrival.camera: self._view(placed) for placed in round_.views}
         p, tracker = self.parameters, self._fusion.tracker
         tracker.coast_time, tracker.remember_time = p.coast_time, p.remember_time
         stamp, began = max(view.stamp for view in views.values()), time.perf_counter()
         people = self._fusion.update(views, stamp)
         seconds = time.perf_counter() - began
-        moment = Moment(stamp, p.fixed_frame)
-        self._publisher(people, moment, p, partial(self._health.published, stamp))
+        if not round_.late:
+            moment = Moment(stamp, p.fixed_frame)
+            self._publisher(people, moment, p, partial(self._health.published, stamp))
         seen = {name: len(view.bodies) for name, view in views.items()}
         self._health.fused(seconds, len(people), seen)
         self._compare(people, stamp)

@@ -2,7 +2,8 @@
 
 Cameras do not shoot together, and their poses come late, twice, or stamped by a wrong clock. What
 belongs together is a round: the newest poses of every camera, as soon as all have come that are
-about to, and at the latest when the wait is over or one of them speaks again.
+about to, and at the latest when the wait is over or one of them speaks again. Who comes too late
+for a round makes one that is not answered: the next answer knows of it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,16 @@ class Placed:
     """(4, 4) from the optical frame to the fixed frame."""
 
 
+@dataclass(frozen=True, eq=False)
+class Round:
+    """What is fused at once."""
+
+    views: list[Placed]
+    """At most one of each camera."""
+    late: bool
+    """Whether it only completes the round before, and one that is to be answered is about to be."""
+
+
 Place = Callable[[Arrival], Placed | None]
 """Finds where the camera was, if that is known yet."""
 
@@ -94,6 +105,8 @@ class _Source:
     period: float = np.inf
     """Seconds between two images."""
     ages: deque[float] = field(default_factory=lambda: deque(maxlen=_AGES_KEPT))
+    said: bool = False
+    """Whether something of it is in the last round that was answered, or came late for that."""
     placeless: bool = False
     """Its last poses waited for their place in vain."""
 
@@ -106,8 +119,12 @@ class _Source:
         self.newest, self.came = arrival.stamp, arrival.came
         self.waiting.append(arrival)
 
+    def about_to_speak(self, now: float, end: float) -> bool:
+        """Whether its next poses should come by ``end``, and are not missing yet."""
+        return self.came + self.period <= end and now < self.came + 2 * self.period
+
     def begin_anew(self) -> None:
-        self.newest, self.period, self.placed = None, np.inf, None
+        self.newest, self.period, self.placed, self.said = None, np.inf, None, False
         self.waiting.clear()
 
 
@@ -147,8 +164,8 @@ class Gathering:
             self._sources[arrival.camera].heard(arrival)
         return problem
 
-    def take(self, now: float, place: Place, patience: Patience) -> list[Placed]:
-        """The next round if it is complete, at most one of each camera; else nothing.
+    def take(self, now: float, place: Place, patience: Patience) -> Round | None:
+        """The next round if it is complete.
 
         Args:
             now: Monotonic seconds.
@@ -160,12 +177,12 @@ class Gathering:
         for camera, source in self._sources.items():
             if source not in spoken:
                 self._find_place(camera, source, now, place, patience.transform)
-        ready = [s.placed for s in self._sources.values() if s.placed is not None]
         if not self._spoken():
-            return []
-        if not again and self._worth_waiting(now, patience.cameras):
-            return []
-        return self._round(ready)
+            return None
+        late = self._late(now, patience.cameras)
+        if not late and not again and self._worth_waiting(now, patience.cameras):
+            return None
+        return self._round(late)
 
     # -- what can be used -------------------------------------------------------------------
 
@@ -234,6 +251,18 @@ class Gathering:
 
     # -- when it is fused -------------------------------------------------------------------
 
+    def _late(self, now: float, wait: float) -> bool:
+        """Whether all who have spoken missed the last answer, and one who did not is about to.
+
+        Whoever speaks a second time since the last answer gets one, so that it is never far.
+        """
+        spoken = self._spoken()
+        fastest = min(source.period for source in spoken)
+        return not any(source.said for source in spoken) and any(
+            source.said and source.about_to_speak(now, now + min(wait, fastest))
+            for source in self._sources.values()
+        )
+
     def _worth_waiting(self, now: float, wait: float) -> bool:
         """Whether a camera that has not spoken is about to, before those that have speak again."""
         spoken = self._spoken()
@@ -241,17 +270,18 @@ class Gathering:
         fastest = min(source.period for source in spoken)
         end = began + min(wait, fastest)
         return now < end and any(
-            source.came + source.period <= end
-            and now < source.came + 2 * source.period
-            and source.period <= _AS_OFTEN * fastest
+            source.about_to_speak(now, end) and source.period <= _AS_OFTEN * fastest
             for source in self._sources.values()
             if source not in spoken
         )
 
-    def _round(self, ready: Sequence[Placed]) -> list[Placed]:
+    def _round(self, late: bool) -> Round:
+        ready = [s.placed for s in self._sources.values() if s.placed is not None]
         self._last = max(placed.arrival.stamp for placed in ready)
         for camera, source in self._sources.items():
             if source.placed and source.placed.arrival.stamp < self._last - CARRY:
                 self.counts[camera][LATE] += 1
+            source.said = source.placed is not None or (late and source.said)
             source.placed = None
-        return [placed for placed in ready if placed.arrival.stamp >= self._last - CARRY]
+        views = [placed for placed in ready if placed.arrival.stamp >= self._last - CARRY]
+        return Round(views, late)
