@@ -31,7 +31,7 @@ from bodypose3d_ros.media.feeds import Feed, of_films
 from bodypose3d_ros.media.rig import RigCamera
 from bodypose3d_ros.perception.lifting import anatomical
 from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
-from bodypose3d_ros.perception.networks import Networks, load_networks
+from bodypose3d_ros.perception.networks import Networks, Options, load_networks
 
 Array = NDArray[np.float64]
 Truth = Mapping[int, Array]
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("films", nargs="*", type=Path)
     parser.add_argument("--keypoints", action="store_true")
     parser.add_argument("--all-only", action="store_true", help="no cameras left out")
+    parser.add_argument("--model", default=Options.model, help="the pose network")
     options = parser.parse_args()
     if options.rig:
         feeds, truths = of_files(options.rig, options.truth, options.films, options.keypoints)
@@ -168,7 +169,7 @@ def main() -> None:
     sizes = [len(feeds)]
     if not options.all_only:
         sizes += [size for size in (len(feeds) - 1, 2, 1) if 0 < size < len(feeds)]
-    with load_networks() as networks:
+    with load_networks(Options(model=options.model)) as networks:
         print_rows(networks, feeds, truths, sizes)
 
 
