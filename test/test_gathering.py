@@ -71,6 +71,18 @@ class Cell:
             for came, camera, shot in sorted(shots)
         ]
 
+    def run_unevenly(self, period, phases, until):
+        """Four cameras of one period whose poses come after 20 to 70 ms; returns how many came."""
+        random = np.random.default_rng(3)
+        shots = [
+            (shot + random.uniform(20, 70), camera, shot)
+            for camera, phase in zip("abcd", phases, strict=True)
+            for shot in range(phase, until, period)
+        ]
+        for came, camera, shot in sorted(shots):
+            self.say(camera, shot, came)
+        return len(shots)
+
 
 def test_cameras_that_shoot_together_are_fused_when_the_last_has_spoken():
     cell = Cell("front", "left")
@@ -95,17 +107,11 @@ def test_cameras_out_of_phase_are_fused_once_an_image():
 def test_nodes_that_are_not_all_as_fast_each_time_are_fused_once_an_image(phases):
     """Four nodes on two cores take turns: of 15 Hz images poses come after 20 to 70 ms."""
     wait = Parameters(cameras=tuple("abcd")).wait
-    cell, random = Cell(*"abcd", patience=Patience(wait, 0.1)), np.random.default_rng(3)
-    said = [
-        (shot + random.uniform(20, 70), camera, shot)
-        for camera, phase in zip("abcd", phases, strict=True)
-        for shot in range(phase, 10_000, 66)
-    ]
-    for came, camera, shot in sorted(said):
-        cell.say(camera, shot, came)
+    cell = Cell(*"abcd", patience=Patience(wait, 0.1))
+    said = cell.run_unevenly(66, phases, until=10_000)
     assert len(cell.rounds) == pytest.approx(10_000 / 66, rel=0.15)
     assert np.mean([len(views) for _, views in cell.rounds]) > 3.5
-    assert sum(sum(counts.values()) for counts in cell.gathering.counts.values()) < len(said) / 50
+    assert sum(sum(counts.values()) for counts in cell.gathering.counts.values()) < said / 50
 
 
 def test_nobody_waits_for_a_slow_camera_and_what_it_says_counts_when_it_comes():
@@ -119,17 +125,11 @@ def test_nobody_waits_for_a_slow_camera_and_what_it_says_counts_when_it_comes():
 @pytest.mark.parametrize("phases", [(0, 50, 100, 150), (0, 70, 130, 180)])
 def test_cameras_too_far_apart_for_one_round_are_answered_at_their_rate(phases):
     """At 5 Hz, all over the period: a round each time the wait was over made 8 answers a second."""
-    cell, random = Cell(*"abcd", patience=Patience(0.1, 0.1)), np.random.default_rng(3)
-    said = [
-        (shot + random.uniform(20, 70), camera, shot)
-        for camera, phase in zip("abcd", phases, strict=True)
-        for shot in range(phase, 10_000, 200)
-    ]
-    for came, camera, shot in sorted(said):
-        cell.say(camera, shot, came)
+    cell = Cell(*"abcd", patience=Patience(0.1, 0.1))
+    said = cell.run_unevenly(200, phases, until=10_000)
     assert len(cell.rounds) == pytest.approx(50, rel=0.15)
     used = sum(len(views) for _, views in cell.rounds + cell.late)
-    assert used == pytest.approx(len(said), abs=5)
+    assert used == pytest.approx(said, abs=5)
     between = np.diff([ms for ms, _ in cell.rounds])
     assert between.max() <= 200 + 100 + 50  # a period, the wait, and how unequally poses come
 

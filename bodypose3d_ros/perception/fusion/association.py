@@ -19,8 +19,9 @@ MAX_COST = 8.0
 """Mean squared Mahalanobis distance of joints, three of each expected, up to which two bodies can
 be the same person. Less loses views that are half a degree off."""
 ONE_COST = 4.0
-"""The same of two views' bodies that are one person: in the project's cell 80 to 95 % of those that
-are have less, and none of two people has, be they half a metre apart (7 at least)."""
+"""The same of two views' bodies that are one person: in the cell, by the two
+cameras, 78 to 97 % of those that are have less, and none of two people has, be they half a metre
+apart (7 at least)."""
 _CAP = 30.0
 """The most one joint counts: a swapped foot does not make a stranger."""
 _SWAP_PENALTY = 2.0
