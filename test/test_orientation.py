@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.body.orientation import orientations
-from bodypose3d_ros.body.skeleton import INDEX, MAIN_CHILD
+from bodypose3d_ros.body.skeleton import CHAINS, INDEX
 from people_made_up import standing
 
 # The made-up person faces the camera: forward is -z, the left is +x, up is -y.
@@ -24,7 +24,7 @@ def test_the_trunk_faces_forward_with_the_left_at_y_and_the_spine_at_z():
 
 def test_every_limb_joint_points_along_its_bone():
     joints = standing()
-    for joint, child in MAIN_CHILD.items():
+    for joint, child in zip(CHAINS[:, :-1].ravel(), CHAINS[:, 1:].ravel(), strict=True):
         bone = joints[child] - joints[joint]
         x = Rotation.from_quat(orientations(joints[None])[0, joint]).as_matrix()[:, 0]
         assert_allclose(x, bone / np.linalg.norm(bone), atol=1e-9)

@@ -9,10 +9,9 @@ from numpy.testing import assert_allclose
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, Bodies, select
-from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.lifting import covariances, size
 from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
-from bodypose3d_ros.perception.tracking import association
 from bodypose3d_ros.perception.tracking.symmetric import inverse
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import standing
@@ -174,12 +173,11 @@ def test_one_behind_the_other_is_another_though_their_pixels_are_the_same():
 
 def test_left_and_right_that_a_network_swaps_are_swapped_back():
     """BlazePose full does so in 29 of 100 frames of a man seen from behind and the side."""
-    order = association._MIRRORED
     tracker = Tracker()
     for n in range(15):
         person = people((0, 0, 3))
         if n in (8, 9, 10):
-            person = measured(person.joints[:, order])
+            person = measured(person.joints[:, MIRRORED])
         bodies = tracker.update(person, n * FRAME)
         left, right = bodies.joints[0, LEFT_WRIST, 0], bodies.joints[0, RIGHT_WRIST, 0]
         assert left == pytest.approx(0.30, abs=0.01) and right == pytest.approx(-0.30, abs=0.01)
@@ -187,11 +185,10 @@ def test_left_and_right_that_a_network_swaps_are_swapped_back():
 
 
 def test_a_network_that_insists_on_the_other_side_is_believed_after_a_second():
-    order = association._MIRRORED
     tracker = Tracker()
     tracker.update(people((0, 0, 3)), 0)
     for n in range(1, 30):
-        bodies = tracker.update(measured(people((0, 0, 3)).joints[:, order]), n * FRAME)
+        bodies = tracker.update(measured(people((0, 0, 3)).joints[:, MIRRORED]), n * FRAME)
     assert bodies.joints[0, LEFT_WRIST, 0] == pytest.approx(-0.30, abs=0.01)
 
 

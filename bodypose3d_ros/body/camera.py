@@ -197,7 +197,14 @@ class Camera:
     @property
     def k_inv(self) -> Array:
         """(3, 3) inverse of K: undistorted pixels to rays with z = 1."""
-        return np.asarray(np.linalg.inv(self.matrix), np.float64)
+        (fx, skew, cx), (_, fy, cy), _ = self.matrix.tolist()
+        return np.array(
+            [
+                [1 / fx, -skew / (fx * fy), (skew * cy / fy - cx) / fx],
+                [0, 1 / fy, -cy / fy],
+                [0, 0, 1],
+            ]
+        )
 
     @property
     def distorted(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .skeleton import INDEX, JOINT_COUNT, MAIN_CHILD, PARENTS, known
+from .skeleton import CHAINS, INDEX, JOINT_COUNT, PARENTS, known
 
 Array = NDArray[np.float64]
 
@@ -20,27 +20,22 @@ _ACROSS = np.array(
     ]
 )
 
-
-def _limb_levels() -> list[NDArray[np.intp]]:
-    """Limb joints in the order they turn: hips and shoulders, knees and elbows, the rest."""
-    level: dict[int, int] = {}
-    for joint in sorted(MAIN_CHILD):  # parents come before their children
-        level[joint] = level.get(int(PARENTS[joint]), -1) + 1
-    return [np.array([j for j in level if level[j] == n]) for n in sorted(set(level.values()))]
+# The joints that have a frame of their own, in the order the frames are found: trunk, hips and
+# shoulders, knees and elbows, ankles and wrists.
+_FRAMED = [*_TRUNK, *CHAINS[:, :-1].T.ravel()]
+_CHAIN_PARENTS = [_TRUNK.index(PARENTS[joint]) for joint in CHAINS[:, 0]]
 
 
 def _frame_sources() -> NDArray[np.intp]:
-    """(34,) the joint whose frame each joint takes: itself, or for an end joint the last bone's."""
-    sources = list(range(JOINT_COUNT))
-    for joint in range(JOINT_COUNT):
-        if joint not in MAIN_CHILD and joint not in _TRUNK:
-            sources[joint] = sources[int(PARENTS[joint])]
+    """(34,) whose of ``_FRAMED`` each joint takes: its own, or for an end joint the last bone's."""
+    sources: list[int] = []
+    for joint in range(JOINT_COUNT):  # parents come before their children
+        framed = joint in _FRAMED
+        sources.append(_FRAMED.index(joint) if framed else sources[PARENTS[joint]])
     return np.array(sources)
 
 
-_FRAMED, _FRAME_SOURCES = np.unique(_frame_sources(), return_inverse=True)
-_LIMB_LEVELS = _limb_levels()
-_CHILDREN = [np.array([MAIN_CHILD[int(j)] for j in level]) for level in _LIMB_LEVELS]
+_FRAME_SOURCES = _frame_sources()
 
 
 def orientations(joints: Array) -> Array:
@@ -56,12 +51,14 @@ def orientations(joints: Array) -> Array:
     """
     if not len(joints):
         return np.zeros((0, JOINT_COUNT, 4))
-    frames = np.broadcast_to(np.eye(3), (*joints.shape[:2], 3, 3)).copy()
-    frames[:, _TRUNK] = _trunk(joints)
-    for level, children in zip(_LIMB_LEVELS, _CHILDREN, strict=True):
-        bones = joints[:, children] - joints[:, level]
-        frames[:, level] = _turned(frames[:, PARENTS[level]], bones)
-    return _quaternions(frames[:, _FRAMED])[:, _FRAME_SOURCES]
+    trunk = _trunk(joints)
+    chains = joints[:, CHAINS]
+    bones, is_bone = _unit(chains[:, :, 1:] - chains[:, :, :-1])
+    frames, parents = [trunk], trunk[:, _CHAIN_PARENTS]
+    for n in range(bones.shape[2]):
+        parents = _turned(parents, bones[:, :, n], is_bone[:, :, n])
+        frames.append(parents)
+    return _quaternions(np.concatenate(frames, axis=1))[:, _FRAME_SOURCES]
 
 
 def _outer_products() -> Array:
@@ -100,14 +97,17 @@ def _quaternions(frames: Array) -> Array:
 def _trunk(joints: Array) -> Array:
     """Frames (N, 3, 3, 3) of pelvis, torso and neck, columns x y z."""
     ends = joints[:, _ACROSS]
-    hips, shoulders, up = np.moveaxis(ends[:, :, 0] - ends[:, :, 1], 1, 0)
-    left, up = np.stack([hips, hips + shoulders, shoulders], 1), up[:, None]
+    across = ends[:, :, 0] - ends[:, :, 1]
+    hips, shoulders, up = across[:, 0], across[:, 1], across[:, 2:]
+    frames = np.empty((len(joints), 3, 3, 3))
+    x, y, z = (frames[..., axis] for axis in range(3))
     with np.errstate(invalid="ignore", divide="ignore"):
-        z = up / np.linalg.norm(up, axis=2, keepdims=True)
-        y = left - z * (left * z).sum(axis=2, keepdims=True)
+        z[:] = up / np.linalg.norm(up, axis=2, keepdims=True)
+        y[:, 0], y[:, 1], y[:, 2] = hips, hips + shoulders, shoulders
+        y -= z * (y * z).sum(axis=2, keepdims=True)
         y /= np.linalg.norm(y, axis=2, keepdims=True)
-    frames = np.empty((*y.shape, 3))
-    frames[..., 0], frames[..., 1], frames[..., 2] = np.cross(y, z), y, z
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):  # numpy's cross takes as long as all this
+        x[..., i] = y[..., j] * z[..., k] - y[..., k] * z[..., j]
     is_known = np.asarray(known(frames).all(axis=2))
     if is_known.all():
         return frames
@@ -118,20 +118,29 @@ def _trunk(joints: Array) -> Array:
     return frames
 
 
-def _turned(parents: Array, bones: Array) -> Array:
-    """Frames (N, M, 3, 3) turned the shortest way until x points along bones (N, M, 3).
+def _unit(bones: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Bones (..., 3) of length 1, and (...,) which of them are known and point anywhere."""
+    length = np.linalg.norm(bones, axis=-1)
+    is_bone = np.isfinite(length) & (length > 1e-9)
+    there = is_bone[..., None]
+    return np.where(there, bones, 0) / np.where(there, length[..., None], 1), is_bone
+
+
+def _turned(parents: Array, bones: Array, is_bone: NDArray[np.bool_]) -> Array:
+    """Frames (N, M, 3, 3) turned the shortest way until x points along unit bones (N, M, 3).
 
     The rotation of unit vector x onto b takes a w across x to w - (b·w) / (1 + x·b) (x + b).
     """
-    x, across = parents[..., :1], parents[..., 1:]
-    length = np.linalg.norm(bones, axis=2)
-    is_bone = np.isfinite(length) & (length > 1e-9)
-    b = (np.where(is_bone[..., None], bones, 1) / np.where(is_bone, length, 1)[..., None])[
-        ..., None
-    ]
-    cosine = (x * b).sum(axis=2, keepdims=True)
-    along = (across * b).sum(axis=2, keepdims=True)
-    turned = across - along / np.maximum(1 + cosine, 1e-9) * (x + b)
+    x, across, b = parents[..., :1], parents[..., 1:], bones[..., None]
+    products = bones[..., None, :] @ parents
+    cosine, along = products[..., :1], products[..., 1:]
+    turned = np.empty_like(parents)
+    turned[..., :1] = b
+    turned[..., 1:] = across - along / np.maximum(1 + cosine, 1e-9) * (x + b)
     # Straight back there is no shortest way: half a turn about z.
-    turned = np.where(cosine < -1 + 1e-9, across * (-1, 1), turned)
-    return np.where(is_bone[..., None, None], np.concatenate([b, turned], axis=3), parents)
+    back = cosine[..., 0, 0] < -1 + 1e-9
+    if back.any():
+        turned[back, :, 1:] = across[back] * (-1, 1)
+    if not is_bone.all():
+        turned[~is_bone] = parents[~is_bone]
+    return turned

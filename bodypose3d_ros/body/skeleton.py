@@ -89,19 +89,18 @@ PARENTS: NDArray[np.intp] = np.array(
 LIMBS: NDArray[np.intp] = np.array([(PARENTS[i], i) for i in range(1, JOINT_COUNT)])
 """(33, 2) parent and child of every limb, for drawing."""
 
-MAIN_CHILD: dict[int, int] = {
-    INDEX[parent]: INDEX[child]
-    for side in ("left", "right")
-    for parent, child in (
-        (f"{side}_hip", f"{side}_knee"),
-        (f"{side}_knee", f"{side}_ankle"),
-        (f"{side}_ankle", f"{side}_big_toe"),
-        (f"{side}_shoulder", f"{side}_elbow"),
-        (f"{side}_elbow", f"{side}_wrist"),
-        (f"{side}_wrist", f"{side}_index_knuckle"),
-    )
-}
-"""The child along whose bone a limb joint's x axis points. Joints not listed are end joints."""
+CHAINS: NDArray[np.intp] = np.array(
+    [
+        [INDEX[f"{side}_{name}"] for name in chain]
+        for side in ("left", "right")
+        for chain in (
+            ("hip", "knee", "ankle", "big_toe"),
+            ("shoulder", "elbow", "wrist", "index_knuckle"),
+        )
+    ]
+)
+"""(4, 4) the joints of each leg and arm from the trunk on. The x axis of the first three points
+along the bone to the next; joints of no chain and not of the trunk are end joints."""
 
 SIDES: NDArray[np.int8] = np.array(
     [1 if n.startswith("left") else -1 if n.startswith("right") else 0 for n in JOINTS], np.int8

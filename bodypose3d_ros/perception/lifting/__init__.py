@@ -98,7 +98,7 @@ def anatomical(joints: Array, shape: ShapeModel) -> Array:
     """Joints (N, 34, 3) with hips and pelvis where the hip joints are, not where they are drawn."""
     up = joints[:, INDEX["neck"]] - joints[:, INDEX["pelvis"]]
     moved = joints.copy()
-    moved[:, TRUNK] += shape.raise_hips * np.nan_to_num(up)[:, None]
+    moved[:, TRUNK] += shape.raise_hips * np.where(known(up)[:, None], up, 0)[:, None]
     return moved
 
 

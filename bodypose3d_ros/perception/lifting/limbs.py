@@ -107,10 +107,11 @@ def metric_scale(bodies: Array, confidence: Array, lengths: Array) -> Array:
     Returns:
         (N,) metres a unit: sum(w l L) / sum(w l^2). NaN for a body without a known limb.
     """
-    n, m = LENGTH_LIMBS.T
-    found = np.linalg.norm(bodies[:, n] - bodies[:, m], axis=2)
-    weights = np.where(np.isfinite(found), confidence[:, n] * confidence[:, m], 0)
-    found = np.nan_to_num(found)
+    ends = bodies[:, LENGTH_LIMBS]
+    found = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=2)
+    there = np.isfinite(found)
+    weights = np.where(there, confidence[:, LENGTH_LIMBS].prod(axis=2), 0)
+    found = np.where(there, found, 0)
     squares = (weights * found**2).sum(axis=1)
     squares[squares == 0] = np.nan
     return np.asarray((weights * found * lengths).sum(axis=1) / squares)

@@ -71,4 +71,4 @@ def medians(history: Array) -> tuple[Array, NDArray[np.intp]]:
 def _newest(history: Array) -> Array:
     """(N, KINDS, 3) the last evidence of each kind, NaN where there never was any."""
     first = np.isfinite(history[..., VALUE]).argmax(axis=1)
-    return np.take_along_axis(history, first[:, None, :, None], axis=1)[:, 0]
+    return np.asarray(history[np.arange(len(history))[:, None], first, np.arange(KINDS)])

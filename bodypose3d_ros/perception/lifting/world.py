@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 _ITERATIONS = 5
 _TOLERANCE = 0.04
 """Metres of disagreement between shape and keypoint at which a keypoint counts half."""
+_PULL = 1e-9
+"""To nowhere: with hardly anything known the equations are singular, and it keeps them solvable."""
 
 
 def lift_world(keypoints: Keypoints, camera: Camera) -> Array:
@@ -70,19 +72,23 @@ def _turn_onto_rays(shape: Array, rays: Array) -> Array:
 
 
 def _translations(p: Array, xy: Array, weights: Array) -> Array:
-    """Robust least squares for t (N, 3), batched: 3x3 normal equations per person."""
-    people, joints = weights.shape
-    rows = np.zeros((people, 2 * joints, 3))
-    rows[:, 0::2, 0] = rows[:, 1::2, 1] = 1
-    rows[..., 2] = -xy.reshape(people, 2 * joints)
-    target = (xy * p[..., 2:] - p[..., :2]).reshape(people, 2 * joints, 1)
+    """Robust least squares for t (N, 3): a regression a person, batched.
+
+    With the targets (u, v) = (x, y) p_z - (p_x, p_y) the equations are t_x - x t_z = u and
+    t_y - y t_z = v: -t_z is the slope of the targets over the keypoints.
+    """
+    target = xy * p[..., 2:] - p[..., :2]
+    squares, products = ((xy * by).sum(axis=2, keepdims=True) for by in (xy, target))
+    terms = np.concatenate([np.ones_like(squares), xy, target, squares, products], axis=2)
     robust = np.ones_like(weights)
-    # With hardly anything known the equations are singular: a pull to nowhere keeps them solvable.
-    pull = 1e-9 * np.eye(3)
     for _ in range(_ITERATIONS):
-        weighted = (np.repeat(weights * robust, 2, axis=1)[..., None] * rows).transpose(0, 2, 1)
-        translation = np.linalg.solve(weighted @ rows + pull, weighted @ target)
-        residual = (rows @ translation - target).reshape(people, joints, 2)
-        squared = (residual**2).sum(axis=2)
+        sums = (weights * robust)[:, None] @ terms
+        total, sum_xy, sum_target = sums[..., :1] + _PULL, sums[..., 1:3], sums[..., 3:5]
+        mean_xy, mean_target = sum_xy / total, sum_target / total
+        variance = sums[..., 5:6] - (sum_xy * mean_xy).sum(axis=2, keepdims=True)
+        covariance = sums[..., 6:7] - (sum_target * mean_xy).sum(axis=2, keepdims=True)
+        z = -covariance / (variance + _PULL)
+        across = mean_target + mean_xy * z
+        squared = ((across - xy * z - target) ** 2).sum(axis=2)
         robust = (_TOLERANCE**2 / (_TOLERANCE**2 + squared)) ** 2
-    return np.asarray(translation[..., 0])
+    return np.concatenate([across, z], axis=2)[:, 0]

@@ -43,6 +43,15 @@ _READ = "landmarks", "presence", "heatmap", "world"
 # The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
 _REACH = np.arange(9) - 4
 _REFINE_MIN = 0.5
+# (81, 3) from the cells around a landmark, row by row, to their sum and its moments in x and y.
+_MOMENTS = np.stack(
+    [
+        np.ones(_REACH.size**2),
+        np.tile(_REACH, _REACH.size),
+        np.repeat(_REACH, _REACH.size),
+    ],
+    axis=1,
+)
 
 # (34, 4) the landmarks each joint is made of, repeated where they are fewer than four.
 _SOURCES = np.array([np.resize(np.flatnonzero(row), 4) for row in BLAZEPOSE_WEIGHTS])
@@ -147,18 +156,13 @@ def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
     inside = ((cell >= 0) & (cell < (width, height))).all(axis=2)
     x, y = cell[..., 0, None] + _REACH, cell[..., 1, None] + _REACH
     exists = ((y >= 0) & (y < height))[..., None] & ((x >= 0) & (x < width))[..., None, :]
-    person, landmark = np.ogrid[:count, :landmarks]
-    logits = heatmap[
-        person[..., None, None],
-        landmark[..., None, None],
-        y.clip(0, height - 1)[..., None],
-        x.clip(0, width - 1)[..., None, :],
-    ]
-    mass = np.where(exists, sigmoid(logits), 0)
-    moment = np.stack([mass.sum(axis=2) @ _REACH, mass.sum(axis=3) @ _REACH], -1)
-    total = np.maximum(mass.sum(axis=(2, 3)), 1e-12)[..., None]
-    moved = (cell + moment / total) / (width, height)
-    sure = inside & (mass.max(axis=(2, 3), initial=0) >= _REFINE_MIN)
+    map_start = np.arange(count * landmarks).reshape(count, landmarks, 1, 1) * (height * width)
+    row_start = y.clip(0, height - 1)[..., None] * width
+    logits = heatmap.take(map_start + row_start + x.clip(0, width - 1)[..., None, :])
+    mass = np.where(exists, sigmoid(logits), 0).reshape(count, landmarks, _REACH.size**2)
+    sums = mass @ _MOMENTS
+    moved = (cell + sums[..., 1:] / np.maximum(sums[..., :1], 1e-12)) / (width, height)
+    sure = inside & (mass.max(axis=2) >= _REFINE_MIN)
     return np.where(sure[..., None], moved, points)
 
 

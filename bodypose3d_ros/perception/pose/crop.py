@@ -25,11 +25,12 @@ def image_from_crop(
         rotation: (N,) radians, clockwise in the image.
         crop_size: Width and height of the crop in pixels.
     """
-    cos, sin = np.cos(rotation), np.sin(rotation)
-    turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    cos, sin, scale = np.cos(rotation), np.sin(rotation), size / crop_size
     transforms = np.zeros((len(center), 3, 3))
-    transforms[:, :2, :2] = turn * (size / crop_size)[:, None]
-    transforms[:, :2, 2] = center - np.einsum("nij,nj->ni", turn, size / 2)
+    transforms[:, 0, 0] = transforms[:, 1, 1] = cos
+    transforms[:, 0, 1], transforms[:, 1, 0] = -sin, sin
+    transforms[:, :2, :2] *= scale[:, None]
+    transforms[:, :2, 2] = center - transforms[:, :2, :2] @ np.divide(crop_size, 2)
     transforms[:, 2, 2] = 1
     return transforms
 

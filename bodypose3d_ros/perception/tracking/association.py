@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ...body.people import Bodies
-from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS
+from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED
 from .filter import Motion
 from .symmetric import inverse
 
@@ -47,11 +47,11 @@ SIDES = (
 
 
 _MEMBERS = np.zeros((len(SIDES), JOINT_COUNT), bool)
-_AS_SEEN = np.arange(JOINT_COUNT)
-_MIRRORED = np.arange(JOINT_COUNT)
 for _group, (_left, _right) in enumerate(SIDES):
     _MEMBERS[_group, _left] = _MEMBERS[_group, _right] = True
-    _MIRRORED[_left], _MIRRORED[_right] = _right, _left
+_OF_GROUPS = _MEMBERS.T.astype(np.float64)
+_WAYS = np.stack([np.arange(JOINT_COUNT), MIRRORED])
+"""(2, 34) joints as they are seen, and with left and right exchanged."""
 
 
 def match(motion: Motion, seen: Bodies, before: Array) -> Pairs:
@@ -94,16 +94,12 @@ def swapped(motion: Motion, seen: Bodies) -> NDArray[np.bool_]:
     # Across the view decides: what a shape's depth says of left and right is least sure.
     expected = np.trace(motion.position_covariance, axis1=2, axis2=3)
     measured = np.trace(seen.covariance, axis1=2, axis2=3)
-
-    def apart(as_seen: NDArray[np.intp]) -> Array:
-        """(T, 3) mean squared distance over the variance, of the joints of arms, legs, head."""
-        squared = ((motion.position - seen.joints[:, as_seen]) ** 2).sum(axis=2)
-        share = squared / (expected + measured[:, as_seen])
-        there = np.isfinite(share)
-        count = there @ _MEMBERS.T.astype(np.intp)
-        return np.asarray((np.where(there, share, 0) @ _MEMBERS.T) / np.maximum(count, 1))
-
-    straight, crossed = apart(_AS_SEEN), apart(_MIRRORED)
+    squared = ((motion.position[:, None] - seen.joints[:, _WAYS]) ** 2).sum(axis=3)
+    share = squared / (expected[:, None] + measured[:, _WAYS])
+    there = np.isfinite(share)
+    # (T, 2, 3) means over the joints of arms, legs, head.
+    apart = (np.where(there, share, 0) @ _OF_GROUPS) / np.maximum(there @ _OF_GROUPS, 1)
+    straight, crossed = apart[:, 0], apart[:, 1]
     return np.asarray((crossed < straight / 4) & (straight > 1))
 
 
@@ -116,7 +112,7 @@ def exchanged(bodies: Bodies, groups: NDArray[np.bool_]) -> Bodies:
     """Bodies with left and right of arms, legs, head (N, 3) exchanged."""
     if not groups.any():
         return bodies
-    order = np.where(joints_of(groups), _MIRRORED, np.arange(JOINT_COUNT))
+    order = np.where(joints_of(groups), MIRRORED, np.arange(JOINT_COUNT))
     rows = np.arange(len(bodies))[:, None]
     names = ("joints", "pixels", "confidence", "covariance")
     return replace(bodies, **{name: getattr(bodies, name)[rows, order] for name in names})
@@ -124,10 +120,9 @@ def exchanged(bodies: Bodies, groups: NDArray[np.bool_]) -> Bodies:
 
 def _mahalanobis(motion: Motion, seen: Bodies) -> Array:
     """(T, N) mean squared distance of the core's joints a degree of freedom; inf without any."""
-    apart = seen.joints[None, :, _CORE] - motion.position[:, None, _CORE]
-    spread = (
-        seen.covariance[None, :, _CORE] + motion.position_covariance[:, None, _CORE]
-    )  # (T, N, 3, 3, 3)
+    core = motion.select(np.s_[:, _CORE])
+    apart = seen.joints[:, _CORE] - core.position[:, None]
+    spread = seen.covariance[:, _CORE] + core.position_covariance[:, None]  # (T, N, 3, 3, 3)
     there = np.asarray(np.isfinite(apart).all(axis=3) & np.isfinite(spread).all(axis=(3, 4)))
     apart = np.where(there[..., None], apart, 0)
     spread = np.where(there[..., None, None], spread, np.eye(3))

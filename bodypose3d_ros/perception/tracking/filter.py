@@ -180,16 +180,19 @@ def predict(motion: Motion, seconds: float, unseen: NDArray[np.bool_]) -> Motion
     covariance[..., 6:] *= decay
     restless = _restlessness(motion)
     density = ACCELERATION * np.where(unseen, np.maximum(restless, 1), restless)
-    axis = np.arange(3)
-    for row, column, share in (
-        (axis, axis, seconds**3 / 3),
-        (axis, axis + 3, seconds**2 / 2),
-        (axis + 3, axis, seconds**2 / 2),
-        (axis + 3, axis + 3, seconds),
-    ):
-        covariance[..., row, column] += share * density[..., None]
+    covariance[..., :6, :6] += density[..., None, None] * _accelerated(seconds)
     covariance[..., 6:, 6:] += (1 - decay**2) * WOBBLE * motion.measured
     return replace(motion, mean=mean, covariance=covariance)
+
+
+def _accelerated(seconds: float) -> Array:
+    """(6, 6) covariance of position and velocity after white acceleration of density 1."""
+    noise = np.zeros((2, 3, 2, 3))
+    axis = np.arange(3)
+    noise[0, axis, 0, axis] = seconds**3 / 3
+    noise[0, axis, 1, axis] = noise[1, axis, 0, axis] = seconds**2 / 2
+    noise[1, axis, 1, axis] = seconds
+    return noise.reshape(6, 6)
 
 
 def _restlessness(motion: Motion) -> Array:

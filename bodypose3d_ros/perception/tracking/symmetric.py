@@ -1,4 +1,4 @@
-"""Inverses of many small covariances at once: LAPACK, called for each, takes five times as long."""
+"""Inverses of many small covariances at once: LAPACK, called for each, takes twice as long."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+
+
+def _at(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(3, 3) places in the nine numbers of a matrix."""
+    return 3 * rows[:, None] + columns
+
+
+# The cofactor of row i and column j is m[i+1, j+1] m[i+2, j+2] - m[i+1, j+2] m[i+2, j+1], modulo 3.
+_PRODUCTS = (_at(_NEXT, _NEXT), _at(_LAST, _LAST)), (_at(_NEXT, _LAST), _at(_LAST, _NEXT))
+
 
 def inverse(matrices: Array) -> Array:
     """Of symmetric positive definite matrices (..., 3, 3), by their cofactors."""
-    xx, xy, xz = (matrices[..., 0, column] for column in range(3))
-    yy, yz, zz = matrices[..., 1, 1], matrices[..., 1, 2], matrices[..., 2, 2]
-    result = np.empty(matrices.shape)
-    result[..., 0, 0] = yy * zz - yz * yz
-    result[..., 0, 1] = result[..., 1, 0] = xz * yz - xy * zz
-    result[..., 0, 2] = result[..., 2, 0] = xy * yz - xz * yy
-    result[..., 1, 1] = xx * zz - xz * xz
-    result[..., 1, 2] = result[..., 2, 1] = xy * xz - xx * yz
-    result[..., 2, 2] = xx * yy - xy * xy
-    determinant = xx * result[..., 0, 0] + xy * result[..., 0, 1] + xz * result[..., 0, 2]
-    result /= determinant[..., None, None]
-    return result
+    numbers = matrices.reshape(*matrices.shape[:-2], 9)
+    plus, minus = (numbers.take(a, axis=-1) * numbers.take(b, axis=-1) for a, b in _PRODUCTS)
+    cofactors = plus - minus
+    determinant = (matrices[..., 0, :] * cofactors[..., 0, :]).sum(axis=-1)
+    return np.asarray(cofactors / determinant[..., None, None])

@@ -272,6 +272,8 @@ class Tracker:
         away = (unseen > _MOMENT) & np.isfinite(unseen)
         away[pairs[:, 0]] = False
         gone, newcomers = np.flatnonzero(away), _others(len(bodies), pairs[:, 1])
+        if not len(gone) or not len(newcomers):
+            return pairs
         on = np.minimum(unseen[gone], _STRAIGHT_ON)[:, None]
         back = association.match_returning(
             tracks.anchor[gone] + on * tracks.heading[gone],
