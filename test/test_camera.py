@@ -157,6 +157,7 @@ def test_a_camera_info_that_was_echoed_into_a_file_is_a_calibration(tmp_path, ro
         ({"distortion_model": "kannala_brandt", "d": [0.1]}, "'kannala_brandt' is not known"),
         ({"d": [0.1, 0, 0, 0, 0, 0.2, 0, 0]}, "4 or 5 distortion coefficients, here are 8"),
         ({"d": [0.1, 0.2, 0.3]}, "4 or 5 distortion coefficients, here are 3"),
+        ({"distortion_model": "equidistant", "d": [0, 0, 0, 1e308]}, "no lens's"),
         ({"width": 0}, "0x480"),
         ({"width": 0, "height": 0}, "0x0"),
         ({"k": [1e-300, 0, 320, 0, 1e-300, 240, 0, 0, 1]}, "no camera's"),

@@ -35,6 +35,7 @@ _INVERSION_TOLERANCE_PX = 0.5
 _FOCAL_LENGTHS = (0.001, 50.0)  # in units of the image's longer side
 _SQUEEZE = 1.02  # a pixel more or less of a small image
 _FARTHEST_CENTER = 10.0  # likewise, of the optical axis from the image's centre
+_LARGEST_COEFFICIENT = 1e6  # calibrations of wide lenses that fit badly have thousands
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,10 @@ def _check(camera: Camera) -> None:
         )
     if not np.isfinite(D).all():
         raise CameraError("the distortion coefficients hold NaN or infinity: calibrate the camera")
+    if np.abs(D).max(initial=0) > _LARGEST_COEFFICIENT:
+        raise CameraError(
+            f"a distortion coefficient of {np.abs(D).max():g} is no lens's: calibrate the camera"
+        )
     if not D.any():  # as image_geometry takes it: no lens, whatever its model is called
         object.__setattr__(camera, "distortion_model", "plumb_bob")
         object.__setattr__(camera, "distortion", np.zeros(5))
