@@ -234,14 +234,16 @@ def _counts(core: Core) -> tuple[int, int, int]:
 
 
 def held(networks: Networks, size: tuple[int, int], frames: int) -> list[Figures]:
-    """What this process holds after each tenth of many frames of one person."""
+    """What this process holds after each tenth of many frames of one person, searched as usual."""
     pipeline = networks.pipeline(Tracker(), live=True)
     camera = Camera.from_hfov(*size, _HFOV)
     pictures = cycle(crowd.pictures(1, size))
     tenths = {frames * tenth // 10 for tenth in range(1, 11)}
     rows = []
     for number in range(1, frames + 1):
-        pipeline(Frame(next(pictures), camera, round(number / _RATE * 1e9)))
+        frame = Frame(next(pictures), camera, round(number / _RATE * 1e9))
+        pipeline.estimate(frame)
+        pipeline.search(frame, Budget())
         if number in tenths:
             gc.collect()
             rows.append({"frames": number, **_held_now()})
