@@ -286,16 +286,30 @@ def test_who_is_only_predicted_has_no_part_in_the_image_and_fainter_markers():
 
 
 def test_covariances_are_the_axes_of_the_ellipsoid_that_holds_95_percent():
-    """A wrist known to 2 cm, along the view to 20: a long line and two short ones."""
+    """A wrist known to 2 cm, along the view to 10: a long line and two short ones."""
+    half, opacity = axes_of_the_wrist(0.02, 0.02, 0.10)
+    assert_allclose(half**2 / chi2.ppf(0.95, 3), [4e-4, 4e-4, 1e-2], rtol=1e-3)
+    assert_allclose(opacity, opacity[0])
+
+
+def test_axes_longer_than_0_3_m_are_cut_and_fainter_by_as_much():
+    """Somebody predicted for a second may be metres away, whose axes would hide everybody else."""
+    half, opacity = axes_of_the_wrist(0.02, 0.10, 2.0)
+    assert_allclose(half[2], 0.3)
+    assert_allclose(opacity / opacity[0], [1, 1, 0.3 / (2.0 * chi2.ppf(0.95, 3) ** 0.5)], rtol=1e-3)
+
+
+def axes_of_the_wrist(*sigmas):
+    """Half the lengths and the opacity of the three lines through a wrist that is known so well."""
     covariance = np.full((1, 34, 3, 3), np.nan)
-    covariance[0, INDEX["left_wrist"]] = np.diag([0.02, 0.02, 0.20]) ** 2
+    covariance[0, INDEX["left_wrist"]] = np.diag(sigmas) ** 2
     bodies = replace(people((0, 0, 3)), covariance=covariance)
     axes = shown_by(bodies)[3]
     ends = np.array([(p.x, p.y, p.z) for p in axes.points]).reshape(-1, 2, 3)
     assert_allclose(ends.mean(axis=1), np.tile(bodies.joints[0, INDEX["left_wrist"]], (3, 1)))
     half = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / 2
-    assert_allclose(half**2 / chi2.ppf(0.95, 3), [4e-4, 4e-4, 4e-2], rtol=1e-3)
-    assert len(axes.colors) == len(axes.points)
+    assert len(axes.colors) == 6
+    return half, np.array([color.a for color in axes.colors[::2]])
 
 
 def test_who_is_not_tracked_gets_markers_of_their_own_but_no_frames():

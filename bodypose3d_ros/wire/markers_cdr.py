@@ -29,6 +29,9 @@ _AXIS_WIDTH = 0.008
 _AXIS_COLOR = (1.0, 1.0, 0.4, 0.4)
 _IN_95 = 2.795
 """Standard deviations to the surface of the ellipsoid that holds 95 %: chi-squared of 3 degrees."""
+_LONGEST_AXIS = 0.3
+"""Metres from a joint that its axes are drawn at most; a longer one is fainter by as much as it is
+cut. Who is only predicted would fill the display otherwise: metres along the view, soon."""
 _FADED = 0.35
 """Of the opacity of who is seen has who is only predicted."""
 _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 7, 5, 9  # visualization_msgs/Marker
@@ -67,7 +70,8 @@ def markers(
     """A ``MarkerArray`` for RViz: spheres, limbs, id and covariances of everybody.
 
     The fainter, the less confident; who is not seen but predicted is fainter still, and says so.
-    Covariances are the axes of the ellipsoids that hold 95 %, at pelvis, nose, wrists and ankles.
+    Covariances are the axes of the ellipsoids that hold 95 %, at pelvis, nose, wrists and ankles:
+    up to 0.3 m, and the fainter, the more of them is cut off.
 
     Args:
         bodies: People.
@@ -154,23 +158,27 @@ def _shapes(bodies: Bodies, n: int) -> dict[str, _Shape]:
     name = str(bodies.track_id[n] or "")
     if bodies.state[n] == STATE_COASTING:
         name = f"{name} {STATE_NAMES[STATE_COASTING]}"
-    axes = _axes(joints[_ENDS], bodies.covariance[n, _ENDS])
+    axes, axis_colors = _axes(joints[_ENDS], bodies.covariance[n, _ENDS])
     shapes = (
         _Shape(_SPHERE_LIST, _JOINT_DIAMETER, joints[is_known], colors[is_known]),
         _Shape(_LINE_LIST, _LIMB_WIDTH, joints[limbs], limb_colors),
         _Shape(_TEXT_VIEW_FACING, _TEXT_HEIGHT, text=name, at=_above(joints)),
-        _Shape(_LINE_LIST, _AXIS_WIDTH, axes, np.tile(_AXIS_COLOR, (len(axes), 1))),
+        _Shape(_LINE_LIST, _AXIS_WIDTH, axes, axis_colors),
     )
     return dict(zip(_NAMESPACES, shapes, strict=True))
 
 
-def _axes(places: Array, covariances: Array) -> Array:
-    """(6 M, 3) both ends of the three axes of M known joints' ellipsoids."""
+def _axes(places: Array, covariances: Array) -> tuple[Array, Array]:
+    """(6 M, 3) both ends of the three axes of M known joints' ellipsoids, (6 M, 4) their RGBA."""
     is_known = known(places) & known(covariances.reshape(-1, 9))
     variances, directions = np.linalg.eigh(covariances[is_known])
-    axes = directions * _IN_95 * np.sqrt(np.maximum(variances, 0))[:, None]
-    ends = axes.swapaxes(1, 2)[:, :, None] * np.array([[-1.0], [1.0]])
-    return np.asarray((places[is_known][:, None, None] + ends).reshape(-1, 3))
+    lengths = _IN_95 * np.sqrt(np.maximum(variances, 0))
+    drawn = _LONGEST_AXIS / np.maximum(lengths, _LONGEST_AXIS)
+    axes = (directions * (drawn * lengths)[:, None]).swapaxes(1, 2)
+    ends = places[is_known][:, None, None] + axes[:, :, None] * np.array([[-1.0], [1.0]])
+    colors = np.tile(_AXIS_COLOR, (2 * drawn.size, 1))
+    colors[:, 3] *= np.repeat(drawn, 2)
+    return np.asarray(ends.reshape(-1, 3)), colors
 
 
 def _above(joints: Array) -> list[float]:
