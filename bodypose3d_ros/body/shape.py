@@ -80,4 +80,6 @@ def capsules(joints: Array, covariance: Array) -> Capsules:
     """
     segment = np.flatnonzero(known(joints)[SEGMENTS].all(axis=1))
     ends = SEGMENTS[segment]
-    return Capsules(segment, joints[ends], np.nan_to_num(covariance[ends]), RADII[segment])
+    spread = covariance[ends]
+    spread = np.where(np.isfinite(spread), spread, 0)
+    return Capsules(segment, joints[ends], spread, RADII[segment])

@@ -32,7 +32,7 @@ from ...wire.messages import Message
 from ...wire.stamps import stamp_of
 from ...wire.typestore import ros_types
 from .definitions import define
-from .host import qos_profile
+from .host import WITHOUT_EVENTS, qos_profile
 from .program import run
 
 _QOS = {TRACKED: QosProfile(depth=1, latched=True), "/tf": QosProfile(depth=100)}
@@ -130,7 +130,9 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         if topic not in self._senders:
             qos = qos_profile(_QOS.get(topic, DEFAULT))
             kind = get_message(message.__msgtype__)
-            self._senders[topic] = self.create_publisher(kind, topic, qos)
+            self._senders[topic] = self.create_publisher(
+                kind, topic, qos, event_callbacks=WITHOUT_EVENTS
+            )
         self._senders[topic].publish(self._make.cdr(message))
 
     def retire(self, prefix: str) -> None:

@@ -25,9 +25,9 @@ from rosbags.serde import SerdeError
 from rosidl_runtime_py.utilities import get_message
 
 try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 from ...node.interface import DIAGNOSTICS, IMAGE, IMAGE_COMPRESSED, Topic
 from ...node.kinds import NodeCore
@@ -43,6 +43,12 @@ _TF_LOOK_S = 0.002
 # How long tf2 remembers, its default.
 _TF_KEPT_S = 10.0
 _LATCHED_LOOK_S = 1.0
+WITHOUT_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
+"""For publishers: the executor looks at each one's events before it takes any message.
+
+Those that rclpy sets up by itself warn of subscribers whose QoS or type does not fit, of which
+they are warned themselves.
+"""
 _OF_IMAGES = (IMAGE.type, IMAGE_COMPRESSED.type)
 _TYPES_WITH_BYTES = tuple(
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "PointCloud2")
@@ -112,6 +118,7 @@ class RosHost:
                     get_message(topic.type),
                     topic.name,
                     qos_profile(topic.qos),
+                    event_callbacks=WITHOUT_EVENTS,
                     qos_overriding_options=QoSOverridingOptions.with_default_policies(),
                 )
 

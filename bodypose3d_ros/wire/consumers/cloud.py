@@ -75,12 +75,13 @@ def _of(limbs: Capsules, spacing: float) -> NDArray[np.float64]:
     steps = np.ceil(np.linalg.norm(b - a, axis=1) / spacing).astype(int) + 1
     limb = np.repeat(np.arange(len(steps)), steps)
     first = np.cumsum(steps) - steps
-    along = ((np.arange(len(limb)) - first[limb]) / np.maximum(steps - 1, 1)[limb])[:, None]
-    axis = a[limb] * (1 - along) + b[limb] * along
-    # The ellipsoid's point farthest in a direction u is C u / sqrt(u^T C u); in between, a mixture.
+    along = ((np.arange(len(limb)) - first[limb]) / np.maximum(steps - 1, 1)[limb])[:, None, None]
+    # The ellipsoid's point farthest in a direction u is C u / sqrt(u^T C u).
     toward = limbs.covariance @ _DIRECTIONS.T
-    variance = np.einsum("di,ceid->ced", _DIRECTIONS, toward)
+    variance = (_DIRECTIONS.T * toward).sum(axis=2)
     spread = toward.swapaxes(2, 3) / np.sqrt(np.maximum(variance, 1e-12))[..., None]
-    mixed = spread[limb, 0] * (1 - along)[..., None] + spread[limb, 1] * along[..., None]
-    skin = axis[:, None] + limbs.radius[limb, None, None] * _DIRECTIONS + SIGMAS * mixed
-    return np.concatenate([axis, skin.reshape(-1, 3)])
+    away = limbs.radius[:, None, None, None] * _DIRECTIONS + SIGMAS * spread
+    # Of either end, the joint itself and the skin around it; points lie in between.
+    ends = np.concatenate([limbs.ends[:, :, None], limbs.ends[:, :, None] + away], axis=2)
+    start, length = ends[:, 0], ends[:, 1] - ends[:, 0]
+    return np.asarray(start[limb] + along * length[limb]).reshape(-1, 3)

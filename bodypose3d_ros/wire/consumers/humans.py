@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ...body.angles import ANGLE_NAMES, angles
-from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
+from ..cdr import ENCAPSULATION
+from ..cdr import header as cdr_header
 from ..messages import Message
 from ..pose_cdr import Poses
 from ..tf_cdr import TF_TYPE, frames
@@ -25,6 +26,7 @@ _BODY = "/humans/bodies/{id}/"
 _TF = "/tf"
 
 _PELVIS = INDEX["pelvis"]
+_SKELETON_TYPE = "hri_msgs/msg/Skeleton2D"
 # Skeleton2D.msg's order.
 _SKELETON = [
     INDEX[name]
@@ -71,8 +73,7 @@ class Humans:
         self._make = make
         self._picture = picture
         self._size = size
-        for name in ("IdsList", "Skeleton2D", "NormalizedPointOfInterest2D"):
-            make.type(f"hri_msgs/msg/{name}")  # missing packages are told when the output is made
+        make.type(_SKELETON_TYPE)  # missing packages are told when the output is made
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """Who is tracked, then each body's topics and frames."""
@@ -106,9 +107,7 @@ class Humans:
     def _ids(self, header: Message, ids: list[str]) -> Message:
         return self._make.type("hri_msgs/msg/IdsList")(header=header, ids=ids)
 
-    def _image(
-        self, poses: Poses, n: int, picture: NDArray[np.uint8] | None
-    ) -> list[tuple[str, Message]]:
+    def _image(self, poses: Poses, n: int, picture: NDArray[np.uint8] | None) -> list[Sent]:
         """What is about the picture: in parts of its size, so its size has to be known."""
         width, height = self._size()
         if not width or not height:
@@ -124,22 +123,12 @@ class Humans:
             ymax=(y + h) / height,
             c=float(poses.bodies.score[n]),
         )
-        sent = [("roi", region), ("skeleton2d", self._skeleton(poses.bodies, n, header))]
+        skeleton = Ready(_SKELETON_TYPE, _skeleton(poses, n, self._size()))
+        sent: list[Sent] = [("roi", region), ("skeleton2d", skeleton)]
         if picture is not None and w and h:
             cut = np.ascontiguousarray(picture[y : y + h, x : x + w])
             sent.append(("cropped", self._cropped(cut, header)))
         return sent
-
-    def _skeleton(self, bodies: Bodies, n: int, header: Message) -> Message:
-        point = self._make.type("hri_msgs/msg/NormalizedPointOfInterest2D")
-        pixels, confidence = bodies.pixels[n, _SKELETON], bodies.confidence[n, _SKELETON]
-        # REP 155 has no unknown point: one without confidence stands in the corner.
-        parts = np.nan_to_num(np.clip(pixels / self._size(), 0, 1))
-        sure = np.where(known(pixels), confidence, 0)
-        points = [
-            point(x=x, y=y, c=c) for (x, y), c in zip(parts.tolist(), sure.tolist(), strict=True)
-        ]
-        return self._make.type("hri_msgs/msg/Skeleton2D")(header=header, skeleton=points)
 
     def _cropped(self, cut: NDArray[np.uint8], header: Message) -> Message:
         height, width = cut.shape[:2]
@@ -178,6 +167,16 @@ class Humans:
             velocity=none,
             effort=none,
         )
+
+
+def _skeleton(poses: Poses, n: int, size: tuple[int, int]) -> bytes:
+    """A ``Skeleton2D``: x, y and confidence of 18 points, in parts of the image's size."""
+    pixels, confidence = poses.bodies.pixels[n, _SKELETON], poses.bodies.confidence[n, _SKELETON]
+    # REP 155 has no unknown point: one without confidence stands in the corner.
+    points = np.zeros((len(_SKELETON), 3), "<f4")
+    seen = known(pixels)
+    points[seen, :2], points[seen, 2] = np.clip(pixels[seen] / size, 0, 1), confidence[seen]
+    return ENCAPSULATION + cdr_header(poses.stamp, poses.frame_id) + points.tobytes()
 
 
 def _frames(poses: Poses, ids: list[str]) -> bytes:
