@@ -10,12 +10,18 @@ from rosbags.highlevel import AnyReader
 
 import cell_sightings as cell
 from bodypose3d_ros.apps.cli import main
+from bodypose3d_ros.apps.fuse import FusedFiles
+from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.media.film_recording import EPOCH
+from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.media.video import Video, VideoWriter
+from bodypose3d_ros.perception.fusion.fusion import Fusion
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.typestore import ros_types
+from people_made_up import row
 
 FRAMES = 6
 NAMES = ("cell_front", "cell_left")
@@ -159,3 +165,25 @@ def test_a_recording_of_one_camera_is_not_fused(rig):
         recording.write("/image_raw", messages.image(frame.image, header), EPOCH)
     done = CliRunner().invoke(main, ["fuse", str(path), "--out", str(rig / "none")])
     assert done.exit_code == 3 and "fusing takes two" in done.output
+
+
+def test_who_is_left_out_leaves_the_recording_at_once(tmp_path):
+    """A track that no camera sees may go on, left out, where somebody is seen: markers do not."""
+    outputs = result(tmp_path, ["poses.jsonl", "poses.mcap", "summary.json"])
+    files, both = FusedFiles("hall", [], outputs), row(2)
+    for number, people in enumerate((both, select(both, [0]), both)):
+        files.write(number * 10**8, {}, people, Fusion(Tracker))
+    files.close({})
+    outputs.keep()
+    assert deleted(tmp_path / "poses.mcap") == [set(), {2}, set()]
+
+
+def deleted(recording):
+    """Of each message of markers, the ids whose markers it takes away."""
+    with AnyReader([recording]) as reader:
+        connections = [c for c in reader.connections if c.topic == "/bodypose3d/markers"]
+        messages = [
+            reader.deserialize(raw, connection.msgtype)
+            for connection, _, raw in reader.messages(connections)
+        ]
+    return [{m.id for m in message.markers if m.action == m.DELETE} for message in messages]

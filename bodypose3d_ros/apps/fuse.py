@@ -26,7 +26,7 @@ from ..perception.fusion.fusion import Fusion, View
 from ..perception.networks import Networks
 from ..perception.pipeline import MAX_PEOPLE
 from ..perception.tracking.tracker import Tracker
-from ..wire.markers_cdr import MARKERS_TYPE, markers
+from ..wire.markers_cdr import MARKERS_TYPE, marker_ids, markers
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
 from ..wire.tf_cdr import TF_TYPE, joint_frames
@@ -90,6 +90,8 @@ class FusedFiles:
         """
         self.counted: Counter[str] = Counter()
         self._tracks: set[int] = set()
+        self._shown: set[int] = set()
+        """Of whom there are markers."""
         self._fixed_frame = fixed_frame
         self._outputs = outputs
         self._types = ros_types()
@@ -123,8 +125,7 @@ class FusedFiles:
             self._tell_of_cameras(stamp)
         poses = PoseCdr(bodies, stamp, self._fixed_frame, (0, 0)).array()
         self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, stamp, poses))
-        shown = markers(bodies, stamp, self._fixed_frame, fusion.ended)
-        self._recording.write_cdr(Recorded(f"{NAMESPACE}/markers", MARKERS_TYPE, stamp, shown))
+        self._write_markers(stamp, bodies)
         tf = joint_frames(bodies, stamp, self._fixed_frame)
         self._recording.write_cdr(Recorded("/tf", TF_TYPE, stamp, tf))
         for name, frame in frames.items():
@@ -166,6 +167,13 @@ class FusedFiles:
         }
         with writing(self._outputs.part(_POSES)):
             self._lines.write(json.dumps(line) + "\n")
+
+    def _write_markers(self, stamp: int, bodies: Bodies) -> None:
+        """Who is left out goes with who has ended: a track may go on unseen where somebody is."""
+        ids = set(marker_ids(bodies).tolist())
+        shown = markers(bodies, stamp, self._fixed_frame, sorted(self._shown - ids))
+        self._recording.write_cdr(Recorded(f"{NAMESPACE}/markers", MARKERS_TYPE, stamp, shown))
+        self._shown = ids
 
     def _tell_of_cameras(self, stamp: int) -> None:
         """Where the cameras stand, once, as a transform that holds for ever."""

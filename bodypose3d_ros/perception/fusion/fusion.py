@@ -150,11 +150,6 @@ class Fusion:
         """What each camera saw last, as long as that counts."""
         return self._views
 
-    @property
-    def ended(self) -> tuple[int, ...]:
-        """Ids of the tracks that ended with the last update."""
-        return self.tracker.ended
-
     def reset(self) -> None:
         """Forget everybody."""
         self._views, self._people, self._stamp = {}, nobody(), 0
