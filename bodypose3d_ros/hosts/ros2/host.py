@@ -14,7 +14,7 @@ import tf2_ros
 import yaml
 from numpy.typing import NDArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -35,8 +35,6 @@ from ...node.qos import QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire.messages import Message
 from ...wire.typestore import ros_types
-
-InvalidHandle = rclpy_implementation.InvalidHandle
 
 # tf2_ros itself looks every 20 ms, and cannot be told to stop.
 _TF_LOOK_S = 0.002

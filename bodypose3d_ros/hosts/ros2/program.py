@@ -16,7 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from ...errors import Bodypose3dError
 from ...node.heap import keep_image_buffers
 
-RCLError = rclpy_implementation.RCLError
+RCLError = rclpy_implementation.RCLError  # unlike others, rclpy.exceptions does not have it
 
 # How soon a signal is noticed, and how long saying goodbye may take.
 _LOOK_S = 0.1
