@@ -50,6 +50,9 @@ class KeepingHost:
     def retire(self, prefix):
         self.retired.append(prefix)
 
+    def describe(self, body):
+        return f"<robot name='{body}'/>"
+
     def now(self):
         return STAMP + 60 * SECOND
 

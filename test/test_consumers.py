@@ -11,6 +11,7 @@ from bodypose3d_ros.body.people import SCALE_NONE, STATE_COASTING, STATE_TRACKED
 from bodypose3d_ros.body.shape import RADII, SEGMENTS, SIGMAS, capsules
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
 from bodypose3d_ros.perception.lifting.flat import without_guesses
+from bodypose3d_ros.wire.consumers import Ready
 from bodypose3d_ros.wire.consumers.cloud import Cloud, points
 from bodypose3d_ros.wire.consumers.collision_objects import CollisionObjects, solids
 from bodypose3d_ros.wire.consumers.detections import Detections
@@ -252,8 +253,8 @@ def test_limbs_lie_inside_their_cylinders_and_spheres():
 # -- ROS4HRI --------------------------------------------------------------------------------------
 
 
-def humans(picture=None, size=(640, 480)):
-    return Humans(make(), lambda _: picture, lambda: size)
+def humans(picture=None, size=(640, 480), describe=lambda _: None):
+    return Humans(make(), lambda _: picture, lambda: size, describe)
 
 
 def test_rep155_bodies_appear_with_their_topics_and_end():
@@ -272,14 +273,40 @@ def test_rep155_bodies_appear_with_their_topics_and_end():
 
 def test_regions_and_skeletons_are_parts_of_the_image():
     sent = dict(humans()(poses(TWO)))
-    roi = sent["/humans/bodies/b0001/roi"]
+    roi = through_cdr(sent["/humans/bodies/b0001/roi"])
     assert_allclose(
         [roi.xmin, roi.ymin, roi.xmax, roi.ymax],
         [300 / 640, 100 / 480, 340 / 640, 300 / 480],
+        rtol=1e-6,
     )
     skeleton = through_cdr(sent["/humans/bodies/b0001/skeleton2d"]).skeleton
     assert len(skeleton) == 18
     assert_allclose([skeleton[0].x, skeleton[0].y, skeleton[0].c], [0.5, 200 / 480, 0.8], rtol=1e-6)
+
+
+def test_a_body_is_described_once_when_it_comes():
+    """The topic is latched; who comes back after a silence is described again."""
+    out = humans(describe="<robot name='{}'/>".format)
+    topics = ["/humans/bodies/b0001/urdf", "/humans/bodies/b0002/urdf"]
+    sent = dict(out(poses(TWO)))
+    assert through_cdr(sent[topics[1]]).data == "<robot name='b0002'/>"
+    assert not sent.keys() - dict(out(poses(TWO, STAMP + 1))).keys() - set(topics)
+    assert topics[0] not in dict(out(poses(TWO, STAMP + 2)))
+    out.silent(STAMP + 3)
+    assert set(topics) <= dict(out(poses(TWO, STAMP + SECOND))).keys()
+
+
+@pytest.mark.parametrize("frame_id", ["", "c", "cam", "camera7"])
+@pytest.mark.parametrize("unknown", [[], ["left_elbow"], ["pelvis"]])
+def test_what_is_laid_out_by_hand_is_what_another_writer_makes(frame_id, unknown):
+    """Padding depends on the frame's name, and on how many angles are known."""
+    joints = TWO.joints.copy()
+    joints[:, [INDEX[name] for name in unknown]] = np.nan
+    told = replace(poses(replace(TWO, joints=joints)), frame_id=frame_id)
+    laid = [message for _, message in humans()(told) if isinstance(message, Ready)]
+    assert {"JointState", "Skeleton2D"} <= {each.__msgtype__.rsplit("/")[-1] for each in laid}
+    for each in laid:
+        assert make().cdr(through_cdr(each)) == each.cdr
 
 
 def test_a_body_is_cut_out_of_its_own_image():

@@ -83,6 +83,9 @@ class BridgeHost(Protocol):
     def retire(self, prefix: str) -> None:
         """Take all topics away whose name begins so."""
 
+    def describe(self, body: str) -> str | None:
+        """The URDF of a body of REP 155 that has come, kept until it is retired; None: none."""
+
     def now(self) -> int:
         """ROS time in nanoseconds."""
 
@@ -153,7 +156,9 @@ class Bridge:
             "cloud": lambda: Cloud(make),
             "collision_objects": lambda: CollisionObjects(make, settings.collision_rate),
             "detections": lambda: Detections(make),
-            "humans": lambda: Humans(make, self.pictures, lambda: self.pictures.size),
+            "humans": lambda: Humans(
+                make, self.pictures, lambda: self.pictures.size, self._host.describe
+            ),
         }
         try:
             return makers[name]()

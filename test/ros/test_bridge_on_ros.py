@@ -1,6 +1,7 @@
 """The bridge in a process of its own, its messages in the classes of the packages themselves."""
 
 import time
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
 import tf2_ros
+from ament_index_python.packages import get_package_share_path
 from geometry_msgs.msg import TransformStamped
 from graph import MESSAGES, RELIABLE, get_message
+from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from bodypose3d_ros.body.angles import ANGLE_NAMES, angles
@@ -176,6 +179,31 @@ def test_a_body_has_the_joints_of_its_description(graph, node, told):
     assert list(heard[0].name) == names
     expected = angles(row().joints, row().orientation)[0]
     np.testing.assert_allclose(heard[0].position, expected)
+
+
+def test_a_body_has_its_urdf_while_it_is_there(graph, node, told):
+    """As a latched topic and as a parameter; all that moves in it has an angle."""
+    pytest.importorskip("xacro", reason="needs xacro")
+    try:
+        get_package_share_path("human_description")
+    except LookupError:
+        pytest.skip("needs human_description")
+    told("humans")
+    node.send(row(1))
+    graph.wait(lambda: graph.node.count_publishers("/humans/bodies/b0001/urdf"))
+    late = graph.listen("/humans/bodies/b0001/urdf", "std_msgs/msg/String", LATCHED)
+    graph.wait(lambda: node.send(row(1)) and _heard(graph, late))
+    joints = ET.fromstring(late[0].data).iter("joint")  # noqa: S314 - of a package here
+    moving = [joint.get("name") for joint in joints if joint.get("type") == "revolute"]
+    assert sorted(moving) == sorted(f"{name}_b0001" for name in ANGLE_NAMES)
+
+    def parameter():
+        names = ["human_description_b0001"]
+        service = "/bodypose3d_bridge/get_parameters"
+        return [v.string_value for v in graph.call(GetParameters, service, names=names).values]
+
+    assert parameter() == [late[0].data]
+    graph.wait(lambda: not parameter())  # poses have stopped
 
 
 def test_images_are_taken_only_to_learn_their_size_and_while_somebody_wants_them_cut(

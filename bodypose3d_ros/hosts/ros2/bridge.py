@@ -27,15 +27,17 @@ from ...node.qos import DEFAULT, SENSOR_DATA, QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire import images
 from ...wire.consumers import Make
-from ...wire.consumers.humans import TRACKED
+from ...wire.consumers.humans import TRACKED, URDF
 from ...wire.messages import Message
 from ...wire.stamps import stamp_of
 from ...wire.typestore import ros_types
 from .definitions import define
+from .descriptions import Descriptions
 from .host import WITHOUT_EVENTS, qos_profile
 from .program import run
 
-_QOS = {TRACKED: QosProfile(depth=1, latched=True), "/tf": QosProfile(depth=100)}
+_LATCHED = QosProfile(depth=1, latched=True)
+_QOS = {TRACKED: _LATCHED, "/tf": QosProfile(depth=100)}
 
 
 class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
@@ -52,6 +54,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self._types = ros_types()
         self._level = OK
         settings = _declared(self)
+        self._descriptions = Descriptions(self) if "humans" in settings.outputs else None
         self._make = Make(self._types, partial(define, self._types))
         self._bridge = Bridge(self, self._make, settings)
         self._tf = tf2_ros.Buffer(node=self)
@@ -128,7 +131,8 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
     def send(self, topic: str, message: Message) -> None:
         """Publish a message of rosbags' classes; the topic appears with its first."""
         if topic not in self._senders:
-            qos = qos_profile(_QOS.get(topic, DEFAULT))
+            name = topic.rpartition("/")[2]
+            qos = qos_profile(_LATCHED if name == URDF else _QOS.get(topic, DEFAULT))
             kind = get_message(message.__msgtype__)
             self._senders[topic] = self.create_publisher(
                 kind, topic, qos, event_callbacks=WITHOUT_EVENTS
@@ -139,6 +143,12 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         """Take all topics away whose name begins so."""
         for topic in [topic for topic in self._senders if topic.startswith(prefix)]:
             self.destroy_publisher(self._senders.pop(topic))
+        if self._descriptions is not None:
+            self._descriptions.drop(prefix.split("/")[-2])
+
+    def describe(self, body: str) -> str | None:
+        """The URDF of a body of REP 155 that has come, kept until it is retired; None: none."""
+        return self._descriptions.of(body) if self._descriptions is not None else None
 
     def now(self) -> int:
         """ROS time in nanoseconds."""

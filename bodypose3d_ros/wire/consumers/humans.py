@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from ...body.angles import ANGLE_NAMES, angles
+from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
-from ..cdr import ENCAPSULATION
-from ..cdr import header as cdr_header
+from ..cdr import ENCAPSULATION, aligned, header, text
 from ..messages import Message
 from ..pose_cdr import Poses
 from ..tf_cdr import TF_TYPE, frames
@@ -22,6 +24,8 @@ Picture = Callable[[int], NDArray[np.uint8] | None]
 """The BGR image (H, W, 3) of a stamp, or None where it is not there."""
 
 TRACKED = "/humans/bodies/tracked"
+URDF = "urdf"
+"""Each body's description, latched."""
 _BODY = "/humans/bodies/{id}/"
 _TF = "/tf"
 
@@ -60,37 +64,46 @@ def body_id(track_id: int) -> str:
 class Humans:
     """Tells who is tracked, and for each of them what ROS4HRI's listeners read."""
 
-    def __init__(self, make: Make, picture: Picture, size: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        make: Make,
+        picture: Picture,
+        size: Callable[[], tuple[int, int]],
+        describe: Callable[[str], str | None],
+    ) -> None:
         """Take what is needed of the image.
 
         Args:
             make: Makes messages.
             picture: Gives the image that people are cut out of.
             size: The raw image's width and height; (0, 0) while not known.
+            describe: Gives the URDF of a body who has come, by its id; None: there is none.
         """
         self.ended: tuple[str, ...] = ()
         self._tracked: list[str] = []
         self._make = make
         self._picture = picture
         self._size = size
+        self._describe = describe
         make.type(_SKELETON_TYPE)  # missing packages are told when the output is made
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """Who is tracked, then each body's topics and frames."""
         ids = [body_id(identity) for identity in poses.bodies.track_id.tolist()]
+        new = [identity for identity in ids if identity not in self._tracked]
         self._now_tracked(ids)
-        header = self._make.header(poses.stamp, poses.frame_id)
-        sent: list[Sent] = [(TRACKED, self._ids(header, ids))]
+        tracked = self._ids(self._make.header(poses.stamp, poses.frame_id), ids)
+        sent: list[Sent] = [(TRACKED, tracked), *self._described(new)]
+        head = header(poses.stamp, poses.frame_id)
         picture = self._picture(poses.stamp) if ids else None
         turned = angles(poses.bodies.joints, poses.bodies.orientation)
         for n, identity in enumerate(ids):
-            topic = _BODY.format(id=identity)
             messages = [
-                *self._image(poses, n, picture),
-                *self._place(poses, n, header),
-                ("joint_states", self._joint_states(turned[n], identity, header)),
+                *self._image(poses, n, picture, head),
+                *_place(poses.bodies, n, head),
+                ("joint_states", _joint_states(turned[n], identity, head)),
             ]
-            sent += [(topic + name, message) for name, message in messages]
+            sent += [(_BODY.format(id=identity) + name, message) for name, message in messages]
         if known(poses.bodies.joints[:, _PELVIS]).any():
             sent.append((_TF, Ready(TF_TYPE, _frames(poses, ids))))
         return sent
@@ -107,27 +120,37 @@ class Humans:
     def _ids(self, header: Message, ids: list[str]) -> Message:
         return self._make.type("hri_msgs/msg/IdsList")(header=header, ids=ids)
 
-    def _image(self, poses: Poses, n: int, picture: NDArray[np.uint8] | None) -> list[Sent]:
-        """What is about the picture: in parts of its size, so its size has to be known."""
+    def _described(self, new: list[str]) -> list[Sent]:
+        """The URDFs of bodies who have come: latched, so they are sent once."""
+        urdfs = [(identity, self._describe(identity)) for identity in new]
+        return [
+            (_BODY.format(id=identity) + URDF, self._make.filled("std_msgs/msg/String", data=urdf))
+            for identity, urdf in urdfs
+            if urdf is not None
+        ]
+
+    def _image(
+        self, poses: Poses, n: int, picture: NDArray[np.uint8] | None, head: bytes
+    ) -> list[Sent]:
+        """What is about the picture: in parts of its size, so its size has to be known.
+
+        The stamp is the image's; so is the frame, which poses in another frame do not name.
+        """
         width, height = self._size()
         if not width or not height:
             return []
-        # The stamp is the image's; so is the frame, which poses in another frame do not name.
-        header = self._make.header(poses.stamp, poses.frame_id)
         x, y, w, h = poses.roi[n].tolist()
-        region = self._make.type("hri_msgs/msg/NormalizedRegionOfInterest2D")(
-            header=header,
-            xmin=x / width,
-            ymin=y / height,
-            xmax=(x + w) / width,
-            ymax=(y + h) / height,
-            c=float(poses.bodies.score[n]),
-        )
-        skeleton = Ready(_SKELETON_TYPE, _skeleton(poses, n, self._size()))
-        sent: list[Sent] = [("roi", region), ("skeleton2d", skeleton)]
+        corners = (x / width, y / height, (x + w) / width, (y + h) / height)
+        region = _laid(head, [*corners, poses.bodies.score[n]], "<f4")
+        skeleton = _laid(head, _skeleton(poses.bodies, n, (width, height)), "<f4")
+        sent: list[Sent] = [
+            ("roi", Ready("hri_msgs/msg/NormalizedRegionOfInterest2D", region)),
+            ("skeleton2d", Ready(_SKELETON_TYPE, skeleton)),
+        ]
         if picture is not None and w and h:
             cut = np.ascontiguousarray(picture[y : y + h, x : x + w])
-            sent.append(("cropped", self._cropped(cut, header)))
+            at = self._make.header(poses.stamp, poses.frame_id)
+            sent.append(("cropped", self._cropped(cut, at)))
         return sent
 
     def _cropped(self, cut: NDArray[np.uint8], header: Message) -> Message:
@@ -142,41 +165,49 @@ class Humans:
             data=cut.ravel(),
         )
 
-    def _place(self, poses: Poses, n: int, header: Message) -> list[tuple[str, Message]]:
-        pelvis, velocity = poses.bodies.joints[n, _PELVIS], poses.bodies.velocity[n, _PELVIS]
-        sent = []
-        if known(pelvis):
-            stamped = self._make.type("geometry_msgs/msg/PointStamped")
-            sent.append(("position", stamped(header=header, point=self._make.point(pelvis))))
-        if known(velocity):
-            twist = self._make.type("geometry_msgs/msg/Twist")(
-                linear=self._make.vector(velocity), angular=self._make.vector((0, 0, 0))
-            )
-            stamped = self._make.type("geometry_msgs/msg/TwistStamped")
-            sent.append(("velocity", stamped(header=header, twist=twist)))
-        return sent
 
-    def _joint_states(self, turned: Array, identity: str, header: Message) -> Message:
-        """The known angles, under human_description's names."""
-        is_known = np.isfinite(turned)
-        none = np.zeros(0)
-        return self._make.type("sensor_msgs/msg/JointState")(
-            header=header,
-            name=[f"{ANGLE_NAMES[n]}_{identity}" for n in np.flatnonzero(is_known)],
-            position=turned[is_known],
-            velocity=none,
-            effort=none,
-        )
+def _laid(head: bytes, numbers: ArrayLike, dtype: str = "<f8") -> bytes:
+    """A message of a header and numbers."""
+    values = np.asarray(numbers, dtype)
+    return ENCAPSULATION + aligned(head, values.itemsize) + values.tobytes()
 
 
-def _skeleton(poses: Poses, n: int, size: tuple[int, int]) -> bytes:
-    """A ``Skeleton2D``: x, y and confidence of 18 points, in parts of the image's size."""
-    pixels, confidence = poses.bodies.pixels[n, _SKELETON], poses.bodies.confidence[n, _SKELETON]
+def _skeleton(bodies: Bodies, n: int, size: tuple[int, int]) -> Array:
+    """(18, 3) x and y in parts of the image's size, and confidence."""
+    pixels, confidence = bodies.pixels[n, _SKELETON], bodies.confidence[n, _SKELETON]
     # REP 155 has no unknown point: one without confidence stands in the corner.
-    points = np.zeros((len(_SKELETON), 3), "<f4")
+    points = np.zeros((len(_SKELETON), 3))
     seen = known(pixels)
     points[seen, :2], points[seen, 2] = np.clip(pixels[seen] / size, 0, 1), confidence[seen]
-    return ENCAPSULATION + cdr_header(poses.stamp, poses.frame_id) + points.tobytes()
+    return points
+
+
+def _place(bodies: Bodies, n: int, head: bytes) -> list[Sent]:
+    pelvis, velocity = bodies.joints[n, _PELVIS], bodies.velocity[n, _PELVIS]
+    sent: list[Sent] = []
+    if known(pelvis):
+        sent.append(("position", Ready("geometry_msgs/msg/PointStamped", _laid(head, pelvis))))
+    if known(velocity):
+        twist = _laid(head, [*velocity, 0, 0, 0])  # how fast they turn is not known
+        sent.append(("velocity", Ready("geometry_msgs/msg/TwistStamped", twist)))
+    return sent
+
+
+def _joint_states(turned: Array, identity: str, head: bytes) -> Ready:
+    """The known angles, under human_description's names."""
+    which = np.flatnonzero(np.isfinite(turned))
+    count = struct.pack("<I", len(which))
+    message = head + count + _names(identity, tuple(which.tolist())) + count
+    if len(which):
+        message = aligned(message, 8) + turned[which].astype("<f8").tobytes()
+    nothing = struct.pack("<II", 0, 0)  # neither velocities nor efforts
+    return Ready("sensor_msgs/msg/JointState", ENCAPSULATION + message + nothing)
+
+
+@lru_cache(256)
+def _names(identity: str, which: tuple[int, ...]) -> bytes:
+    """The names of a body's angles, one string after the other."""
+    return b"".join(text(f"{ANGLE_NAMES[n]}_{identity}") for n in which)
 
 
 def _frames(poses: Poses, ids: list[str]) -> bytes:
