@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import mediapipe_speed
+
 _STAGES = ("network", "pose", "lift", "track", "message", "search network", "search", "all")
 
 
@@ -43,9 +45,9 @@ def page(report: Mapping[str, Any], peer: Mapping[str, Any] | None = None) -> st
     if peer:
         parts += [
             "## Beside mediapipe, frame by frame in one process\nMedians over the film "
-            f"{peer['film']}: {peer['machine']['cpu']}, {peer['machine']['cores']} cores, load "
-            f"{peer['machine']['load']}.",
-            _plain([{"network": name, **row} for name, row in peer["figures"].items()]),
+            f"{peer['film']}, nine of ten rounds in brackets: {peer['machine']['cpu']}, "
+            f"{peer['machine']['cores']} cores, load {peer['machine']['load']}.",
+            mediapipe_speed.table(peer["figures"]),
         ]
     return "\n\n".join(parts) + "\n"
 

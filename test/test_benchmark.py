@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import speed_page
+from benchmarks import mediapipe_speed, speed_page
 from bodypose3d_ros.apps import benchmark, charts, crowd, measuring
 from bodypose3d_ros.apps.cli import main
 
@@ -89,8 +89,9 @@ def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch
     assert [row["times"] for row in report["load"]] == [2]
     for name in ("cost.png", "latencies.png", "load.png"):
         assert cv2.imread(str(tmp_path / name)) is not None
-    beside = {"mediapipe": {"wall_ms": 33.3, "cpu_ms": 44.4}}
-    peer = {"machine": report["machine"], "film": "one_person", "figures": beside}
+    costs = np.array([[30.0, 40], [20, 40], [60, 44]])  # of three rounds: time, processor
+    ours = {**mediapipe_speed.beside(costs / 2, costs), "pixels": 4.8, "pelvis_on_pelvis_mm": 73}
+    peer = {"machine": report["machine"], "film": "one_person", "figures": {"blazepose": ours}}
     text = speed_page.page(report, peer)
     machine, load = report["machine"], report["load"][0]
     assert f"{machine['cpu']}, {machine['cores']} cores" in text
@@ -98,6 +99,16 @@ def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch
     assert f"| 320x240 | 1 | {stages['network']:.1f} | {stages['pose']:.1f} |" in text
     assert f"| 2 | {load['sent_hz']:.1f} | {load['published_hz']:.1f} | {load['dropped']} |" in text
     assert f"| 10 | {report['held'][-1]['memory_mb']:.1f} |" in text
-    assert "| mediapipe | 33.3 | 44.4 |" in text
+    half = "0.50 (0.50 to 0.50)"
+    assert f"| blazepose | 15.0 ms | 20.0 ms | 4.8 px | 73 mm | {half} | {half} |" in text
     heads = [line for line in text.splitlines() if line.startswith("| ---")]
     assert len(heads) == 5  # as many tables
+
+
+def test_a_ratio_is_of_rounds_and_one_that_was_disturbed_does_not_move_it():
+    peer = np.tile([20.0, 40], (21, 1))  # rounds: time, processor
+    disturbed = np.where(np.arange(21)[:, None] == 0, 3, 1) * peer * [0.5, 0.75]
+    told = mediapipe_speed.beside(disturbed, peer)
+    assert (told["wall_ratio"], told["cpu_ratio"]) == (0.5, 0.75)
+    assert told["cpu_ratios"] == [0.75, 0.75]  # of nine in ten rounds
+    assert told["wall_ms"] == 10
