@@ -1,6 +1,5 @@
 """What ROS 2 reads of this package, and what its pages say, against the code."""
 
-import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.fusion import parameters as fusion
 from bodypose3d_ros.node.parameters import DECLARATIONS, markdown_table, yaml_file
@@ -85,21 +83,6 @@ def test_rviz_shows_what_the_node_publishes():
         assert shown["Value"] == topic.name.replace("~", "bodypose3d")
         assert (shown["Reliability Policy"] == "Reliable") == topic.qos.reliable
     assert set(displays["Camera"]["Visibility"]) - {"Value"} == set(displays) - {"Camera"}
-
-
-def test_the_foxglove_layout_shows_what_the_node_publishes():
-    config = json.loads((ROOT / "config" / "foxglove.json").read_text())
-
-    def panels(tree):
-        return {tree} if isinstance(tree, str) else panels(tree["first"]) | panels(tree["second"])
-
-    assert panels(config["layout"]) == set(config["configById"])
-    shown = set(re.findall(r'"(/[a-z0-9_/]+)', json.dumps(config)))
-    published = {topic.name.replace("~", "/bodypose3d") for topic in interface.OUTPUTS}
-    assert shown - {"/cloud"} <= published  # /cloud is the bridge's
-    plot = config["configById"]["Plot!wrists"]["paths"]
-    wrists = [int(re.search(r"joints\[(\d+)\]", path["value"])[1]) for path in plot]
-    assert wrists == [INDEX["left_wrist"], INDEX["right_wrist"]]
 
 
 def test_the_security_policy_lets_the_node_hear_and_say_what_it_does_and_no_more():

@@ -216,23 +216,18 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
 @_whose_option
 @graph_options
 def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
-    """Record poses, markers, TF and the overlay until stopped.
+    """Record poses, markers, TF, the overlay and diagnostics until stopped.
 
     The camera's calibration is recorded, too. What is being recorded is FILE.mcap.part; stopped
     (Ctrl-C, SIGTERM), it becomes FILE.mcap.
     """
     from ..media.outputs import single
-    from ..node import interface
 
     outputs = single(path, overwrite=overwrite)
-
-    own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
-    topics = [replace(topic, name=topic.name.replace("~", node_name)) for topic in own]
-    topics += [interface.TF, interface.TF_STATIC, replace(interface.CAMERA_INFO, qos=DEFAULT)]
     with graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
-        from .record import Recorder
+        from .record import Recorder, recorded
 
-        recorder = Recorder(member, topics, outputs.part(path.name))
+        recorder = Recorder(member, recorded(node_name), outputs.part(path.name))
         click.echo(f"recording into {printable(path)}")
         try:
             member.spin()

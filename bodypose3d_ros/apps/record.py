@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ..hosts.dds.node import Node
 from ..media.recording import RecordingWriter
 from ..media.storage import Recorded
+from ..node import interface
 from ..node.interface import Topic
+from ..node.qos import DEFAULT
+
+
+def recorded(node_name: str) -> list[Topic]:
+    """What is recorded of the node of a name: all that config/foxglove.json shows of it."""
+    own = (interface.POSES, interface.MARKERS, interface.OVERLAY_COMPRESSED)
+    return [
+        *(replace(topic, name=topic.name.replace("~", node_name)) for topic in own),
+        *(interface.TF, interface.TF_STATIC, interface.DIAGNOSTICS),
+        replace(interface.CAMERA_INFO, qos=DEFAULT),
+    ]
 
 
 class Recorder:
