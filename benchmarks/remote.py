@@ -13,14 +13,19 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import TensorProto
 
 from bodypose3d_ros.body.people import Frame
 from bodypose3d_ros.engines import repository
+from bodypose3d_ros.engines.batches import zeros
+from bodypose3d_ros.engines.models import NetworkFile
 from bodypose3d_ros.engines.triton import Server, TritonEngine
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.media import film
@@ -30,7 +35,10 @@ from tools.standin.graph import Graph
 from tools.triton.server import TritonServer
 
 ROBOTS = (1, 4, 16)
-NETWORK = "blazepose-landmarks"
+NETWORK, DETECTOR = "blazepose-landmarks", "blazepose-detector"
+FLOATS = "-floats"
+FORMS = {"": "bytes", FLOATS: "floats"}
+"""What a network's name on the server ends with, and how it takes crops."""
 PATIENCE_S = 60.0
 RATE = 30.0
 
@@ -41,10 +49,8 @@ def main() -> None:
     parser.add_argument("--outage", type=float, default=20.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        networks = repository.networks_of("blazepose")
-        networks["thin"] = thin_network(Path(folder) / "thin.onnx")
         served = Path(folder) / "served"
-        repository.write(networks, served, repository.Serving(max_batch=16))
+        repository.write(networks(Path(folder)), served, repository.Serving(max_batch=16))
         with TritonServer(served) as server:
             the_way(server, options.seconds)
             one_frame(server, options.seconds)
@@ -52,31 +58,56 @@ def main() -> None:
             outage(server, options.outage)
 
 
-def thin_network(file: Path) -> Path:
+def networks(folder: Path) -> dict[str, NetworkFile]:
+    """BlazePose that takes crops as bytes, and as floats, and what computes nothing of either."""
+    exported = repository.networks_of("blazepose")
+    files = {f"{name}{FLOATS}": NetworkFile(str(file.path())) for name, file in exported.items()}
+    for name, pixels in (("thin", TensorProto.UINT8), (f"thin{FLOATS}", TensorProto.FLOAT)):
+        files[name] = NetworkFile(str(thin_network(folder / f"{name}.onnx", pixels)))
+    return {**exported, **files}
+
+
+def thin_network(file: Path, pixels: int) -> Path:
     """Takes as much as BlazePose's landmark network, gives as much back, computes nothing."""
     g = Graph()
     bounds = (g.constant(np.array([each]), np.int64) for each in (0, 208, 2))
-    g.op("Slice", "input", *bounds, name="y")  # 3x208x256 are as many as its heatmaps' 39x64x64
-    return g.save(file, "thin", {"input": (3, 256, 256)}, {"y": (3, 208, 256)})
+    g.op("Slice", "input", *bounds, name="part")  # 3x208x256: its heatmaps are 39x64x64
+    g.op("Cast", "part", to=TensorProto.FLOAT, name="y")
+    g.save(file, "thin", {"input": (3, 256, 256)}, {"y": (3, 208, 256)})
+    network = onnx.load(file)
+    network.graph.input[0].type.tensor_type.elem_type = pixels
+    onnx.save(network, file)
+    return file
 
 
 def the_way(server: TritonServer, seconds: float) -> None:
     """There and back, through Triton and the process that runs Python for it."""
-    engine = TritonEngine(Server(server.url, PATIENCE_S), "thin")
-    crop = {"input": np.zeros((1, 3, 256, 256), np.float32)}
-    milliseconds = []
+    engines = [TritonEngine(Server(server.url, PATIENCE_S), f"thin{form}") for form in FORMS]
+    milliseconds: dict[str, list[float]] = {form: [] for form in FORMS}
     end = time.monotonic() + seconds / 2
-    while (start := time.monotonic()) < end:
-        engine.infer(crop)
-        milliseconds.append((time.monotonic() - start) * 1e3)
-    engine.close()
-    least, half, most = np.percentile(milliseconds, (1, 50, 95))
-    print(f"The way alone, a crop there and as much as its heatmaps back: {least:.1f} ms at best, "
-          f"median {half:.1f}, 95 % {most:.1f} ms")  # fmt: skip
+    while time.monotonic() < end:
+        for engine, times in zip(engines, milliseconds.values(), strict=True):
+            start = time.monotonic()
+            engine.infer(zeros(engine.inputs))
+            times.append((time.monotonic() - start) * 1e3)
+    print("The way alone, a crop there and as much as its heatmaps back, in turns\n")
+    print("| crops as | at best | median | 95 % |")
+    print("| --- | --- | --- | --- |")
+    for form, times in milliseconds.items():
+        least, half, most = np.percentile(times, (1, 50, 95))
+        print(f"| {FORMS[form]} | {least:.1f} ms | {half:.1f} ms | {most:.1f} ms |")
+    for engine in engines:
+        engine.close()
 
 
-def networks_on(server: TritonServer, timeout: float = PATIENCE_S) -> Networks:
-    chosen = Options(engine="triton", triton_url=server.url, triton_timeout=timeout)
+def networks_on(server: TritonServer, form: str = "", timeout: float = PATIENCE_S) -> Networks:
+    chosen = Options(
+        engine="triton",
+        triton_url=server.url,
+        triton_timeout=timeout,
+        triton_model=f"{NETWORK}{form}",
+        triton_detector=f"{DETECTOR}{form}",
+    )
     return load_networks(chosen)
 
 
@@ -89,11 +120,14 @@ def shown() -> Iterator[Frame]:
 
 
 def one_frame(server: TritonServer, seconds: float) -> None:
-    """Here and on the server in turns, frame by frame: what others do hits both alike."""
-    milliseconds: dict[str, list[float]] = {"here": [], "on the server": []}
-    furthest = 0.0
-    with load_networks(Options(engine="onnxruntime")) as here, networks_on(server) as there:
-        pipelines = [networks.pipeline(Tracker(), live=True) for networks in (here, there)]
+    """Here and on the server in turns, frame by frame: what others do hits all alike."""
+    where = ("here", *(f"on the server, {crops}" for crops in FORMS.values()))
+    milliseconds: dict[str, list[float]] = {each: [] for each in where}
+    furthest = dict.fromkeys(where, 0.0)
+    with ExitStack() as stack:
+        loaded = [load_networks(Options(engine="onnxruntime"))]
+        loaded += [networks_on(server, form) for form in FORMS]
+        pipelines = [stack.enter_context(each).pipeline(Tracker(), live=True) for each in loaded]
         end = time.monotonic() + seconds
         for frame in shown():
             found = []
@@ -102,45 +136,49 @@ def one_frame(server: TritonServer, seconds: float) -> None:
                 found.append(pipeline.estimate(frame))
                 times.append((time.perf_counter() - start) * 1e3)
                 pipeline.search(frame)
-            if len(found[0]) and len(found[0]) == len(found[1]):
-                apart = np.abs(found[0].pixels - found[1].pixels)
-                furthest = max(furthest, float(np.nanmax(apart)))
+            for each, people in zip(where, found, strict=True):
+                if len(people) != len(found[0]):
+                    raise SystemExit(f"{each}: {len(people)} people, {len(found[0])} here")
+                apart = np.abs(found[0].pixels - people.pixels)
+                furthest[each] = max(furthest[each], float(np.nanmax(apart, initial=0)))
             if time.monotonic() > end:
                 break
-    local, remote = (np.array(times[10:]) for times in milliseconds.values())
-    added = np.median(remote - local)
+    local = np.array(milliseconds["here"][10:])
     print(f"\nA frame of one person, {len(local)} of them, in turns\n")
-    print("| networks | median | 95 % |")
-    print("| --- | --- | --- |")
-    for name, times in (("here", local), ("on the server", remote)):
-        print(f"| {name} | {np.median(times):.1f} ms | {np.percentile(times, 95):.1f} ms |")
-    print(f"\nadded, median of the pairs: {added:.1f} ms, "
-          f"{np.median(remote) / np.median(local):.2f} times; "
-          f"keypoints at most {furthest:.1e} px apart")  # fmt: skip
+    print("| networks | median | 95 % | more than here, median | keypoints apart, at most |")
+    print("| --- | --- | --- | --- | --- |")
+    for each in where:
+        times = np.array(milliseconds[each][10:])
+        print(f"| {each} | {np.median(times):.1f} ms | {np.percentile(times, 95):.1f} ms "
+              f"| {np.median(times - local):.1f} ms | {furthest[each]:.1e} px |")  # fmt: skip
 
 
 def many_robots(server: TritonServer, seconds: float) -> None:
     """Each asks for one person again as soon as it has been answered."""
     print("\nRobots, each with one person, asking as fast as they are answered\n")
-    print("| robots | people a second | of one robot's | answer, median | 95 % | people a run |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    alone = 0.0
+    print("| robots | crops as | people a second | of one robot's | answer, median | 95 % "
+          "| people a run |")  # fmt: skip
+    print("| --- " * 7 + "|")
+    alone: dict[str, float] = {}
     for robots in ROBOTS:
-        before = counted(server)
-        times = asked_by(robots, server.url, seconds)
-        people, runs = counted(server) - before
-        rate = len(times) / seconds
-        alone = alone or rate
-        print(f"| {robots} | {rate:.0f} | {rate / alone:.2f} | {np.median(times):.0f} ms "
-              f"| {np.percentile(times, 95):.0f} ms | {people / runs:.1f} |")  # fmt: skip
+        for form, crops in FORMS.items():
+            network = f"{NETWORK}{form}"
+            before = counted(server, network)
+            times = asked_by(robots, server.url, network, seconds / 2)
+            people, runs = counted(server, network) - before
+            rate = len(times) / (seconds / 2)
+            share = rate / alone.setdefault(form, rate)
+            print(f"| {robots} | {crops} | {rate:.0f} | {share:.2f} | {np.median(times):.0f} ms "
+                  f"| {np.percentile(times, 95):.0f} ms | {people / runs:.1f} |")  # fmt: skip
 
 
-def asked_by(robots: int, url: str, seconds: float) -> list[float]:
+def asked_by(robots: int, url: str, network: str, seconds: float) -> list[float]:
     """Milliseconds that each answer took."""
     context = multiprocessing.get_context("spawn")
     together, answers = context.Barrier(robots), context.Queue()
     processes = [
-        context.Process(target=robot, args=(url, seconds, together, answers)) for _ in range(robots)
+        context.Process(target=robot, args=(url, network, seconds, together, answers))
+        for _ in range(robots)
     ]
     for process in processes:
         process.start()
@@ -150,9 +188,11 @@ def asked_by(robots: int, url: str, seconds: float) -> list[float]:
     return times
 
 
-def robot(url: str, seconds: float, together: Any, answers: Any) -> None:  # noqa: ANN401
-    engine = TritonEngine(Server(url, PATIENCE_S), NETWORK)
-    crop = {each.name: np.zeros(each.sizes(1), each.dtype) for each in engine.inputs}
+def robot(
+    url: str, network: str, seconds: float, together: Any, answers: Any  # noqa: ANN401
+) -> None:  # fmt: skip
+    engine = TritonEngine(Server(url, PATIENCE_S), network)
+    crop = zeros(engine.inputs)
     times = []
     together.wait()
     end = time.monotonic() + seconds
@@ -163,10 +203,10 @@ def robot(url: str, seconds: float, together: Any, answers: Any) -> None:  # noq
     answers.put(times)
 
 
-def counted(server: TritonServer) -> np.ndarray:
+def counted(server: TritonServer, network: str) -> np.ndarray:
     """People that the server was asked for so far, and in how many runs."""
     client = Server(server.url).connect()
-    (told,) = client.get_inference_statistics(NETWORK).model_stats
+    (told,) = client.get_inference_statistics(network).model_stats
     client.close()
     return np.array([told.inference_count, told.execution_count])
 

@@ -33,6 +33,8 @@ class KServeServer(services.GRPCInferenceServiceServicer):
         self.url = f"127.0.0.1:{self.port}"
         self.batches = []
         """How many each run had."""
+        self.bytes_a_person = []
+        """What came of each of them."""
         self.answers = threading.Event()
         """Answers wait until it is set."""
         self.answers.set()
@@ -84,6 +86,8 @@ class KServeServer(services.GRPCInferenceServiceServicer):
             for told, raw in zip(request.inputs, request.raw_input_contents, strict=True)
         }
         self.batches.append(len(next(iter(inputs.values()))))
+        sent = sum(map(len, request.raw_input_contents))
+        self.bytes_a_person.append(sent // self.batches[-1])
         self.answers.wait(_LONGEST_S)
         answer = messages.ModelInferResponse(model_name=request.model_name)
         for name, array in engine.infer(inputs).items():

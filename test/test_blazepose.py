@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame, Regions
 from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.errors import OutputError
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
 
@@ -18,6 +19,8 @@ NOSE, LEFT_HIP, RIGHT_HIP = 0, 23, 24
 
 class Answering:
     """The landmark network, with landmarks in the middle of the crop unless told otherwise."""
+
+    inputs = (TensorInfo("input", (None, 3, 256, 256), np.dtype(np.float32)),)
 
     def __init__(self):
         self.landmarks = np.tile([128.0, 128, 0, 9, 9], (39, 1))

@@ -70,6 +70,8 @@ def test_a_tile_gives_the_person_where_the_whole_image_does(detector):
 class Seeing:
     """The detection network, which sees somebody at one cell of each tile: hips and up."""
 
+    inputs = (TensorInfo("input", (None, 3, 224, 224), np.dtype(np.float32)),)
+
     def __init__(self, *cells, score=4.0):
         self.cells, self.score = cells, score
 
@@ -127,7 +129,7 @@ def test_a_detector_that_gives_no_numbers_is_said():
         return {**answer, "scores": answer["scores"] * np.nan}
 
     with pytest.raises(OutputError, match="NaN or infinity in scores"):
-        BlazePoseDetector(SimpleNamespace(infer=infer)).detect(*SQUARE)
+        BlazePoseDetector(SimpleNamespace(infer=infer, inputs=Seeing.inputs)).detect(*SQUARE)
 
 
 @pytest.mark.parametrize(("logit", "found"), [(-0.01, 0), (0.01, 1)])

@@ -79,6 +79,7 @@ class Faulty:
 
     def __init__(self, engine):
         self._engine, self.description, self.close = engine, engine.description, engine.close
+        self.inputs = engine.inputs
         self.fault = None
 
     def infer(self, inputs):

@@ -26,6 +26,7 @@ from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, State
 from bodypose3d_ros.perception.networks import Options, load_networks
+from bodypose3d_ros.perception.pose.crop import as_input, to_tensor
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from kserve_server import MAX_BATCH, serving
 from node_alone import SECOND, STAMP, alive
@@ -61,6 +62,8 @@ def impatient(server):
     made.close()
 
 
+TYPE_UINT8 = 2
+"""In Triton's model_config.proto."""
 X = np.arange(6, dtype=np.float32).reshape(3, 2)
 
 
@@ -118,7 +121,11 @@ def test_several_threads_use_one_engine(engine):
 
 @pytest.mark.parametrize(
     ("inputs", "says"),
-    [({}, "input x is missing"), ({"x": np.zeros((1, 3))}, "input x has shape")],
+    [
+        ({}, "input x is missing"),
+        ({"x": np.zeros((1, 3))}, "input x has shape"),
+        ({"x": np.zeros((1, 2), complex)}, "input x is complex128, not float32"),
+    ],
 )
 def test_inputs_that_are_not_the_networks_are_an_error(engine, server, inputs, says):
     with pytest.raises(EngineError, match=says):
@@ -326,6 +333,34 @@ def test_a_repository_that_cannot_be_written_is_an_error(tmp_path, squares):
     assert answer.output.startswith(f"error: {tmp_path / 'file' / 'served'}: cannot be written to")
 
 
+def test_blazepose_takes_crops_as_bytes(tmp_path):
+    assert export(tmp_path, "blazepose").exit_code == 0
+    for network, size in (("blazepose-landmarks", 256), ("blazepose-detector", 224)):
+        (pixels,) = read_config(tmp_path / network).input
+        assert (pixels.name, list(pixels.dims)) == ("input", [3, size, size])
+        assert pixels.data_type == TYPE_UINT8
+        engine = OnnxRuntimeEngine(tmp_path / network / "1/model.onnx")
+        assert engine.inputs[0].dtype == np.uint8
+
+
+@pytest.mark.parametrize("network", ["blazepose-landmarks", "blazepose-detector"])
+def test_of_bytes_a_network_answers_what_it_does_of_floats(tmp_path, network):
+    file = repository.networks_of("blazepose")[network]
+    assert export(tmp_path, "blazepose").exit_code == 0
+    floats, of_bytes = (
+        OnnxRuntimeEngine(path, threads=1)
+        for path in (file.path(), tmp_path / network / "1/model.onnx")
+    )
+    size = floats.inputs[0].shape[2]
+    crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    wanted, found = (
+        engine.infer({"input": as_input(engine.inputs[0], crops, file.value_range)})
+        for engine in (floats, of_bytes)
+    )
+    for name, tensor in wanted.items():
+        assert_allclose(found[name], tensor, rtol=1e-5, atol=1e-4)
+
+
 def test_a_plan_is_served_where_one_can_be_built(tmp_path, monkeypatch):
     monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "cache"))
     machine = Machine()
@@ -376,7 +411,16 @@ def test_a_server_must_be_named(tmp_path):
 
 
 def blazepose():
-    return repository.networks_of("blazepose")
+    """As it was fetched: it takes floats."""
+    return {name: file.path() for name, file in repository.networks_of("blazepose").items()}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A repository of BlazePose, which takes bytes."""
+    folder = tmp_path_factory.mktemp("served")
+    repository.write(repository.networks_of("blazepose"), folder, repository.Serving())
+    return folder
 
 
 def options(url, **others):
@@ -474,17 +518,33 @@ def test_poses_of_a_server_are_the_local_ones():
     with serving(blazepose()) as server:
         check_poses_are_the_local_ones(server.url)
         assert max(server.batches) > 1
+        assert set(server.bytes_a_person) == {3 * 256 * 256 * 4, 3 * 224 * 224 * 4}
+
+
+def test_a_server_that_takes_bytes_gets_a_quarter_and_gives_the_same_poses(exported):
+    networks = {name: exported / name / "1/model.onnx" for name in blazepose()}
+    with serving(networks) as server:
+        check_poses_are_the_local_ones(server.url)
+        assert set(server.bytes_a_person) == {3 * 256 * 256, 3 * 224 * 224}
+
+
+def test_floats_are_never_cut_to_bytes(exported):
+    """Pixels of 0 to 1 would be black."""
+    networks = {"landmarks": exported / "blazepose-landmarks/1/model.onnx"}
+    with serving(networks) as server:
+        engine = TritonEngine(Server(server.url, PATIENCE_S), "landmarks")
+        with pytest.raises(EngineError, match="input input is float32, not uint8"):
+            engine.infer({"input": np.ones((1, 3, 256, 256), np.float32)})
+        engine.close()
 
 
 # -- Triton itself --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def triton_server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    repository.write(blazepose(), folder, repository.Serving())
+def triton_server(exported):
     try:
-        server = TritonServer(folder)
+        server = TritonServer(exported)
     except NotHereError as error:
         pytest.skip(str(error))
     with server:
@@ -499,8 +559,9 @@ def test_triton_puts_what_robots_ask_at_the_same_time_into_one_run(triton_server
     """And gives each of them its own back."""
     robots, runs = 6, 5
     local = OnnxRuntimeEngine(blazepose()["blazepose-landmarks"], threads=1)
-    crops = np.random.default_rng(0).random((robots, 1, 3, 256, 256), np.float32)
-    wanted = [local.infer({"input": crop})["world"] for crop in crops]
+    shown = np.random.default_rng(0).integers(0, 256, (robots, 1, 256, 256, 3), np.uint8)
+    wanted = [local.infer({"input": to_tensor(each, (0, 1))})["world"] for each in shown]
+    crops = [each[..., ::-1].transpose(0, 3, 1, 2) for each in shown]
     engines = [
         TritonEngine(Server(triton_server.url, timeout=30), "blazepose-landmarks")
         for _ in range(robots)

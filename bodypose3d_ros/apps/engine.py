@@ -104,7 +104,7 @@ def export_triton(
     from ..engines.plans import BuildOptions
     from ..engines.repository import Serving, networks_of, write
 
-    networks: dict[str, Path] = {}
+    networks: dict[str, models.NetworkFile] = {}
     for each in model_names or (models.BLAZEPOSE.name,):
         networks |= networks_of(each)
     plan = BuildOptions(fp16=fp16, max_batch=max_batch) if tensorrt else None

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Tensors = dict[str, NDArray[Any]]
 """Arrays by the names of a network's inputs or outputs."""
+ValueRange = tuple[float, float]
+"""What the pixel values 0 and 255 become at a network's input."""
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,18 @@ def check_inputs(tensors: tuple[TensorInfo, ...], inputs: Mapping[str, np.ndarra
     """Refuse what a network does not take.
 
     Raises:
-        EngineError: An input is missing or has another shape, whatever its batch.
+        EngineError: An input is missing, has another shape, whatever its batch, or numbers that the
+            network's type does not hold: 0.5 for example would be the byte 0.
     """
     for tensor in tensors:
         if tensor.name not in inputs:
             raise EngineError(f"input {tensor.name} is missing")
-        shape = inputs[tensor.name].shape
+        given = inputs[tensor.name]
+        shape = given.shape
         if list(shape[1:]) != tensor.sizes(0)[1:]:
             raise EngineError(f"input {tensor.name} has shape {shape}, not {tensor.shape}")
+        if not np.can_cast(given.dtype, tensor.dtype, "same_kind"):
+            raise EngineError(f"input {tensor.name} is {given.dtype}, not {tensor.dtype}")
 
 
 def in_batches(

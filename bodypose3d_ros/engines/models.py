@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ModelError
-from . import download
+from . import ValueRange, download
 from .cache import cache_folder, make_private, scratch_folder
 from .download import Progress
 
@@ -34,6 +34,8 @@ class Part:
     """Where its publisher offers it alone."""
     sha256: tuple[str, ...]
     """More than one where publishers write the same network out in different bytes."""
+    value_range: ValueRange
+    """Of the pixels it takes."""
     outputs: dict[str, str]
     """What becomes of the names of its outputs; those left out are left out."""
     ranges: str = ""
@@ -80,6 +82,7 @@ def _blazepose_parts(variant: str, detector: str, landmarks: str) -> tuple[Part,
             detector,
             f"{_ASSETS}/pose_detection.tflite",
             _DETECTOR_SHA256,
+            (-1, 1),
             {"Identity": "boxes", "Identity_1": "scores"},
         ),
         # Identity_2, the segmentation mask, is left out: a third of the network's time.
@@ -87,6 +90,7 @@ def _blazepose_parts(variant: str, detector: str, landmarks: str) -> tuple[Part,
             landmarks,
             f"{_ASSETS}/pose_landmark_{variant}.tflite",
             (_LANDMARK_SHA256[variant],),
+            (0, 1),
             {
                 "Identity": "landmarks",
                 "Identity_1": "presence",
@@ -215,6 +219,13 @@ class NetworkFile:
             ModelError: As ``path`` of a model's file.
         """
         return Path(self.name) if self.model is None else path(self.model, self.name)
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """Of the pixels it takes; None where users choose it."""
+        if self.model is None or not self.model.parts:
+            return None
+        return self.model.parts[self.model.files.index(self.name)].value_range
 
     @property
     def served_name(self) -> str:

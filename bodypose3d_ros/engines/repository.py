@@ -1,20 +1,25 @@
 """A model repository: networks in the folders and with the descriptions that Triton reads.
 
-Of each network ``NAME/config.pbtxt`` and ``NAME/1/model.onnx``, or ``model.plan``, TensorRT's.
+Of each network ``NAME/config.pbtxt`` and ``NAME/1/model.onnx``, or ``model.plan``, TensorRT's. ONNX
+files whose value range is known take their pixels as bytes: crops are sent over a network.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 from ..errors import EngineError, RefusedError, WriteError
 from . import TensorInfo, models, plans
 from .cache import scratch_folder
 from .load import MAX_BATCH, check_file
 from .onnxruntime import OnnxRuntimeEngine
+from .pixels import taking_bytes
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,11 @@ class Serving:
     """The TensorRT plan to be served instead of ONNX."""
 
 
-def networks_of(model: str) -> dict[str, Path]:
+def networks_of(model: str) -> dict[str, models.NetworkFile]:
     """The ONNX files of a model's name, or the one of a path, by what a server calls them.
 
     Raises:
-        ModelError: It is unknown, not here, or not as it was fetched.
+        ModelError: It is unknown, or a file that cannot be used.
     """
     if model in models.MODELS:
         known = models.known(model)
@@ -43,16 +48,20 @@ def networks_of(model: str) -> dict[str, Path]:
     else:
         check_file(Path(model))
         files = [models.NetworkFile(model)]
-    return {file.served_name: file.path() for file in files}
+    return {file.served_name: file for file in files}
 
 
 def write(
-    networks: dict[str, Path], folder: Path, serving: Serving, *, overwrite: bool = False
+    networks: Mapping[str, models.NetworkFile],
+    folder: Path,
+    serving: Serving,
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write networks into a repository, each whole or not at all.
 
     Args:
-        networks: ONNX files by name.
+        networks: ONNX files by what the server is to call them.
         folder: The repository; made where missing.
         serving: How they are to be run.
         overwrite: Replace networks of these names that are there.
@@ -62,7 +71,7 @@ def write(
 
     Raises:
         RefusedError: One of them is there already; none has been written.
-        ModelError: A file is no network.
+        ModelError: A file is no network, not here, or not as it was fetched.
         WriteError: The repository cannot be written to.
         EngineError: tritonclient or, for a plan, TensorRT is missing.
     """
@@ -84,17 +93,25 @@ def write(
     return targets
 
 
-def _write_one(target: Path, file: Path, serving: Serving) -> None:
-    network = OnnxRuntimeEngine(file, threads=1)
+def _write_one(target: Path, file: models.NetworkFile, serving: Serving) -> None:
+    version, described = target / "1", file.path()
+    version.mkdir(parents=True)
+    if serving.plan is None:
+        described = _write_onnx(version / "model.onnx", file)
+    network = OnnxRuntimeEngine(described, threads=1)
     text = _configuration(target.name, network, serving)
     network.close()
-    version = target / "1"
-    version.mkdir(parents=True)
     (target / "config.pbtxt").write_text(text, encoding="utf-8")
-    if serving.plan is None:
-        shutil.copyfile(file, version / "model.onnx")
+    if serving.plan is not None:
+        (version / "model.plan").write_bytes(plans.obtain(described, serving.plan).content)
+
+
+def _write_onnx(target: Path, file: models.NetworkFile) -> Path:
+    if file.value_range is None:
+        shutil.copyfile(file.path(), target)
     else:
-        (version / "model.plan").write_bytes(plans.obtain(file, serving.plan).content)
+        onnx.save(taking_bytes(onnx.load(file.path()), file.value_range), target)
+    return target
 
 
 def _configuration(name: str, network: OnnxRuntimeEngine, serving: Serving) -> str:

@@ -13,16 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engines import Engine
+from ...engines import Engine, models
 from ..pose import check_finite
 from ..pose.blazepose import sigmoid
-from ..pose.crop import cut, image_from_crop, to_tensor
+from ..pose.crop import as_input, cut, image_from_crop
 from . import HipCircles
 
 Array = NDArray[np.float64]
 
 INPUT = 224
 MIN_SCORE = 0.5
+_VALUE_RANGE = models.BLAZEPOSE.parts[0].value_range
 _MIN_IOU = 0.3
 _STRIDES = ((8, 2), (16, 2), (32, 6))
 """Pixels a cell, anchors a cell."""
@@ -60,7 +61,8 @@ class BlazePoseDetector:
             center, np.stack([side, side], -1), np.zeros(len(areas)), (INPUT, INPUT)
         )
         crops = cut(image, to_image, (INPUT, INPUT), cv2.BORDER_CONSTANT)
-        answer = self.engine.infer({"input": to_tensor(crops, (-1, 1))})
+        tensor = as_input(self.engine.inputs[0], crops, _VALUE_RANGE)
+        answer = self.engine.infer({"input": tensor})
         check_finite(answer, ("boxes", "scores"))
         found = [
             self._decode(boxes, scores[:, 0], origin, scale)

@@ -16,13 +16,13 @@ from scipy.special import expit
 
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
-from ...engines import Engine, Tensors
+from ...engines import Engine, Tensors, models
 from ...errors import OutputError
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
 from ..settings import setting
 from . import check_finite, in_image, regions_of
-from .crop import apply, cut, image_from_crop, to_tensor
+from .crop import apply, as_input, cut, image_from_crop
 
 Array = NDArray[np.float64]
 
@@ -38,6 +38,7 @@ _PROBABILITIES = -0.01, 1.01
 """With room for what quantised networks round to."""
 _FARTHEST = 5.0
 """Metres from the hips: no joint is farther from them."""
+_VALUE_RANGE = models.BLAZEPOSE.parts[1].value_range
 _READ = "landmarks", "presence", "heatmap", "world"
 
 # The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
@@ -92,7 +93,8 @@ class BlazePose:
             regions.center, np.stack([side, side], -1), regions.rotation, (CROP, CROP)
         )
         crops = cut(frame.image, to_image, (CROP, CROP), cv2.BORDER_REPLICATE)
-        answer = self.engine.infer({"input": to_tensor(crops, (0, 1))})
+        tensor = as_input(self.engine.inputs[0], crops, _VALUE_RANGE)
+        answer = self.engine.infer({"input": tensor})
         check_finite(answer, _READ)
         _check_person(answer)
 

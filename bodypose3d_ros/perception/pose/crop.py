@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engines import TensorInfo
+
 Array = NDArray[np.float64]
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -67,11 +69,23 @@ def cut(
     return crops
 
 
+def as_input(
+    tensor: TensorInfo, crops: NDArray[np.uint8], value_range: Sequence[float]
+) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """BGR crops (N, H, W, 3) as an input takes them: ``to_tensor``, or RGB (N, 3, H, W) in bytes.
+
+    What takes bytes brings them into its value range itself (``engines/pixels.py``).
+    """
+    if tensor.dtype == np.uint8:
+        return np.ascontiguousarray(_planes(crops))
+    return to_tensor(crops, value_range)
+
+
 def to_tensor(crops: NDArray[np.uint8], value_range: Sequence[float]) -> NDArray[np.float32]:
     """BGR crops (N, H, W, 3) of 0..255 to RGB (N, 3, H, W) in the value range (low, high)."""
     low, high = value_range
     tensor = np.empty((len(crops), 3, *crops.shape[1:3]), np.float32)
-    np.multiply(crops[..., ::-1].transpose(0, 3, 1, 2), np.float32((high - low) / 255), out=tensor)
+    np.multiply(_planes(crops), np.float32((high - low) / 255), out=tensor)
     if low:
         tensor += np.float32(low)
     return tensor
@@ -80,7 +94,12 @@ def to_tensor(crops: NDArray[np.uint8], value_range: Sequence[float]) -> NDArray
 def standardised(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """BGR crops (N, H, W, 3) to RGB (N, 3, H, W), each colour less ``MEAN``, over ``STD``."""
     shift, scale = (np.asarray(each, np.float32)[:, None, None] for each in (MEAN, STD))
-    tensor = crops[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+    tensor = _planes(crops).astype(np.float32)
     tensor -= shift
     tensor /= scale
     return np.ascontiguousarray(tensor)
+
+
+def _planes(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """BGR crops (N, H, W, 3) seen as RGB (N, 3, H, W)."""
+    return crops[..., ::-1].transpose(0, 3, 1, 2)
