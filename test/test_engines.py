@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.batches import in_batches
-from bodypose3d_ros.engines.load import load
+from bodypose3d_ros.engines.load import load, load_all
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.engines.precision import half_precision
 from bodypose3d_ros.errors import EngineError, ModelError
@@ -123,6 +123,21 @@ def test_auto_says_what_it_took_and_why(contract, caplog, monkeypatch):
     assert "tensorrt and pycuda not installed, and ONNX Runtime was built without CUDA" in (
         caplog.text
     )
+
+
+def test_networks_on_the_same_engine_for_the_same_reason_are_one_line(contract, squares, caplog):
+    with caplog.at_level("INFO"):
+        first, _ = load_all([contract, squares()], "onnxruntime", threads=1)
+    told = f"contract.onnx and squares.onnx run on {first.description}: it was asked for"
+    assert caplog.messages == [told]
+
+
+def test_where_one_network_cannot_be_loaded_none_is(contract, tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr(OnnxRuntimeEngine, "close", lambda engine: closed.append(engine))
+    with pytest.raises(ModelError, match="there is no such file"):
+        load_all([contract, tmp_path / "gone.onnx"], "onnxruntime", threads=1)
+    assert len(closed) == 1
 
 
 @pytest.fixture

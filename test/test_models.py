@@ -144,6 +144,15 @@ def test_a_file_brought_along_serves_machines_without_internet(known, tmp_path):
     assert (models.fetch(model.name, source=brought) / model.files[0]).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("name", ["blazepose", "blazepose-int8"])
+def test_without_internet_it_is_said_how_to_bring_the_wheel(cache, monkeypatch, name):
+    for variable, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", "")):
+        monkeypatch.setenv(variable, value)
+    says = rf"could not download mediapipe.*bodypose3d models fetch {name} --from FILE\.whl$"
+    with pytest.raises(ModelError, match=says):
+        models.fetch(name)
+
+
 def test_a_wheel_that_is_not_the_one_expected_is_refused(cache, tmp_path):
     wheel = tmp_path / "mediapipe.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -279,7 +288,7 @@ def packed(monkeypatch, tmp_path, cache, origin):
             member.size = len(content)
             package.addfile(member, io.BytesIO(content))
     parts = tuple(
-        models.Part(name, f"{origin}/whole", (hashlib.sha256(content).hexdigest(),), {})
+        models.Part(name, f"{origin}/whole", (hashlib.sha256(content).hexdigest(),), (0, 1), {})
         for name, content in members.items()
     )
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -47,7 +47,7 @@ def test_what_is_chosen_by_parameters_is_what_is_loaded():
 
 
 def test_a_setting_of_another_network_is_refused_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setattr(networks, "load", None)
+    monkeypatch.setattr(networks, "load_all", None)
     with pytest.raises(InputError, match="channels, lift: not a setting of the model blazepose"):
         load_networks(Options().changed({"channels": "RGB", "lift": "network"}))
 
@@ -71,10 +71,26 @@ def test_what_was_loaded_is_given_back_when_the_rest_cannot_be(monkeypatch):
         def close(self):
             Engine.closed += 1
 
-    monkeypatch.setattr(networks, "load", lambda *_, **__: Engine())
+    monkeypatch.setattr(networks, "load_all", lambda *_, **__: [Engine(), Engine()])
     with pytest.raises(ModelError, match="damaged"):
         load_networks()
     assert Engine.closed == 2
+
+
+class Known:
+    """An engine that says which file it is of."""
+
+    inputs = outputs = ()
+    max_batch = None
+
+    def __init__(self, path):
+        self.description = str(path)
+
+    def warm_up(self):
+        pass
+
+    def close(self):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -91,13 +107,13 @@ def test_what_was_loaded_is_given_back_when_the_rest_cannot_be(monkeypatch):
 def test_auto_takes_the_heaviest_that_keeps_up_and_says_so(
     monkeypatch, caplog, milliseconds, here, taken
 ):
-    def seconds(file, people, options):
-        variant = file.parent.name.partition("-")[2] or "full"
-        if file.name == "detector.onnx":
+    def seconds(engine, people):
+        model, file = Path(engine.description).parts[-2:]
+        if file == "detector.onnx":
             assert people == 1
             return 0.01
         assert people == 2
-        return milliseconds.get(variant, 5) / 1000
+        return milliseconds.get(model.partition("-")[2] or "full", 5) / 1000
 
     def is_fetched(model):
         return (model.name.partition("-")[2] or "full") in here.split()
@@ -107,7 +123,8 @@ def test_auto_takes_the_heaviest_that_keeps_up_and_says_so(
 
     monkeypatch.setattr(models, "is_fetched", is_fetched)
     monkeypatch.setattr(models, "path", path)
-    monkeypatch.setattr(networks, "_seconds", seconds)
+    monkeypatch.setattr(networks, "load_all", lambda paths, *_, **__: list(map(Known, paths)))
+    monkeypatch.setattr(networks, "_median_seconds", seconds)
     with caplog.at_level("INFO"):
         assert heaviest_in_time(Options("auto", rate=10.0)).name == taken
     assert caplog.messages[-1].startswith((f"{taken} takes", "nothing here is fast enough"))

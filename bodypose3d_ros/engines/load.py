@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EngineError, ModelError
@@ -17,6 +20,15 @@ _log = logging.getLogger(__name__)
 _TENSORRT_MODULES = ("tensorrt", "pycuda")
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """An ONNX file in an engine."""
+
+    path: Path
+    engine: Engine
+    why: str
+
+
 def load(
     path: Path,
     engine: str = "auto",
@@ -25,25 +37,58 @@ def load(
     fp16: bool = True,
     max_batch: int = MAX_BATCH,
 ) -> Engine:
-    """Load an ONNX file into an engine, and log which one and why.
+    """Load one ONNX file: see ``load_all``."""
+    (loaded,) = load_all([path], engine, threads=threads, fp16=fp16, max_batch=max_batch)
+    return loaded
+
+
+def load_all(
+    paths: Sequence[Path],
+    engine: str = "auto",
+    *,
+    threads: int = 0,
+    fp16: bool = True,
+    max_batch: int = MAX_BATCH,
+) -> list[Engine]:
+    """Load ONNX files into engines, all or none, and log which ones and why.
 
     ``auto`` takes TensorRT where it is installed and a GPU is there, then ONNX Runtime with CUDA,
     then ONNX Runtime on the CPU; what fails, be it in its first run, is logged and passed over.
     ``onnxruntime`` is ONNX Runtime with the fastest execution provider that it was built with.
 
     Args:
-        path: The ONNX file.
+        paths: The ONNX files.
         engine: One of ``ENGINES``.
         threads: For networks on the CPU; 0 takes all cores this process may use.
         fp16: Let TensorRT compute in half precision.
         max_batch: The most that TensorRT takes at once.
 
     Raises:
-        ModelError: The file cannot be used.
-        EngineError: The engine is not here or cannot run the file.
+        ModelError: A file cannot be used.
+        EngineError: The engine is not here or cannot run a file.
     """
     if engine not in ENGINES:
         raise EngineError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    found: list[_Loaded] = []
+    with ExitStack() as undo:
+        for path in paths:
+            found.append(_load(path, engine, threads, fp16, max_batch))
+            undo.callback(found[-1].engine.close)
+        undo.pop_all()
+    _tell(found)
+    return [each.engine for each in found]
+
+
+def _tell(found: Sequence[_Loaded]) -> None:
+    """Log a line for files that run on the same for the same reason."""
+    lines: dict[str, list[str]] = {}
+    for each in found:
+        lines.setdefault(f"{each.engine.description}: {each.why}", []).append(each.path.name)
+    for line, names in lines.items():
+        _log.info("%s %s on %s", " and ".join(names), "run" if names[1:] else "runs", line)
+
+
+def _load(path: Path, engine: str, threads: int, fp16: bool, max_batch: int) -> _Loaded:
     check_file(path)
     if engine == "onnxruntime":
         from .onnxruntime import available_providers
@@ -60,16 +105,14 @@ def load(
         return _without_tensorrt(path, threads, "TensorRT failed")
 
 
-def _tensorrt(path: Path, fp16: bool, max_batch: int, why: str) -> Engine:
+def _tensorrt(path: Path, fp16: bool, max_batch: int, why: str) -> _Loaded:
     from .plans import BuildOptions
     from .tensorrt import load_tensorrt
 
-    engine = load_tensorrt(path, BuildOptions(fp16=fp16, max_batch=max_batch))
-    _log.info("%s runs on %s: %s", path.name, engine.description, why)
-    return engine
+    return _Loaded(path, load_tensorrt(path, BuildOptions(fp16=fp16, max_batch=max_batch)), why)
 
 
-def _without_tensorrt(path: Path, threads: int, why: str) -> Engine:
+def _without_tensorrt(path: Path, threads: int, why: str) -> _Loaded:
     """ONNX Runtime, with CUDA before the CPU."""
     from .onnxruntime import CPU, CUDA, available_providers
 
@@ -83,22 +126,20 @@ def _without_tensorrt(path: Path, threads: int, why: str) -> Engine:
         return _onnxruntime(path, threads, (CPU,), f"{why}, and CUDA failed")
 
 
-def _tried(engine: Engine) -> Engine:
-    """The engine, if it survives a first run: some failures show only then."""
+def _tried(loaded: _Loaded) -> _Loaded:
+    """What was loaded, if it survives a first run: some failures show only then."""
     try:
-        engine.warm_up()
+        loaded.engine.warm_up()
     except Exception:
-        engine.close()
+        loaded.engine.close()
         raise
-    return engine
+    return loaded
 
 
-def _onnxruntime(path: Path, threads: int, providers: tuple[str, ...], why: str) -> Engine:
+def _onnxruntime(path: Path, threads: int, providers: tuple[str, ...], why: str) -> _Loaded:
     from .onnxruntime import OnnxRuntimeEngine
 
-    engine = OnnxRuntimeEngine(path, threads=threads, providers=providers)
-    _log.info("%s runs on %s: %s", path.name, engine.description, why)
-    return engine
+    return _Loaded(path, OnnxRuntimeEngine(path, threads=threads, providers=providers), why)
 
 
 def check_file(path: Path) -> None:

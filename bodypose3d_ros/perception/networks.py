@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..engines import Engine, models
 from ..engines.batches import zeros
-from ..engines.load import ENGINES, load
+from ..engines.load import ENGINES, load_all
 from ..engines.models import NetworkFile
 from ..engines.shared import Shared
 from ..engines.timed import network_time
@@ -277,23 +277,22 @@ def load_networks(options: Options | None = None) -> Networks:
 
 def _engines(network: Network, options: Options, undo: ExitStack) -> tuple[Shared, Shared]:
     """What runs the pose network, and the detector: warm, closed by ``undo``."""
-
-    def ready(engine: Engine) -> Shared:
-        undo.callback(engine.close)
-        engine.warm_up()
-        return Shared(engine)
-
-    pose, detector = _pose_file(network, options), _detector_file(network, options)
+    files = _pose_file(network, options), _detector_file(network, options)
+    engines: list[Engine] = []
     if options.engine == TRITON:
-        server = _server(options)
-        return (
-            ready(TritonEngine(server, options.triton_model or pose.served_name)),
-            ready(TritonEngine(server, options.triton_detector or detector.served_name)),
-        )
-    return (
-        ready(load(pose.path(), options.engine, threads=options.threads)),
-        ready(load(detector.path(), options.engine, threads=options.threads)),
-    )
+        names = options.triton_model, options.triton_detector
+        for name, file in zip(names, files, strict=True):
+            engines.append(TritonEngine(_server(options), name or file.served_name))
+            undo.callback(engines[-1].close)
+    else:
+        paths = [file.path() for file in files]
+        engines += load_all(paths, options.engine, threads=options.threads)
+        for engine in engines:
+            undo.callback(engine.close)
+    for engine in engines:
+        engine.warm_up()
+    pose, detector = map(Shared, engines)
+    return pose, detector
 
 
 def _check_server(options: Options) -> None:
@@ -372,13 +371,7 @@ def heaviest_in_time(options: Options) -> Network:
         models.paths(BLAZEPOSE.name)  # raises, with the command that fetches it
     most = _SHARE_OF_FRAME / options.rate
     for network in here:
-        seconds = sum(
-            _seconds(file, people, options)
-            for file, people in (
-                (_detector_file(network, options).path(), 1),
-                (_pose_file(network, replace(options, model=network.name)).path(), _PEOPLE),
-            )
-        )
+        seconds = _seconds(network, replace(options, model=network.name))
         told = f"{network.name} takes {seconds * 1e3:.0f} ms a frame"
         if seconds <= most:
             _log.info("%s: chosen for %g Hz", told, options.rate)
@@ -388,16 +381,20 @@ def heaviest_in_time(options: Options) -> Network:
     return here[-1]
 
 
-def _seconds(file: Path, people: int, options: Options) -> float:
-    """The median time of a run."""
-    with closing(load(file, options.engine, threads=options.threads)) as engine:
-        engine.warm_up()
-        batch = zeros(engine.inputs, people)
-        times = []
-        for _ in range(_RUNS):
-            with network_time() as spent:
-                engine.infer(batch)
-            times.append(spent.seconds)
+def _seconds(network: Network, options: Options) -> float:
+    """The median times of a run of the pose network and of the detector, together."""
+    with ExitStack() as undo:
+        pose, detector = _engines(network, options, undo)
+        return _median_seconds(pose, _PEOPLE) + _median_seconds(detector, 1)
+
+
+def _median_seconds(engine: Shared, people: int) -> float:
+    batch = zeros(engine.inputs, people)
+    times = []
+    for _ in range(_RUNS):
+        with network_time() as spent:
+            engine.infer(batch)
+        times.append(spent.seconds)
     return float(np.median(times))
 
 
