@@ -1,5 +1,18 @@
-"""``python -m bodypose3d_ros``: the command line, where no ``bodypose3d`` is on the path."""
+"""The command line: ``bodypose3d``, or ``python -m bodypose3d_ros`` from anywhere."""
 
-from .apps.cli import main
+import sys
 
-main()
+from .errors import STOPPED
+
+
+def main() -> None:
+    """Load the commands, and run the one that is asked for."""
+    try:
+        from .apps.cli import main as run
+    except KeyboardInterrupt:  # loading takes a second or so
+        sys.exit(STOPPED)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,8 @@
 """The errors of this package: one small family, each message says what to do."""
 
+STOPPED = 130
+"""The exit code of what SIGINT ended, as shells say it."""
+
 
 class Bodypose3dError(Exception):
     """What every error raised on purpose by this package is.

@@ -224,8 +224,9 @@ def test_another_size_than_the_images_is_refused():
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("image_width: 640\n", "not a camera_calibration file"),
-        ("just text", "not a camera_calibration file"),
+        ("image_width: 640\n", r"not a camera_calibration file \('image_height' is missing\)"),
+        ("image_width: wide\n", r"not a camera_calibration file \(invalid literal .*'wide'\)"),
+        ("just text", r"not a camera_calibration file \(it holds no names with values\)"),
         ("a: [1", "not a YAML file"),
         ("", "not a camera_calibration file"),
     ],

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from mcap.reader import make_reader
 
+from bodypose3d_ros.__main__ import main as start
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.engines import models
@@ -108,6 +109,45 @@ def test_exit_codes_and_what_to_do(tmp_path, picture, arguments, code, says, mon
     answer = run(*filled)
     assert answer.exit_code == code, answer.output
     assert says in " ".join(answer.output.split())
+
+
+def test_where_nothing_can_be_estimated_an_earlier_result_stays(tmp_path, picture):
+    folder = tmp_path / "out"
+    assert run("estimate", picture, "--hfov", 60, "--out", folder).exit_code == 0
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    answer = run("estimate", picture, "--camera", "gone.yaml", "--out", folder)
+    assert answer.exit_code == 3
+    assert "frames:" not in answer.output
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.fixture
+def interrupted_import(monkeypatch):
+    """Ctrl-C while the commands are being loaded."""
+
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "bodypose3d_ros.apps.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "bodypose3d_ros.apps.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+
+
+def test_who_stops_it_at_once_sees_no_traceback(interrupted_import):
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code == 130
+
+
+def test_every_command_that_is_stopped_says_so_and_ends_with_130(monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models, "fetch", stopped)
+    answer = run("models", "fetch", "blazepose")
+    assert answer.exit_code == 130
+    assert answer.output.split()[-1] == "stopped"
 
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path, picture):

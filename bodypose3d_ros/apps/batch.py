@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..errors import InputError
+from ..errors import STOPPED, InputError
 from ..perception.networks import SETTINGS
 from ..version import __version__
 from .options import (
@@ -29,7 +29,7 @@ from .options import (
     source_options,
     topics_of,
 )
-from .stopping import STOPPED, asked_by_signals
+from .stopping import asked_by_signals
 from .terminal import err, listed, progress
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def batch(
     waiting = [task for task in tasks if manifest.state(task) in again]
     manifest.write(tasks)
     if not quiet and len(waiting) < len(tasks):
-        before = len(tasks) - len(waiting)
-        click.echo(f"{before} of {len(tasks)} sources were done by an earlier run")
+        click.echo(_told_before(manifest.totals(tasks)))
     if waiting:
         _estimate_all(tasks, waiting, manifest, machines, wanted, quiet)
     totals = manifest.totals(tasks)
@@ -204,6 +203,11 @@ def _estimate_all(
 
 def _interrupt() -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _told_before(totals: dict[str, float]) -> str:
+    done = f"{totals['done']} of {totals['sources']} sources were done by an earlier run"
+    return f"{done}, {totals['failed']} failed in one" if totals["failed"] else done
 
 
 def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from ..engines import models
 from ..engines.cache import cache_folder
-from ..errors import Bodypose3dError, InputError, printable
+from ..errors import STOPPED, Bodypose3dError, InputError, printable
 from ..perception.networks import SETTINGS
 from ..version import __version__
 from . import graph, rigs
@@ -41,7 +41,7 @@ from .options import (
     source_options,
     topics_of,
 )
-from .stopping import STOPPED, asked_by_signals, unfinished_is_said
+from .stopping import asked_by_signals, unfinished_is_said
 from .terminal import err, escaped, listed, out, progress
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ class _Group(click.Group):
         except Bodypose3dError as error:
             _say(error)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            err.print("stopped")
+            ctx.exit(STOPPED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -146,10 +149,14 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         estimation.summary.failures += failures
         with contextlib.closing(estimation), asked_by_signals(estimation.stop):
             _estimate_all(estimation, opened, overlays, quiet)
+        summary = estimation.summary
+        if summary.failures and not summary.frames:
+            outputs.discard()
+            sys.exit(InputError.exit_code)
         written = outputs.keep()
     if not quiet:
         _report(estimation, pipeline.pose.engine.description, written)
-    if estimation.summary.failures:
+    if summary.failures:
         sys.exit(InputError.exit_code)
 
 
@@ -359,7 +366,7 @@ def film_to_bag(name: str, folder: Path) -> None:
     from ..media.film_recording import write
 
     write(name, folder)
-    out.print(f"{name} is in {folder}: play it with  ros2 bag play {folder}")
+    out.print(f"{name} is in {folder}: play it with  ros2 bag play {folder}", soft_wrap=True)
 
 
 @main.command()

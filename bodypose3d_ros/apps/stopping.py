@@ -12,9 +12,6 @@ import click
 from ..errors import printable
 from ..media.outputs import Outputs
 
-STOPPED = 130
-"""The exit code of what SIGINT ended, as shells say it."""
-
 
 @contextmanager
 def asked_by_signals(stop: Callable[[], None]) -> Iterator[None]:

@@ -137,8 +137,8 @@ class Camera:
             return cls._from_calibration(content, rectified)
         except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise CameraError(
-                f"{path}: is not a camera_calibration file ({type(error).__name__}: {error}); "
-                "it needs image_width, image_height, camera_matrix, distortion_model and "
+                f"{path}: is not a camera_calibration file ({_wrong(content, error)}); it needs "
+                "image_width, image_height, camera_matrix, distortion_model and "
                 "distortion_coefficients, or the fields of a CameraInfo"
             ) from error
         except CameraError as error:
@@ -354,6 +354,13 @@ def _check_plausible(camera: Camera) -> None:
             f"an optical axis through the pixel ({center[0]:g}, {center[1]:g}) is no camera's with "
             f"images of {camera.width}x{camera.height}: calibrate it again"
         )
+
+
+def _wrong(content: object, error: Exception) -> str:
+    """Why a file's content is no calibration."""
+    if not isinstance(content, Mapping):
+        return "it holds no names with values"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _as_message(content: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as a CameraInfo

@@ -80,6 +80,11 @@ class Outputs:
             (self.folder / name).unlink(missing_ok=True)
         return [self.folder / name for name in kept]
 
+    def discard(self) -> None:
+        """Take away what was begun; an earlier result stays as it is."""
+        for part in self.left():
+            part.unlink()
+
     def left(self) -> list[Path]:
         """What was begun and is not whole."""
         parts = (beside(self.folder / name) for name in self.names)
