@@ -18,7 +18,7 @@ from bodypose3d_ros.apps import fleet, work
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.people import Frame, select
 from bodypose3d_ros.body.skeleton import JOINTS
-from bodypose3d_ros.errors import RefusedError
+from bodypose3d_ros.errors import EngineError, RefusedError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.media.sources import CameraChoice
 from bodypose3d_ros.media.video import VideoWriter
@@ -26,8 +26,11 @@ from known_people import picture
 from node_alone import CAMERA
 from people_made_up import row
 
-pytest.importorskip("ray", reason="the extra batch is not installed")
-parquet = pytest.importorskip("pyarrow.parquet", reason="the extra batch is not installed")
+try:
+    fleet._ray()  # as the command imports it: it must not be there before
+except EngineError as error:
+    pytest.skip(str(error), allow_module_level=True)
+parquet = pytest.importorskip("pyarrow.parquet")
 
 FRAMES = 6
 
@@ -219,7 +222,9 @@ class Deadly(CameraChoice):
         return super().of(width, height)
 
 
-def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(tmp_path, monkeypatch):
+def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(
+    tmp_path, monkeypatch, caplog, capfd
+):
     """64 kills nobody, 66 one worker, 70 everyone: all three are done or told, each once."""
     sources = [tmp_path / f"{width}.png" for width in (64, 66, 70, 72)]
     for source in sources:
@@ -235,6 +240,9 @@ def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(tmp_pa
     assert [bool(failures) for _, failures in done] == [False, False, True, False]
     assert "70.png: given up, since workers died of it" in done[2][1][0]
     assert (tmp_path / "70").read_text() == "2"
+    (line,) = caplog.messages
+    assert line == f"{sources[1]}: a worker died at it, another did it again"
+    assert "worker died" not in "".join(capfd.readouterr())  # Ray's own long message
     assert [bool(task.done()["failures"]) for task in tasks] == [False, False, True, False]
 
 

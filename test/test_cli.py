@@ -381,14 +381,16 @@ def test_asked_to_stop_it_finishes_what_it_has_and_leaves_it_as_parts(tmp_path):
     assert done in counts.values()
 
 
-def test_no_command_is_described_by_half_a_sentence():
+@pytest.mark.parametrize("group", [(), ("models",), ("engine",), ("film",)])
+def test_no_command_is_described_by_half_a_sentence(group):
     described = (
         CliRunner()
-        .invoke(main, ["--help"], terminal_width=80)
+        .invoke(main, [*group, "--help"], terminal_width=80)
         .output.partition("Commands:")[2]
         .splitlines()
     )
-    assert len([line for line in described if line.endswith(".")]) == len(main.commands)
+    commands = main.commands[group[0]].commands if group else main.commands
+    assert len([line for line in described if line.endswith(".")]) == len(commands)
     assert not [line for line in described if "..." in line]
 
 

@@ -387,6 +387,12 @@ def test_what_is_served_is_replaced_on_request_only(tmp_path, squares):
     assert not (tmp_path / "served/squares/labels.txt").exists()
 
 
+def test_what_is_neither_a_model_nor_a_file_is_said_with_what_there_is(tmp_path):
+    answer = export(tmp_path / "served", "auto")
+    assert answer.exit_code == 4
+    assert "there is no model 'auto': choose one of blazepose" in " ".join(answer.output.split())
+
+
 def test_what_is_no_network_leaves_nothing_behind(tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
     assert export(tmp_path / "served", tmp_path / "text.onnx").exit_code == 4

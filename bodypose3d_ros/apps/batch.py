@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -30,7 +31,7 @@ from .options import (
     topics_of,
 )
 from .stopping import asked_by_signals
-from .terminal import err, listed, progress
+from .terminal import err, listed, log_to_terminal, progress
 
 if TYPE_CHECKING:
     from .fleet import Machines
@@ -100,6 +101,7 @@ def batch(
     from .fleet import Machines
     from .work import Manifest, plan
 
+    log_to_terminal(logging.WARNING)
     placed = {name: options.pop(name) for name in ("address", "workers", "gpus", "attempts")}
     machines = Machines(threads=options["threads"] or 1, **placed)
     wanted = _wanted(options)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -42,7 +41,7 @@ from .options import (
     topics_of,
 )
 from .stopping import asked_by_signals, unfinished_is_said
-from .terminal import err, escaped, listed, out, progress
+from .terminal import err, escaped, listed, log_to_terminal, out, progress
 
 if TYPE_CHECKING:
     from ..media.sources import CameraChoice, Scene, Source, Topics
@@ -128,11 +127,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     from ..perception.tracking.tracker import Tracker
     from .estimate import Estimation, file_names
 
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=err, show_time=False, show_level=False, show_path=False)],
-    )
+    log_to_terminal(logging.WARNING if quiet else logging.INFO)
     cameras, topics = cameras_of(options), topics_of(options)
     paths = expand(list(sources))
     scene = _scene(paths, options)
@@ -271,7 +266,10 @@ def modelslisted() -> None:
     help="The file that would be downloaded, for machines without internet.",
 )
 def models_fetch(name: str, source: Path | None) -> None:
-    """Download a model, check it and keep it."""
+    """Download a model, check it and keep it.
+
+    NAME is one of `bodypose3d models list`; what is here and as it was fetched is left alone.
+    """
     model = models.known(name)
     columns = [
         TextColumn("{task.description}"),
@@ -362,7 +360,10 @@ def filmlisted() -> None:
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
 def film_to_bag(name: str, folder: Path) -> None:
-    """Write a film as a rosbag2 recording: image_raw, camera_info and tf_static."""
+    """Write a film as a rosbag2 recording.
+
+    NAME is one of `bodypose3d film list`. FOLDER holds image_raw, camera_info and tf_static then.
+    """
     from ..media.film_recording import write
 
     write(name, folder)

@@ -41,16 +41,18 @@ max_batch_option = click.option(
 @fp16_option
 @max_batch_option
 def build(model: str, fp16: bool, max_batch: int) -> None:
-    """Build the TensorRT engines of a model for this machine, before they are needed.
+    """Build a model's TensorRT engines before they are needed.
 
-    They are kept; whatever loads the model with the same options takes them from there.
+    They fit this machine and are kept; whatever loads the model with the same options takes them
+    from there. NAME is one of `bodypose3d models list`.
     """
     from ..engines.cache import engines_folder, prepare
     from ..engines.plans import BuildOptions
+    from ..engines.repository import networks_of
     from ..engines.tensorrt import load_tensorrt
 
     prepare(engines_folder())  # an engine that could not be kept is not worth the minutes here
-    for file in _files(model):
+    for file in [network.path() for network in networks_of(model).values()]:
         start = time.monotonic()
         with err.status(f"building {file.name}: from tens of seconds to minutes"):
             built = load_tensorrt(file, BuildOptions(fp16=fp16, max_batch=max_batch))
@@ -97,9 +99,11 @@ def export_triton(
     fp16: bool,
     overwrite: bool,
 ) -> None:
-    """Write networks into DIR as a Triton server reads them, blazepose if none is named.
+    """Write networks into DIR as a Triton server reads them.
 
-    Nodes, and every command that estimates, use them with --engine triton --triton-url HOST:8001.
+    NAME is one of `bodypose3d models list`, blazepose if none is named. Nodes, and every command
+    that estimates, use them with --engine triton --triton-url HOST:8001. BlazePose takes crops as
+    bytes there, a quarter of what floats are.
     """
     from ..engines.plans import BuildOptions
     from ..engines.repository import Serving, networks_of, write
@@ -115,9 +119,10 @@ def export_triton(
 @engine.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def info(file: Path) -> None:
-    """Tell what an ONNX file takes and gives, or what an engine was built of and for.
+    """Tell what a network takes and gives, or what an engine is of.
 
-    An engine is a folder below engines in the cache, or the model.engine in it.
+    The network is an ONNX file, and it is said which option takes it, or what differs. An engine is
+    a folder below engines in the cache, or the model.engine in it.
     """
     from ..engines.plans import ENGINE_FILE, RECORD_FILE
 
@@ -126,13 +131,6 @@ def info(file: Path) -> None:
         _tell_engine(folder)
     else:
         _tell_network(file)
-
-
-def _files(model: str) -> tuple[Path, ...]:
-    if model in models.MODELS:
-        return models.paths(model)
-    check_file(Path(model))
-    return (Path(model),)
 
 
 def _tell_engine(folder: Path) -> None:

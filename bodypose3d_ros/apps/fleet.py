@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
+from uuid import uuid4
 
 import cv2
 
@@ -30,6 +31,10 @@ from .work import PARTS, TABLE, Figures, Job, Queue, Task, Wanted, jobs_of, read
 
 _OBJECT_STORE = 100 * 2**20  # bytes: tasks and answers are a few kilobytes; Ray's least is 75 MB
 _KNOCK_SECONDS = 10.0
+# What Ray itself says of a dead worker, in a thousand characters; ``estimated`` says it in a line.
+_RAYS_OWN_WORDS = "A worker died or was killed|Task Worker.* failed. There are .* retries remaining"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Worker:
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
+        self._life = uuid4().hex
         cv2.setNumThreads(wanted.networks.threads)
 
     @cached_property
@@ -72,6 +78,11 @@ class Worker:
         source = self._opened(job.task)
         measure(source, job.part, self._pipeline(None, guesses=True), job.task.parts)
         return None
+
+    def do_in_life(self, job: Job) -> tuple[str, Figures | None]:
+        """``do``, and in which life: none in the first, another in each that Ray began."""
+        restarted = _ray().get_runtime_context().was_current_actor_reconstructed
+        return self._life if restarted else "", self.do(job)
 
     def _estimate(self, job: Job) -> Figures:
         from ..media.table import PoseTable
@@ -146,21 +157,25 @@ def estimated(
     ray = _ray()
     jobs, idle = Queue(tasks, wanted), list(hands)
     busy: dict[Any, tuple[Any, Job]] = {}
+    lives: dict[int, str | None] = {id(hand): "" for hand in hands}
     gone = "none was there"
     while jobs or busy:
         while jobs and idle:
             hand, job = idle.pop(), jobs.next()
-            busy[hand.do.remote(job)] = hand, job
+            busy[hand.do_in_life.remote(job)] = hand, job
         if not busy:
             raise EngineError(f"all workers are gone, the last since: {gone}")
         (answer,), _ = ray.wait(list(busy), num_returns=1)
         hand, job = busy.pop(answer)
         try:
-            figures = _figures(answer, job.task)
+            life, figures = _answered(answer, job.task)
         except ray.exceptions.ActorDiedError as error:  # for good: it could not even begin
             jobs.again(job)
             gone = str(error).strip()
             continue
+        before, lives[id(hand)] = lives[id(hand)], life
+        if life != before and None not in (life, before):
+            _log.warning("%s: a worker died at it, another did it again", job.task.source)
         idle.append(hand)
         if jobs.end(job, figures):
             yield job.task, cast("Figures", figures)
@@ -176,23 +191,27 @@ def _useful(tasks: Sequence[Task], wanted: Wanted, most: int) -> int:
     return useful
 
 
-def _figures(answer: Any, task: Task) -> Figures | None:  # noqa: ANN401 - Ray's reference
+def _answered(
+    answer: Any, task: Task  # noqa: ANN401 - Ray's reference
+) -> tuple[str | None, Figures | None]:  # fmt: skip
+    """In which life a worker did something, None if it did not, and the figures."""
     ray = _ray()
     try:
-        figures: Figures | None = ray.get(answer)
+        answered: tuple[str, Figures | None] = ray.get(answer)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, InputError):
-            return task.give_up(printable(error.cause))
+            return None, task.give_up(printable(error.cause))
         if isinstance(error.cause, Bodypose3dError):
             raise error.cause from None
-        logging.getLogger(__name__).debug("%s", error)
-        return task.give_up(f"{task.source}: {type(error.cause).__name__}: {error.cause}")
+        _log.debug("%s", error)
+        return None, task.give_up(f"{task.source}: {type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.ActorUnavailableError:
-        return task.give_up(f"{task.source}: given up, since workers died of it")
-    return figures
+        return None, task.give_up(f"{task.source}: given up, since workers died of it")
+    return answered
 
 
 def _ray() -> Any:  # noqa: ANN401 - the module
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _RAYS_OWN_WORDS)  # it is read on import
     try:
         import pyarrow  # noqa: F401 - what the workers write with
         import ray

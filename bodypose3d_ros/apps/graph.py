@@ -87,6 +87,7 @@ def node(**options: Any) -> None:  # noqa: ANN401
 def fusion(**options: Any) -> None:  # noqa: ANN401
     """Run the fusion node: several cameras' poses in, one out.
 
+    Which cameras is said with --param 'cameras:=[front, left]', or in a parameter file.
     Ends on Ctrl-C or SIGTERM, and the ROS graph forgets it at once.
     """
     from ..node.kinds import FUSION

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import Progress, ProgressColumn
 
 from ..errors import printable
@@ -23,6 +25,12 @@ def listed(paths: Iterable[Path]) -> None:
     """Say which files were written, a line each."""
     for path in paths:
         out.print(f"  {escaped(path)}", soft_wrap=True)
+
+
+def log_to_terminal(level: int) -> None:
+    """Show what modules log, from a level on, above the bars."""
+    handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
 
 
 def progress(*columns: ProgressColumn, quiet: bool = False) -> Progress:

@@ -42,12 +42,12 @@ def networks_of(model: str) -> dict[str, models.NetworkFile]:
     Raises:
         ModelError: It is unknown, or a file that cannot be used.
     """
-    if model in models.MODELS:
-        known = models.known(model)
-        files = [models.NetworkFile(file, known) for file in known.files]
-    else:
+    if Path(model).suffix:
         check_file(Path(model))
         files = [models.NetworkFile(model)]
+    else:
+        known = models.known(model)
+        files = [models.NetworkFile(file, known) for file in known.files]
     return {file.served_name: file for file in files}
 
 
