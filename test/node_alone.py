@@ -31,6 +31,7 @@ class KeepingHost:
         self.sent = defaultdict(list)
         self.texts = []
         self.watched = set()
+        self.rviz = True
         self.matrices = {}
         """By target and source; a function of the stamp where frames move."""
         self.arrived = threading.Condition()
@@ -46,7 +47,8 @@ class KeepingHost:
             self.arrived.notify_all()
 
     def subscribers(self, topic):
-        return int(topic in self.watched)
+        """RViz is there, unless a test closes it."""
+        return int(topic in self.watched or (self.rviz and topic.type == topics.MARKERS.type))
 
     def now(self):
         return STAMP + SECOND // 4

@@ -216,6 +216,20 @@ def test_markers_of_who_has_gone_are_deleted_also_after_a_skipped_image(alone):
     assert {marker.id for marker in markers if marker.action == 2} == {2}  # Marker.DELETE
 
 
+def test_markers_are_made_for_who_looks_and_go_with_the_last_of_them(alone):
+    node = alone()
+    node.info()
+    node.image()
+    node.wait(topics.MARKERS)
+    node.host.rviz = False
+    for count in (2, 3, 4):
+        node.image()
+        node.wait(topics.TF, count)
+    shown, gone = node.host.sent[topics.MARKERS]
+    assert {marker.action for marker in shown.markers} == {0}  # Marker.ADD
+    assert [marker.action for marker in gone.markers] == [3]  # Marker.DELETEALL
+
+
 def test_markers_go_when_they_are_switched_off(alone):
     node = alone()
     node.info()

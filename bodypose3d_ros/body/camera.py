@@ -35,6 +35,7 @@ _INVERSION_TOLERANCE_PX = 0.5
 _FOCAL_LENGTHS = (0.001, 50.0)  # in units of the image's longer side
 _SQUEEZE = 1.02  # a pixel more or less of a small image
 _FARTHEST_CENTER = 10.0  # likewise, of the optical axis from the image's centre
+_ROUNDED = 1e-5  # by who wrote a matrix down
 _LARGEST_COEFFICIENT = 1e6  # calibrations of wide lenses that fit badly have thousands
 
 
@@ -299,7 +300,8 @@ def _check(camera: Camera) -> None:
             "the camera matrix is all zeros, which says 'not calibrated': calibrate the camera "
             "(ros2 run camera_calibration cameracalibrator), or give a field of view with --hfov"
         )
-    if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.allclose(K[2], [0, 0, 1]) or K[1, 0] != 0:
+    affine = np.abs(K[2] - (0, 0, 1)).max() < _ROUNDED
+    if K[0, 0] <= 0 or K[1, 1] <= 0 or not affine or K[1, 0] != 0:
         raise CameraError(
             "the camera matrix is not fx s cx / 0 fy cy / 0 0 1 with positive focal lengths: "
             f"{K.ravel().tolist()}"

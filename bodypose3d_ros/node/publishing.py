@@ -85,9 +85,10 @@ class PeoplePublisher:
         if shown.publish_tf:
             joints = [INDEX[name] for name in shown.tf_joints or JOINTS]
             self._host.publish(TF, joint_frames(bodies, stamp, frame_id, joints, shown.tf_prefix))
-        if shown.publish_markers:
+        lifetime = self._lifetime(stamp)
+        if shown.publish_markers and self._host.subscribers(MARKERS):
             ids = set(marker_ids(bodies).tolist())
-            gone, lifetime = sorted(self._shown - ids), self._lifetime(moment.stamp)
+            gone = sorted(self._shown - ids)
             self._host.publish(MARKERS, markers(bodies, stamp, frame_id, gone, lifetime))
             self._shown = ids
         elif self._shown:
