@@ -296,6 +296,14 @@ def test_a_body_is_described_once_when_it_comes():
     assert set(topics) <= dict(out(poses(TWO, STAMP + SECOND))).keys()
 
 
+def test_who_is_not_tracked_is_described_once_for_all():
+    """The host keeps descriptions by id, and a second one of the same would be a mistake."""
+    described = []
+    untracked = replace(TWO, track_id=np.zeros(2, np.uint32))
+    humans(describe=lambda body: described.append(body))(poses(untracked))
+    assert described == ["b0000"]
+
+
 @pytest.mark.parametrize("frame_id", ["", "c", "cam", "camera7"])
 @pytest.mark.parametrize("unknown", [[], ["left_elbow"], ["pelvis"]])
 def test_what_is_laid_out_by_hand_is_what_another_writer_makes(frame_id, unknown):

@@ -90,7 +90,8 @@ class Humans:
     def __call__(self, poses: Poses) -> list[Sent]:
         """Who is tracked, then each body's topics and frames."""
         ids = [body_id(identity) for identity in poses.bodies.track_id.tolist()]
-        new = [identity for identity in ids if identity not in self._tracked]
+        # Without tracking all are of one id.
+        new = [identity for identity in dict.fromkeys(ids) if identity not in self._tracked]
         self._now_tracked(ids)
         tracked = self._ids(self._make.header(poses.stamp, poses.frame_id), ids)
         sent: list[Sent] = [(TRACKED, tracked), *self._described(new)]
