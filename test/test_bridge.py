@@ -53,6 +53,9 @@ class KeepingHost:
     def describe(self, body):
         return f"<robot name='{body}'/>"
 
+    def wanted(self, topic):
+        return True
+
     def now(self):
         return STAMP + 60 * SECOND
 

@@ -1,6 +1,7 @@
 """People as other programs read them: units, frames, ids, and nothing that trips a robot."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,8 +254,16 @@ def test_limbs_lie_inside_their_cylinders_and_spheres():
 # -- ROS4HRI --------------------------------------------------------------------------------------
 
 
-def humans(picture=None, size=(640, 480), describe=lambda _: None):
-    return Humans(make(), lambda _: picture, lambda: size, describe)
+class Pictures:
+    def __init__(self, picture):
+        self.picture, self.size = picture, (640, 480)
+
+    def __call__(self, stamp):
+        return self.picture
+
+
+def humans(picture=None, describe=lambda _: None, wanted=lambda _: True):
+    return Humans(make(), Pictures(picture), SimpleNamespace(describe=describe, wanted=wanted))
 
 
 def test_rep155_bodies_appear_with_their_topics_and_end():
@@ -315,6 +324,16 @@ def test_what_is_laid_out_by_hand_is_what_another_writer_makes(frame_id, unknown
     assert {"JointState", "Skeleton2D"} <= {each.__msgtype__.rsplit("/")[-1] for each in laid}
     for each in laid:
         assert make().cdr(through_cdr(each)) == each.cdr
+
+
+def test_angles_are_found_for_whom_somebody_reads_them():
+    """Finding them takes longer than everything else that is said of a body."""
+    topic = "/humans/bodies/b0002/joint_states"
+    sent = dict(humans(wanted=lambda name: name == topic)(poses(TWO)))
+    assert [name for name in sent if name.endswith("joint_states")] == [topic]
+    assert sent[topic].cdr == dict(humans()(poses(TWO)))[topic].cdr
+    silent = dict(humans(wanted=lambda _: False)(poses(TWO)))
+    assert silent.keys() == {name for name in dict(humans()(poses(TWO))) if "joint" not in name}
 
 
 def test_a_body_is_cut_out_of_its_own_image():

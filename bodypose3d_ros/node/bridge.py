@@ -86,6 +86,9 @@ class BridgeHost(Protocol):
     def describe(self, body: str) -> str | None:
         """The URDF of a body of REP 155 that has come, kept until it is retired; None: none."""
 
+    def wanted(self, topic: str) -> bool:
+        """Whether somebody reads a topic, or nobody can yet: it appears with its first message."""
+
     def now(self) -> int:
         """ROS time in nanoseconds."""
 
@@ -156,9 +159,7 @@ class Bridge:
             "cloud": lambda: Cloud(make),
             "collision_objects": lambda: CollisionObjects(make, settings.collision_rate),
             "detections": lambda: Detections(make),
-            "humans": lambda: Humans(
-                make, self.pictures, lambda: self.pictures.size, self._host.describe
-            ),
+            "humans": lambda: Humans(make, self.pictures, self._host),
         }
         try:
             return makers[name]()

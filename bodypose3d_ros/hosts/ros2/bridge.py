@@ -150,6 +150,11 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         """The URDF of a body of REP 155 that has come, kept until it is retired; None: none."""
         return self._descriptions.of(body) if self._descriptions is not None else None
 
+    def wanted(self, topic: str) -> bool:
+        """Whether somebody reads a topic, or nobody can yet: it appears with its first message."""
+        sender = self._senders.get(topic)
+        return sender is None or sender.get_subscription_count() > 0
+
     def now(self) -> int:
         """ROS time in nanoseconds."""
         return int(self.get_clock().now().nanoseconds)

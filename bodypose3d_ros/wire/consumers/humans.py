@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,9 +20,6 @@ from ..tf_cdr import TF_TYPE, frames
 from . import Make, Ready, Sent
 
 Array = NDArray[np.float64]
-Picture = Callable[[int], NDArray[np.uint8] | None]
-"""The BGR image (H, W, 3) of a stamp, or None where it is not there."""
-
 TRACKED = "/humans/bodies/tracked"
 URDF = "urdf"
 """Each body's description, latched."""
@@ -61,30 +58,36 @@ def body_id(track_id: int) -> str:
     return f"b{track_id:04d}"
 
 
+class Pictures(Protocol):
+    """What people are cut out of."""
+
+    size: tuple[int, int]
+    """The raw image's width and height; (0, 0) while not known."""
+
+    def __call__(self, stamp: int) -> NDArray[np.uint8] | None:
+        """The BGR image (H, W, 3) of a stamp, or None where it is not there."""
+
+
+class Listeners(Protocol):
+    """Who reads what is said of bodies."""
+
+    def describe(self, body: str) -> str | None:
+        """The URDF of a body who has come, by its id; None: there is none."""
+
+    def wanted(self, topic: str) -> bool:
+        """Whether somebody reads a topic, or nobody can yet: it appears with its first message."""
+
+
 class Humans:
     """Tells who is tracked, and for each of them what ROS4HRI's listeners read."""
 
-    def __init__(
-        self,
-        make: Make,
-        picture: Picture,
-        size: Callable[[], tuple[int, int]],
-        describe: Callable[[str], str | None],
-    ) -> None:
-        """Take what is needed of the image.
-
-        Args:
-            make: Makes messages.
-            picture: Gives the image that people are cut out of.
-            size: The raw image's width and height; (0, 0) while not known.
-            describe: Gives the URDF of a body who has come, by its id; None: there is none.
-        """
+    def __init__(self, make: Make, pictures: Pictures, listeners: Listeners) -> None:
+        """Take what is needed besides poses."""
         self.ended: tuple[str, ...] = ()
         self._tracked: list[str] = []
         self._make = make
-        self._picture = picture
-        self._size = size
-        self._describe = describe
+        self._pictures = pictures
+        self._listeners = listeners
         make.type(_SKELETON_TYPE)  # missing packages are told when the output is made
 
     def __call__(self, poses: Poses) -> list[Sent]:
@@ -96,15 +99,11 @@ class Humans:
         tracked = self._ids(self._make.header(poses.stamp, poses.frame_id), ids)
         sent: list[Sent] = [(TRACKED, tracked), *self._described(new)]
         head = header(poses.stamp, poses.frame_id)
-        picture = self._picture(poses.stamp) if ids else None
-        turned = angles(poses.bodies.joints, poses.bodies.orientation)
+        picture = self._pictures(poses.stamp) if ids else None
         for n, identity in enumerate(ids):
-            messages = [
-                *self._image(poses, n, picture, head),
-                *_place(poses.bodies, n, head),
-                ("joint_states", _joint_states(turned[n], identity, head)),
-            ]
+            messages = [*self._image(poses, n, picture, head), *_place(poses.bodies, n, head)]
             sent += [(_BODY.format(id=identity) + name, message) for name, message in messages]
+        sent += self._turned(poses.bodies, ids, head)
         if known(poses.bodies.joints[:, _PELVIS]).any():
             sent.append((_TF, Ready(TF_TYPE, _frames(poses, ids))))
         return sent
@@ -123,7 +122,7 @@ class Humans:
 
     def _described(self, new: list[str]) -> list[Sent]:
         """The URDFs of bodies who have come: latched, so they are sent once."""
-        urdfs = [(identity, self._describe(identity)) for identity in new]
+        urdfs = [(identity, self._listeners.describe(identity)) for identity in new]
         return [
             (_BODY.format(id=identity) + URDF, self._make.filled("std_msgs/msg/String", data=urdf))
             for identity, urdf in urdfs
@@ -137,7 +136,7 @@ class Humans:
 
         The stamp is the image's; so is the frame, which poses in another frame do not name.
         """
-        width, height = self._size()
+        width, height = self._pictures.size
         if not width or not height:
             return []
         x, y, w, h = poses.roi[n].tolist()
@@ -153,6 +152,18 @@ class Humans:
             at = self._make.header(poses.stamp, poses.frame_id)
             sent.append(("cropped", self._cropped(cut, at)))
         return sent
+
+    def _turned(self, bodies: Bodies, ids: list[str], head: bytes) -> list[Sent]:
+        """The angles of bodies that somebody reads: they take longer than all else of a body."""
+        topics = [_BODY.format(id=identity) + "joint_states" for identity in ids]
+        read = [n for n, topic in enumerate(topics) if self._listeners.wanted(topic)]
+        if not read:
+            return []
+        turned = angles(bodies.joints[read], bodies.orientation[read])
+        return [
+            (topics[n], _joint_states(each, ids[n], head))
+            for n, each in zip(read, turned, strict=True)
+        ]
 
     def _cropped(self, cut: NDArray[np.uint8], header: Message) -> Message:
         height, width = cut.shape[:2]
