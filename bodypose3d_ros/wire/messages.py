@@ -119,28 +119,22 @@ class Messages:
 
     def image(self, image: NDArray[np.uint8], header: Message) -> Message:
         """An ``Image`` from a BGR array (H, W, 3)."""
-        height, width = image.shape[:2]
-        return self._make.Image(
-            header=header,
-            height=height,
-            width=width,
-            encoding="bgr8",
-            is_bigendian=0,
-            step=3 * width,
-            data=np.ascontiguousarray(image).ravel(),
-        )
+        return self._image(image, "bgr8", header)
 
     def depth_image(self, millimetres: NDArray[np.uint16], header: Message) -> Message:
         """An ``Image`` of depths (H, W), 0 where unknown: 16UC1, as REP 118 has it."""
-        height, width = millimetres.shape
+        return self._image(millimetres.astype("<u2", copy=False), "16UC1", header)
+
+    def _image(self, pixels: NDArray[Any], encoding: str, header: Message) -> Message:
+        height, width = pixels.shape[:2]
         return self._make.Image(
             header=header,
             height=height,
             width=width,
-            encoding="16UC1",
+            encoding=encoding,
             is_bigendian=0,
-            step=2 * width,
-            data=np.ascontiguousarray(millimetres, "<u2").view(np.uint8).ravel(),
+            step=pixels[:1].nbytes,
+            data=np.ascontiguousarray(pixels).view(np.uint8).ravel(),
         )
 
     def compressed_image(self, content: NDArray[np.uint8], header: Message) -> Message:

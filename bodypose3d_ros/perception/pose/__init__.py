@@ -95,7 +95,18 @@ def around(pixels: Array, regions: Regions, score: Array) -> Regions:
     )
 
 
-def channels() -> Any:  # noqa: ANN401 - a field, as setting makes it
+def person_height() -> Any:  # noqa: ANN401 - a field, as setting makes it
+    """The setting ``person_height`` of networks that give metres of a mean person."""
+    return setting(
+        0.0,
+        "How tall the people are; 0: as the network's mean person.",
+        unit="m",
+        minimum=0.0,
+        maximum=2.7,
+    )
+
+
+def channels() -> Any:  # noqa: ANN401 - likewise
     """The setting ``channels`` of networks that come as a user's file."""
     return setting(
         "auto",

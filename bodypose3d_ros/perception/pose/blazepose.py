@@ -20,8 +20,7 @@ from ...engines import Engine, Tensors, models
 from ...errors import OutputError
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
-from ..settings import setting
-from . import check_finite, in_image, regions_of
+from . import check_finite, in_image, person_height, regions_of
 from .crop import apply, as_input, cut, image_from_crop
 
 Array = NDArray[np.float64]
@@ -62,13 +61,7 @@ _SOURCES = np.array([np.resize(np.flatnonzero(row), 4) for row in BLAZEPOSE_WEIG
 class Settings:
     """What may be chosen about the people that BlazePose sees."""
 
-    person_height: float = setting(
-        0.0,
-        "How tall the people are; 0: as the network's mean person.",
-        unit="m",
-        minimum=0.0,
-        maximum=2.7,
-    )
+    person_height: float = person_height()
 
 
 class BlazePose:

@@ -28,7 +28,7 @@ from ...errors import InputError
 from ..contract import check_kind
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
-from . import around, channels, check_finite, in_image, least_confidence
+from . import around, channels, check_finite, in_image, least_confidence, person_height
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
 
@@ -77,13 +77,7 @@ class Settings:
         "or network (its own metres).",
         choices=("reference", "network"),
     )
-    person_height: float = setting(
-        0.0,
-        "How tall the people are; 0: as the network's mean person.",
-        unit="m",
-        minimum=0.0,
-        maximum=2.7,
-    )
+    person_height: float = person_height()
     channels: str = channels()
     value_low: float = setting(
         0.0, "What black becomes at BodyPose3DNet's input.", minimum=-255.0, maximum=255.0
