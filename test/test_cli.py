@@ -299,6 +299,9 @@ def test_pictures_have_the_depths_and_the_floor_that_are_given(tmp_path, picture
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (["{picture}", "--camera-pitch", "5"], "need a --camera-height"),
+    (["{picture}", "--camera-height", "-1.4"], "-1.4 is not in the range 0<x<=100"),
+    (["{picture}", "--depth-topic", "/depth"], "--depth-topic: for recordings, and there is none"),
+    (["{picture}", "--image-topic", "/a", "--info-topic", "/b"], "--image-topic, --info-topic:"),
     (["{bag}", "--depth", "{folder}"], "see --depth-topic"),
     (["{picture}", "{folder}/film.avi", "--depth", "{folder}"], "for a single film"),
 ])  # fmt: skip

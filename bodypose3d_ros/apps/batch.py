@@ -23,6 +23,7 @@ from ..perception.networks import SETTINGS
 from ..version import __version__
 from .options import (
     cameras_of,
+    check_topics,
     floor_of,
     images_option,
     options_of,
@@ -105,7 +106,9 @@ def batch(
     placed = {name: options.pop(name) for name in ("address", "workers", "gpus", "attempts")}
     machines = Machines(threads=options["threads"] or 1, **placed)
     wanted = _wanted(options)
-    tasks = plan(expand(list(sources)), folder.absolute(), wanted)
+    paths = expand(list(sources))
+    check_topics(paths, options)
+    tasks = plan(paths, folder.absolute(), wanted)
     manifest = Manifest(folder.absolute(), tasks)
     again = ("waiting", "failed") if retry else ("waiting",)
     waiting = [task for task in tasks if manifest.state(task) in again]

@@ -32,6 +32,7 @@ from .benchmark import benchmark
 from .engine import engine
 from .options import (
     cameras_of,
+    check_topics,
     floor_of,
     images_option,
     options_of,
@@ -75,7 +76,7 @@ def main() -> None:
     """Every person a camera sees, as 34 joints in metres.
 
     Exit codes: 0 done, 2 wrong usage, 3 bad input or an output that cannot be written, 4 model or
-    engine missing, 130 stopped.
+    engine missing, 1 anything else that is missing or failed, 130 stopped.
     """
 
 
@@ -130,6 +131,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     log_to_terminal(logging.WARNING if quiet else logging.INFO)
     cameras, topics = cameras_of(options), topics_of(options)
     paths = expand(list(sources))
+    check_topics(paths, options)
     scene = _scene(paths, options)
     own_names = labels(paths)
     names, overlays = file_names(paths, own_names)

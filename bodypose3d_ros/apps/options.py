@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,20 +90,20 @@ source_options: Callable[[Any], Any] = together(
     click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them."),
     click.option(
         "--camera-height",
-        type=float,
+        type=click.FloatRange(0, 100, min_open=True),
         metavar="M",
         help="Of the camera above the floor that people stand on.",
     ),
     click.option(
         "--camera-pitch",
-        type=float,
+        type=click.FloatRange(-90, 90),
         default=0.0,
         metavar="DEG",
         help="How far the camera looks down.",
     ),
     click.option(
         "--camera-roll",
-        type=float,
+        type=click.FloatRange(-180, 180),
         default=0.0,
         metavar="DEG",
         help="How far 'up' leans to the right in the image.",
@@ -130,6 +130,20 @@ def topics_of(options: dict[str, Any]) -> Topics:
     from ..media.sources import Topics
 
     return Topics(options["image_topic"], options["info_topic"], options.get("depth_topic"))
+
+
+def check_topics(paths: Sequence[Path], options: dict[str, Any]) -> None:
+    """Refuse topics where no source has any: what they ask for would be passed over silently.
+
+    Raises:
+        UsageError: There is no recording among the sources.
+    """
+    from ..media.recording import is_recording
+
+    flags = ("image_topic", "info_topic", "depth_topic")
+    given = [f"--{flag.replace('_', '-')}" for flag in flags if options.get(flag)]
+    if given and not any(map(is_recording, paths)):
+        raise click.UsageError(f"{', '.join(given)}: for recordings, and there is none")
 
 
 def floor_of(options: dict[str, Any]) -> Floor | None:
