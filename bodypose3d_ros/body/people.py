@@ -199,7 +199,13 @@ def nearest(bodies: Bodies) -> int | None:
 
 
 def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever numpy indexes with
-    """Take some of the people of a batch: ``index`` is anything numpy indexes N with."""
+    """Take some of the people of a batch: ``index`` is anything numpy indexes N with.
+
+    No copy where that is everybody in order, as it mostly is.
+    """
+    everybody = np.arange(len(batch))
+    if np.array_equal(everybody[index], everybody):
+        return batch
     taken: dict[str, Any] = {}
     for each in fields(batch):
         value = getattr(batch, each.name)

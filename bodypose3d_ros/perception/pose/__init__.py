@@ -54,8 +54,8 @@ def regions_of(found: Found) -> Regions:
     A circle about the hips becomes the turned square about it, a box stays what it is.
     """
     if isinstance(found, HipCircles):
-        side = 2 * found.radius
-        return Regions(found.center, np.stack([side, side], -1), found.rotation, found.score)
+        size = (2 * found.radius)[:, None].repeat(2, axis=1)
+        return Regions(found.center, size, found.rotation, found.score)
     return Regions.from_boxes(found.corners, found.score)
 
 

@@ -83,7 +83,7 @@ class BlazePose:
         """
         side = regions.size.max(axis=1, initial=0) * MARGIN
         to_image = image_from_crop(
-            regions.center, np.stack([side, side], -1), regions.rotation, (CROP, CROP)
+            regions.center, side[:, None].repeat(2, axis=1), regions.rotation, (CROP, CROP)
         )
         crops = cut(frame.image, to_image, (CROP, CROP), cv2.BORDER_REPLICATE)
         tensor = as_input(self.engine.inputs[0], crops, _VALUE_RANGE)
@@ -146,17 +146,20 @@ def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
         (N, L, 2); a landmark whose surroundings are nowhere sure stays where it is.
     """
     count, landmarks, height, width = heatmap.shape
+    size = np.array([width, height])
     # Truncation towards zero, as MediaPipe's cast to int.
-    cell = np.trunc(points * (width, height)).astype(np.int64)
-    inside = ((cell >= 0) & (cell < (width, height))).all(axis=2)
-    x, y = cell[..., 0, None] + _REACH, cell[..., 1, None] + _REACH
-    exists = ((y >= 0) & (y < height))[..., None] & ((x >= 0) & (x < width))[..., None, :]
-    map_start = np.arange(count * landmarks).reshape(count, landmarks, 1, 1) * (height * width)
-    row_start = y.clip(0, height - 1)[..., None] * width
-    logits = heatmap.take(map_start + row_start + x.clip(0, width - 1)[..., None, :])
-    mass = np.where(exists, sigmoid(logits), 0).reshape(count, landmarks, _REACH.size**2)
+    cell = np.trunc(points * size).astype(np.int64)
+    around = cell[..., None] + _REACH  # (N, L, 2, 9) columns and rows
+    nearest = np.minimum(np.maximum(around, 0), size[:, None] - 1)
+    exists = nearest == around
+    inside = exists[..., _REACH.size // 2].all(axis=2)
+    first = np.arange(count * landmarks).reshape(count, landmarks, 1) * (height * width)
+    rows = first + nearest[:, :, 1] * width
+    logits = heatmap.take(rows[..., None] + nearest[:, :, 0, None])
+    mass = np.where(exists[:, :, 1, :, None] & exists[:, :, 0, None], sigmoid(logits), 0)
+    mass = mass.reshape(count, landmarks, len(_MOMENTS))
     sums = mass @ _MOMENTS
-    moved = (cell + sums[..., 1:] / np.maximum(sums[..., :1], 1e-12)) / (width, height)
+    moved = (cell + sums[..., 1:] / np.maximum(sums[..., :1], 1e-12)) / size
     sure = inside & (mass.max(axis=2) >= _REFINE_MIN)
     return np.where(sure[..., None], moved, points)
 
@@ -165,7 +168,9 @@ def turn(points: Array, rotation: Array) -> Array:
     """Vectors (N, M, 2) turned by (N,) radians, clockwise in the image."""
     cos, sin = np.cos(rotation)[:, None], np.sin(rotation)[:, None]
     x, y = points[..., 0], points[..., 1]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
+    turned = np.empty_like(points)
+    turned[..., 0], turned[..., 1] = cos * x - sin * y, sin * x + cos * y
+    return turned
 
 
 def sigmoid(logits: NDArray[np.floating]) -> Array:
