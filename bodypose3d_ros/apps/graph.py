@@ -217,10 +217,10 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
 @_whose_option
 @graph_options
 def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  # noqa: ANN401
-    """Record poses, markers, TF, the overlay and diagnostics until stopped.
+    """Record what the node says, until stopped.
 
-    The camera's calibration is recorded, too. What is being recorded is FILE.mcap.part; stopped
-    (Ctrl-C, SIGTERM), it becomes FILE.mcap.
+    Poses, markers, TF, the overlay, diagnostics and the camera's calibration. What is being
+    recorded is FILE.mcap.part; stopped (Ctrl-C, SIGTERM), it becomes FILE.mcap.
     """
     from ..media.outputs import single
 
