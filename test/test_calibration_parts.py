@@ -177,7 +177,49 @@ def test_places_come_along_the_pairs_that_share_most_in_either_direction():
 
 def test_tracks_of_several_views_are_one_person_along_the_pairs():
     pairs = [pair(1, 2, [(2, 4)], [1.0]), pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0])]
-    assert calibrate._people([track(n // 2) for n in range(6)], pairs) == [[0, 2, 4], [1, 3]]
+    kept, people = relative.agreeing([track(n // 2) for n in range(6)], pairs)
+    assert people == [[0, 2, 4], [1, 3]]
+    assert {(each.first, each.second) for each in kept} == {(0, 1), (1, 2)}
+
+
+def test_a_pair_that_contradicts_those_that_lead_round_is_left_out():
+    """The last view's only person is the first one by two pairs, the second by the longest."""
+    aside, turned = place((0, 0, 0), (2, 0, 0)), place((0, 120, 0), (2, 0, 0))
+    pairs = [
+        pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0], aside, count=40),
+        pair(0, 2, [(0, 4)], [1.0], aside @ aside, count=20),
+        pair(1, 2, [(2, 4)], [1.0], aside, count=20),
+        pair(0, 3, [(0, 5)], [1.0], aside @ aside @ aside, count=20),
+        pair(2, 3, [(4, 5)], [1.0], aside, count=20),
+        pair(1, 3, [(3, 5)], [1.0], turned, count=30),
+    ]
+    tracks_ = [track(view) for view in (0, 0, 1, 1, 2, 3)]
+    kept, people = relative.agreeing(tracks_, pairs)
+    assert people == [[0, 2, 4, 5], [1, 3]]
+    left = {(each.first, each.second) for each in kept}
+    assert left == {(0, 1), (0, 2), (1, 2), (0, 3), (2, 3)}
+
+
+def test_views_stand_as_most_people_fit_and_not_as_one_can_be_laid_onto_another():
+    """Two people who stand still: he can be laid onto her for longer than both are seen at once."""
+    between = place((0, 90, 0), (3, 0, 3))
+    sway = np.linspace(0, 0.3, 40)
+    he = np.stack([standing((x, 0, 3)) for x in sway])
+    she = np.stack([standing((x + 1.5, 0, 4)) for x in sway])
+    inverse = np.linalg.inv(between)
+
+    def seen(view, joints, moments):
+        hidden = joints.copy()
+        hidden[moments:] = np.nan
+        return Track(view, hidden[..., :2], hidden, np.ones((40, 34)), np.ones(40))
+
+    tracks_ = [
+        seen(0, he, 40), seen(0, she, 25), seen(1, moved(inverse, he), 25),
+        seen(1, moved(inverse, she), 40),
+    ]  # fmt: skip
+    found = relative.pair_of(tracks_, 0, 1)
+    assert sorted(found.same) == [(0, 2), (1, 3)]
+    assert_allclose(found.transform, between, atol=1e-6)
 
 
 # -- what is adjusted -----------------------------------------------------------------------------
@@ -278,7 +320,7 @@ def test_the_floor_is_the_plane_under_feet_that_went_about(tilt):
     ground = world.ground_of(walkers(60, 1.5, tilt))
     assert ground.source == "the floor under people's feet"
     up = place((0, 0, tilt))[:3, :3] @ (0, -1, 0)
-    assert np.degrees(np.arccos(ground.up @ up)) < 0.2
+    assert np.degrees(np.arccos(min(ground.up @ up, 1.0))) < 0.2
     assert ground.height == pytest.approx(1.4, abs=0.02)
     assert ground.degrees < 0.5
 

@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from ...errors import InputError
 from .adjust import Adjusted, Observations, adjust, observed
-from .relative import FEWEST, Pair, at_one_scale, pair_of, spanned
+from .relative import FEWEST, agreeing, at_one_scale, pair_of, spanned
 from .tracks import Recorded, Track, tracks_of
 from .world import Ground, bodies_of, frame_of, ground_of, stature_of
 
@@ -93,7 +93,7 @@ def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibrat
         for first, second in itertools.combinations(range(len(views)), 2)
         if (pair := pair_of(tracks, first, second)) is not None
     ]
-    people = _people(tracks, pairs)
+    pairs, people = agreeing(tracks, pairs)
     tracks, pairs = at_one_scale(tracks, pairs, people)
     rough, _ = spanned(pairs, len(views))
     if lost := [name for name, place in zip(names, rough, strict=True) if place is None]:
@@ -127,17 +127,6 @@ def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibrat
             world @ place, degrees[number], metres[number] * scale, *_told(adjusted, number, view)
         )
     return Calibration(cameras, ground, source, sigma)
-
-
-def _people(tracks: Sequence[Track], pairs: Sequence[Pair]) -> list[list[int]]:
-    """Tracks of several views that are one person."""
-    group = list(range(len(tracks)))
-    for pair in pairs:
-        for a, b in pair.same:
-            old, new = group[b], group[a]
-            group = [new if each == old else each for each in group]
-    people = [[n for n, each in enumerate(group) if each == one] for one in sorted(set(group))]
-    return [person for person in people if len(person) > 1]
 
 
 def _scale(

@@ -28,6 +28,8 @@ FEWEST = 15
 _SAMPLES, _SAMPLE = 200, 3
 _SHARE = 0.5
 """Of the moments that two tracks have in common, how many must fit for them to be one person."""
+_ROUND = 45.0
+"""Degrees by which two pairs may miss a third that they lead round to: each is 5 to 15 off."""
 _TRUNK = [INDEX[name] for name in ("pelvis", "torso", "neck")]
 """Joints by which sizes are compared: on nobody's left or right."""
 
@@ -41,7 +43,7 @@ class Pair:
     transform: Array
     """(4, 4) from the second's optical frame to the first's."""
     same: list[tuple[int, int]]
-    """Indices of the tracks, of each view, that are one person."""
+    """Indices of the tracks, of each view, that are one person: who fits most often comes first."""
     size: list[float]
     """How much larger each of these people is than the views believe, were the transform right."""
     count: int
@@ -49,27 +51,88 @@ class Pair:
 
 
 def pair_of(tracks: Sequence[Track], first: int, second: int) -> Pair | None:
-    """How two views stand to each other; None where they share nobody for long enough."""
+    """How two views stand to each other; None where they share nobody for long enough.
+
+    Two people who hardly move can be laid onto each other; only where the views truly stand do all
+    people fit at once, so of all ways to lay somebody onto somebody the one counts by which most
+    moments of all people fit.
+    """
     ours = [n for n, track in enumerate(tracks) if track.view == first]
     theirs = [n for n, track in enumerate(tracks) if track.view == second]
-    best: tuple[int, Array] | None = None
-    for a in ours:
-        for b in theirs:
-            found = _fit(tracks[a].joints, tracks[b].joints)
-            if found is not None and (best is None or found[0] > best[0]):
-                best = found
-    if best is None:
-        return None
-    transform, same, sizes, count = best[1], [], [], 0
+    candidates = [
+        pair
+        for a in ours
+        for b in theirs
+        if (transform := _fit(tracks[a].joints, tracks[b].joints)) is not None
+        and (pair := _shared(tracks, (first, second), transform)).same
+    ]
+    return max(candidates, key=lambda pair: pair.count, default=None)
+
+
+def _shared(tracks: Sequence[Track], views: tuple[int, int], transform: Array) -> Pair:
+    """Who is whom in two views that stand so to each other."""
+    ours, theirs = ([n for n, t in enumerate(tracks) if t.view == view] for view in views)
+    found = []
     for a in ours:
         for b in theirs:
             size = _size(tracks[a].joints, tracks[b].joints, transform)
             fits, common = _fitting(size * tracks[a].joints, size * tracks[b].joints, transform)
             if fits >= FEWEST and fits >= _SHARE * common:
-                same.append((a, b))
-                sizes.append(size)
-                count += fits
-    return Pair(first, second, transform, same, sizes, count) if same else None
+                found.append((fits, (a, b), size))
+    found.sort(reverse=True)
+    same, sizes = [people for _, people, _ in found], [size for _, _, size in found]
+    return Pair(*views, transform, same, sizes, sum(fits for fits, _, _ in found))
+
+
+def agreeing(tracks: Sequence[Track], pairs: Sequence[Pair]) -> tuple[list[Pair], list[list[int]]]:
+    """Pairs that do not contradict each other, and the tracks of several views that are one person.
+
+    Who is whom is taken over from pair to pair, those first that agree with most others about how
+    views stand. Nobody is in a view twice at a time: who would be by a pair, is not that person.
+    """
+    group = {number: [number] for number in range(len(tracks))}
+    kept = []
+    for pair in sorted(pairs, key=lambda pair: -_support(pair, pairs)):
+        same = []
+        for n, (a, b) in enumerate(pair.same):
+            if group[a] is not group[b] and not _apart(tracks, group[a], group[b]):
+                continue
+            same.append(n)
+            together = group[a] if group[a] is group[b] else group[a] + group[b]
+            group.update(dict.fromkeys(together, together))
+        if same:
+            left = [pair.same[n] for n in same]
+            kept.append(replace(pair, same=left, size=[pair.size[n] for n in same]))
+    people = {tuple(sorted(each)) for each in group.values()}
+    return kept, sorted(list(each) for each in people if len(each) > 1)
+
+
+def _support(pair: Pair, pairs: Sequence[Pair]) -> int:
+    """At how many moments a pair fits, and others that lead round to the same by a third view."""
+    support = pair.count
+    ways = {(each.first, each.second): (each.transform, each.count) for each in pairs}
+    ways |= {(b, a): (np.asarray(np.linalg.inv(way)), n) for (a, b), (way, n) in ways.items()}
+    for first, third in ways:
+        if first == pair.first and (third, pair.second) in ways:
+            one, count = ways[first, third]
+            other, also = ways[third, pair.second]
+            if _degrees(one @ other, pair.transform) < _ROUND:
+                support += min(count, also)
+    return support
+
+
+def _apart(tracks: Sequence[Track], ones: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether no view sees two groups of tracks at once."""
+    return not any(
+        tracks[a].view == tracks[b].view and (tracks[a].seen & tracks[b].seen).any()
+        for a in ones
+        for b in others
+    )
+
+
+def _degrees(one: Array, other: Array) -> float:
+    turn = one[:3, :3].T @ other[:3, :3]
+    return float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
 
 
 def at_one_scale(
@@ -177,8 +240,8 @@ def _fitting(ours: Array, theirs: Array, transform: Array) -> tuple[int, int]:
     return int((apart < FITS).sum()), int(np.isfinite(apart).sum())
 
 
-def _fit(ours: Array, theirs: Array) -> tuple[int, Array] | None:
-    """The transform from their frame to ours that fits at most moments, and at how many."""
+def _fit(ours: Array, theirs: Array) -> Array | None:
+    """The transform from their frame to ours that fits at most moments; None where few do."""
     both = known(ours) & known(theirs)
     common = np.flatnonzero(both.sum(axis=1) >= JOINT_COUNT // 3)
     if len(common) < FEWEST:
@@ -202,4 +265,4 @@ def _fit(ours: Array, theirs: Array) -> tuple[int, Array] | None:
         chosen = both & fits[:, None]
         transform = rigid(theirs[chosen], ours[chosen])
     count, seen = _fitting(ours, theirs, transform)
-    return (count, transform) if count >= FEWEST and count >= _SHARE * seen else None
+    return transform if count >= FEWEST and count >= _SHARE * seen else None
