@@ -94,6 +94,22 @@ def test_it_says_how_sure_it_is(found):
     assert (found.scale_source, found.scale_sigma) == ("the height of cell_front", 0.01)
 
 
+def test_what_a_network_has_wrong_all_the_time_is_in_how_sure_it_is(views):
+    """Each camera's idea of each joint is off by 4 pixels, and stays so: leaving out times would
+    say a quarter of what the cameras are off by it."""
+    rng = np.random.default_rng(0)
+    biased = {}
+    for name, view in views.items():
+        off = rng.normal(0, 4, (1, 34, 2))
+        bodies = [replace(each, pixels=each.pixels + off) for each in view.bodies]
+        biased[name] = replace(view, bodies=bodies)
+    told = calibrate(biased).cameras.values()
+    laid = aligned(np.array([camera.place for camera in told]), true_places())
+    turned = Rotation.from_matrix(laid[:, :3, :3].swapaxes(1, 2) @ true_places()[:, :3, :3])
+    ratio = np.degrees(turned.magnitude()) / [camera.degrees for camera in told]
+    assert 0.5 < np.sqrt((ratio**2).mean()) < 1.5
+
+
 def test_a_distance_that_is_known_is_the_one_that_is_found(views):
     two = {name: views[name] for name in NAMES[:2]}
     told = calibrate(two, Known(distance=("cell_left", "cell_front", 5.0)))
@@ -168,6 +184,17 @@ def test_too_little_time_is_refused():
     few = {name: recorded(name, range(0, 20, 4)) for name in NAMES[:2]}
     with pytest.raises(InputError, match="let somebody walk where both see them"):
         calibrate(few)
+
+
+def test_a_camera_tied_by_people_whom_no_third_one_sees_is_refused(views):
+    """How far away it is nobody knows: cell_right sees her, and cell_left only him."""
+    seen = {
+        "cell_front": views["cell_front"],
+        "cell_left": recorded("cell_left", people=(0,)),
+        "cell_right": recorded("cell_right", people=(1,)),
+    }
+    with pytest.raises(InputError, match=r"cell_(left|right): nobody tells how far away it is"):
+        calibrate(seen)
 
 
 def test_one_camera_is_refused(views):
