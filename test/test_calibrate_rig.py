@@ -197,6 +197,21 @@ def test_a_camera_tied_by_people_whom_no_third_one_sees_is_refused(views):
         calibrate(seen)
 
 
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        (Known(camera_height=("cell_front", -1.0)), "the height of cell_front is -1 m"),
+        (Known(camera_height=("cell_front", 0.0)), "the height of cell_front is 0 m"),
+        (Known(distance=("cell_front", "cell_left", float("nan"))), "cell_left is nan m"),
+        (Known(stature=-1.8), "the people's stature is -1.8 m: give it in metres above 0"),
+        (Known(camera_height=("door", 2.0)), "door is none of the cameras cell_front, cell_left"),
+    ],
+)
+def test_a_length_that_cannot_be_is_refused(views, known, says):
+    with pytest.raises(InputError, match=says):
+        calibrate(views, known)
+
+
 def test_one_camera_is_refused(views):
     with pytest.raises(InputError, match="one camera alone"):
         calibrate({"cell_front": views["cell_front"]})

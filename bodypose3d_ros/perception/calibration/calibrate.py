@@ -60,6 +60,30 @@ class Known:
     camera_height: tuple[str, float] | None = None
     """A camera and its metres above the floor."""
 
+    def check(self, names: Sequence[str]) -> None:
+        """See that it can be true of cameras of these names.
+
+        Raises:
+            InputError: A length is not above 0, or a camera is none of them; it says which.
+        """
+        lengths: list[tuple[str, float]] = []
+        mentioned: list[str] = []
+        if self.stature is not None:
+            lengths.append(("the people's stature", self.stature))
+        if self.distance is not None:
+            one, other, metres = self.distance
+            lengths.append((f"the distance of {one} and {other}", metres))
+            mentioned += [one, other]
+        if self.camera_height is not None:
+            name, metres = self.camera_height
+            lengths.append((f"the height of {name}", metres))
+            mentioned.append(name)
+        for what, metres in lengths:
+            if not 0 < metres < np.inf:
+                raise InputError(f"{what} is {metres:g} m: give it in metres above 0")
+        if foreign := [name for name in mentioned if name not in names]:
+            raise InputError(f"{', '.join(foreign)} is none of the cameras {', '.join(names)}")
+
 
 @dataclass(frozen=True)
 class CameraFound:
@@ -103,6 +127,7 @@ def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibrat
     if len(views) < 2:
         raise InputError("one camera alone has no place among others: give two or more")
     names = list(views)
+    known.check(names)
     tracks = tracks_of(views)
     pairs = [
         pair
