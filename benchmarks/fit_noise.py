@@ -1,6 +1,6 @@
 """What a network's joints are wrong by: the numbers of perception/lifting/shape_model.py.
 
-python -m benchmarks.fit_noise [--model NAME] [FILM ...]
+python -m benchmarks.fit_noise [--model NAME] [--overlap] [FILM ...]
 
 Prints, from the project's films (each counts the same), per joint the root mean square across the
 ray (each axis) and along it, once the size of the person is taken out; the size itself and its
@@ -19,11 +19,13 @@ from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, match_people
 from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.body.skeleton import JOINT_COUNT, JOINTS
 from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.lifting import occlusion
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
 
 Array = NDArray[np.float64]
 
 _LATER = (1, 2, 4, 8, 15)
+_SHARES = (0.0, 0.1, 0.3, 0.6)
 _MEDIAN = 0.455
 """Of chi-squared with one degree of freedom: of squares, as few are far beyond what is usual."""
 
@@ -82,7 +84,12 @@ def main() -> None:
         at = arguments.index("--model")
         options = options.changed({"model": arguments[at + 1]})
         del arguments[at : at + 2]
-    names = arguments or film.names()
+    by_overlap = "--overlap" in arguments
+    names = [name for name in arguments if name != "--overlap"] or film.names()
+    if by_overlap:
+        with load_networks(options) as networks:
+            print_by_overlap(networks, names)
+        return
     with load_networks(options) as networks:
         found = {name: errors_of(networks, name) for name in names}
     across = {n: _rms(e.across, (0, 2)) for n, e in found.items()}
@@ -103,6 +110,47 @@ def main() -> None:
         if others:
             ratio = _ratio(found[name], [across[n] for n in others], [along[n] for n in others])
             print(f"{name} by the others' numbers: error squared {ratio:.2f} of its expectation")
+
+
+def print_by_overlap(networks: Networks, names: list[str]) -> None:
+    """Squared errors by how much of a person lies before or behind somebody else in the image."""
+    occlusion.DOUBT = 0.0
+    rows = np.concatenate([overlaps_of(networks, name) for name in names])
+    print("| where | of the body | people-frames | error squared, of its expectation |")
+    print("| --- " * 4 + "|")
+    for low, high in zip(_SHARES, (*_SHARES[1:], 1.01), strict=True):
+        for behind in (True, False):
+            inside = (rows[:, 0] >= low) & (rows[:, 0] < high) & (rows[:, 1] == behind)
+            if inside.any():
+                where = "behind" if behind else "before or beside"
+                print(f"| {where} | {low:.1f} to {min(high, 1):.1f} | {inside.sum()} | "
+                      f"{rows[inside, 2].mean():.2f} |")  # fmt: skip
+
+
+def overlaps_of(networks: Networks, name: str) -> Array:
+    """(M, 3) the largest share that anybody else covers, whether from before, and squared errors.
+
+    These are a person's mean over its expectation.
+    """
+    shown = film.load(name)
+    pipeline = networks.pipeline(None)
+    distance = np.linalg.norm(shown.joints, axis=3).mean(axis=2)
+    rows = []
+    for number, frame in enumerate(shown.frames()):
+        bodies = pipeline(frame)
+        inside = shown.inside[number][..., None]
+        pixels = np.where(inside, shown.pixels[number], np.nan)
+        share = occlusion.overlap(pixels, pixels)
+        np.fill_diagonal(share, 0)
+        for person, body in match_people(shown, number, bodies):
+            other = int(share[person].argmax())
+            behind = share[person, other] > 0 and distance[number, other] < distance[number, person]
+            error = bodies.joints[body] - np.where(inside, shown.joints[number], np.nan)[person]
+            there = np.isfinite(error).all(axis=1)
+            solved = np.linalg.solve(bodies.covariance[body][there], error[there][..., None])
+            squared = (error[there] * solved[..., 0]).sum(axis=1).mean() / 3
+            rows.append((share[person, other], behind, squared))
+    return np.array(rows)
 
 
 def _rms(values: Array, axes: tuple[int, ...]) -> Array:

@@ -26,6 +26,7 @@ from .depth import depth_evidence, depths_at, onto_depths
 from .flat import lift_flat
 from .floor import floor_evidence
 from .limbs import drawn_size, lift_limbs
+from .occlusion import among_each_other
 from .shape_model import TRUNK, ShapeModel
 from .world import lift_world
 
@@ -88,7 +89,7 @@ def lift(
         size_sigma=sigma,
         evidence=evidence,
     )
-    bodies = replace(bodies, covariance=covariances(bodies, camera, shape))
+    bodies = among_each_other(replace(bodies, covariance=covariances(bodies, camera, shape)))
     if seen is not None:
         bodies = onto_depths(bodies, seen)
     return select(bodies, np.isfinite(joints).any(axis=(1, 2)))

@@ -21,6 +21,7 @@ from ...body.people import (
 )
 from ...body.skeleton import INDEX, JOINT_COUNT, known
 from ..lifting import size
+from ..lifting.occlusion import before_others
 from . import association
 from .filter import Motion, forget, predict, settle, start, update
 
@@ -295,6 +296,9 @@ class Tracker:
         new = rows >= len(self._tracks)
         followed = rows[~new]
         tracks = self._tracks
+        hidden = (now.stamp - tracks.seen) / _NS <= self.coast_time
+        hidden[followed] = False
+        bodies = before_others(bodies, tracks.pixels[hidden])
         if len(followed):
             tracks = tracks.replaced(
                 followed,

@@ -1,0 +1,73 @@
+"""Who stands behind somebody else, and how much less is known of them.
+
+Where people overlap in the image a network takes joints of the one for the other's: its skeleton is
+too large or too small, and stands between the two. Its confidence does not tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body.people import Bodies
+
+Array = NDArray[np.float64]
+
+DOUBT = 7.0
+"""By how many times itself the variance of somebody's joints grows who is wholly behind somebody.
+``python -m benchmarks.fit_noise --overlap two_people three_people cell_front cell_left cell_back
+cell_right``: squared errors are 0.7 of their expectation where nobody overlaps, 1.3 where 0.1 to
+0.3 of a body is covered, 2.4 up to 0.6, and 5.2 beyond: a growth of 5.5 to 7 times the share."""
+IN_FRONT = 0.2
+"""The share of that for who stands before somebody: there they are 0.9, 1.4 and 1.2."""
+
+
+def among_each_other(bodies: Bodies) -> Bodies:
+    """People of one image, in the optical frame, less sure where they overlap."""
+    if len(bodies) < 2:
+        return bodies
+    distance = np.nanmean(np.linalg.norm(bodies.joints, axis=2), axis=1)
+    part = np.where(distance[None] < distance[:, None], 1.0, IN_FRONT)
+    np.fill_diagonal(part, 0.0)
+    return _less_sure(bodies, part * overlap(bodies.pixels, bodies.pixels))
+
+
+def before_others(bodies: Bodies, others: Array) -> Bodies:
+    """People less sure where others are whom the network does not see: the one may hide the other.
+
+    Args:
+        bodies: N people.
+        others: (M, 34, 2) the others' joints in the image.
+    """
+    if not len(others) or not len(bodies):
+        return bodies
+    return _less_sure(bodies, overlap(bodies.pixels, others))
+
+
+def overlap(pixels: Array, others: Array) -> Array:
+    """(N, M) what the boxes around two people have in common, of the smaller one; 0 for nobody.
+
+    Args:
+        pixels: (N, 34, 2) joints, NaN where unknown.
+        others: (M, 34, 2) the same of others.
+    """
+    low, high = _corners(pixels)
+    other_low, other_high = _corners(others)
+    sides = np.minimum(high[:, None], other_high) - np.maximum(low[:, None], other_low)
+    common = np.maximum(sides, 0).prod(axis=2)
+    area, other_area = (high - low).prod(axis=1), (other_high - other_low).prod(axis=1)
+    return np.asarray(common / np.maximum(np.minimum(area[:, None], other_area), 1))
+
+
+def _corners(pixels: Array) -> tuple[Array, Array]:
+    there = np.isfinite(pixels)
+    low = np.where(there, pixels, np.inf).min(axis=1)
+    high = np.where(there, pixels, -np.inf).max(axis=1)
+    return low, high
+
+
+def _less_sure(bodies: Bodies, hidden: Array) -> Bodies:
+    growth = 1 + DOUBT * hidden.max(axis=1)
+    return replace(bodies, covariance=bodies.covariance * growth[:, None, None, None])
