@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from bodypose3d_ros.apps import accuracy
 from bodypose3d_ros.apps.accuracy import LIMB_JOINTS
 from bodypose3d_ros.apps.report import picture
-from bodypose3d_ros.body.people import Bodies
+from bodypose3d_ros.body.people import Bodies, select
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.media import film
 
@@ -84,6 +84,19 @@ def test_ids_that_change_are_counted_once_each(truth):
     half = len(truth) // 2
     swapped = truth[:half] + [replace(b, track_id=b.track_id[::-1]) for b in truth[half:]]
     assert measure(TWO, swapped).switches == 2
+
+
+def test_a_skeleton_that_lies_on_two_people_belongs_to_who_had_it_before(truth):
+    apart = np.linalg.norm(TWO.pixels[:, 0] - TWO.pixels[:, 1], axis=2).mean(axis=1)
+    crossing = int(apart.argmin())
+    assert 0 < crossing < len(truth) - 1
+    one = select(truth[crossing], truth[crossing].track_id == 1)
+    disputed = replace(one, pixels=TWO.pixels[crossing, [1]])
+    seen = [*truth[:crossing], disputed, *truth[crossing + 1 :]]
+    assert measure(TWO, seen).switches == 0
+    # It is not what it was matched with that decides, where that is another place.
+    first = [replace(b, track_id=b.track_id[::-1]) for b in truth[:3]]
+    assert measure(TWO, first + truth[3:]).switches == 2
 
 
 def test_who_is_missed_and_who_is_invented_is_counted(truth):

@@ -152,8 +152,10 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
     """Compare tracked people with a film's truth, in the frames that were estimated.
 
     Who is coasting, and so not in the image, is neither found nor invented. People are matched so
-    that their joints are nearest in the image (Hungarian). MPJPE and Procrustes alignment as in
-    Ionescu et al., Human3.6M, 2014.
+    that their joints are nearest in the image (Hungarian), who were matched before first, while
+    they are near enough (CLEAR MOT, Bernardin and Stiefelhagen 2008): of two people who lie on each
+    other the nearest in one frame says nothing. MPJPE and Procrustes alignment as in Ionescu et
+    al., Human3.6M, 2014.
     """
     pairs: list[tuple[Array, ...]] = []
     truth_velocity = np.gradient(film.joints, 1 / film.rate, axis=0)
@@ -163,7 +165,7 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
         bodies = select(everybody, everybody.state != STATE_COASTING)
         visible = (film.visibility[frame] == VISIBLE).sum(axis=1) >= _SEEN_ENOUGH
         expected += int(visible.sum())
-        matches = match_people(film, frame, bodies)
+        matches = match_people(film, frame, bodies, last_ids)
         invented += len(bodies) - len(matches)
         for person, body in matches:
             found += int(visible[person])
@@ -250,15 +252,31 @@ def _mahalanobis(error: Array, covariance: Array) -> Array:
     return squared
 
 
-def match_people(film: Film, frame: int, bodies: Bodies) -> list[tuple[int, int]]:
-    """Who of the estimates is who of the film: pairs of a person and an estimate."""
-    return _match(film.pixels[frame], film.inside[frame], bodies.pixels)
+def match_people(
+    film: Film, frame: int, bodies: Bodies, before: Mapping[int, int] | None = None
+) -> list[tuple[int, int]]:
+    """Who of the estimates is who of the film: pairs of a person and an estimate.
 
-
-def _match(truth: Array, inside: NDArray[np.bool_], pixels: Array) -> list[tuple[int, int]]:
-    """Pairs of a person of the truth and an estimate."""
-    if not len(pixels) or not inside.any():
+    Args:
+        film: With the truth.
+        frame: Which of its frames.
+        bodies: The estimates.
+        before: The id that each person was matched with, which is kept while it is near enough.
+    """
+    if not len(bodies) or not film.inside[frame].any():
         return []
+    cost = _apart(film.pixels[frame], film.inside[frame], bodies.pixels)
+    ids = bodies.track_id.tolist()
+    for person, identity in (before or {}).items():
+        if identity and identity in ids and cost[person, ids.index(identity)] < _MAX_DISTANCE:
+            cost[person, ids.index(identity)] -= _MAX_DISTANCE
+    rows, columns = linear_sum_assignment(np.minimum(cost, 1e6))
+    near = cost[rows, columns] < _MAX_DISTANCE
+    return list(zip(rows[near].tolist(), columns[near].tolist(), strict=True))
+
+
+def _apart(truth: Array, inside: NDArray[np.bool_], pixels: Array) -> Array:
+    """(P, N) mean distances of the joints in the image, in units of the person's size."""
     points = np.where(inside[..., None], truth, np.nan)
     distance = np.linalg.norm(points[:, None] - pixels[None], axis=3)
     common = np.isfinite(distance)
@@ -266,10 +284,7 @@ def _match(truth: Array, inside: NDArray[np.bool_], pixels: Array) -> list[tuple
     low = np.where(inside[..., None], truth, np.inf).min(axis=1)
     high = np.where(inside[..., None], truth, -np.inf).max(axis=1)
     size = np.maximum((high - low).max(axis=1), 1)[:, None]
-    cost = np.where(common.any(axis=2), mean / size, np.inf)
-    rows, columns = linear_sum_assignment(np.minimum(cost, 1e6))
-    near = cost[rows, columns] < _MAX_DISTANCE
-    return list(zip(rows[near].tolist(), columns[near].tolist(), strict=True))
+    return np.where(common.any(axis=2), mean / size, np.inf)
 
 
 def _procrustes(truth: Array, estimate: Array) -> Array:
