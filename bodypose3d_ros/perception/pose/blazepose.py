@@ -26,8 +26,11 @@ from .crop import apply, as_input, cut, image_from_crop
 Array = NDArray[np.float64]
 
 CROP = 256
-MARGIN = 1.25
-"""How much wider than the person the crop is."""
+MARGIN = 1.18
+"""How much wider than the person the crop is. MediaPipe's graph has 1.25; but the less of others
+and of the background is in it, and the larger the person, the better: on five films, in the cell's
+four views and in four of a real film keypoints are 2 to 28 % nearer with 1.18 (5 % in the median;
+full, limb joints), and nobody is lost. With 1.125 some are."""
 LANDMARKS = 39
 """33 joints, two points for the next region, four that are not used."""
 MIN_PRESENCE = 0.5
