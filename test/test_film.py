@@ -1,9 +1,11 @@
 """The films: their truth is true, and they are rendered as committed."""
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -214,15 +216,18 @@ def test_a_film_becomes_a_recording(tmp_path):
         ("cell_right", 30),
     ],
 )
-def test_frames_render_again_byte_for_byte(name, frame):
+def test_frames_render_again_byte_for_byte_or_as_another_processor_rounds(name, frame):
     render = pytest.importorskip("tools.film.__main__", reason="rendering needs the film extra")
     prints = json.loads((film.FOLDER / f"{name}.frames.json").read_text())
     try:
         picture, joints, seen = render.render(name, frame)
     except (subprocess.CalledProcessError, ModelError) as error:
         pytest.skip(f"the body data cannot be had here: {error}")
-    assert render.fingerprint(picture) == prints[frame]
     shown = film.load(name)
+    image = next(itertools.islice(shown.frames(), frame, None)).image
+    # A processor that rounds otherwise moves single grey levels, which the film's own compression
+    # hides: it leaves 33.9 to 35.0 dB. A pixel to the side 32.2 would be left, 2 % brighter 33.1.
+    assert render.fingerprint(picture) == prints[frame] or cv2.PSNR(picture.image, image) > 33.7
     assert (seen == shown.visibility[frame]).all()
     here = seen != ABSENT
     assert_allclose(joints[here], shown.joints_world[frame][here], atol=1e-6)
