@@ -75,16 +75,6 @@ def test_a_histogram_shows_where_the_values_are(tmp_path):
     assert middle[:, 700:].sum() > 100
 
 
-def test_a_folder_that_cannot_be_made_is_told_of_before_anything_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        benchmark, "load_networks", lambda *_: pytest.fail("it is about to measure")
-    )
-    (tmp_path / "file").write_text("in the way")
-    done = CliRunner().invoke(main, ["benchmark", "--out", str(tmp_path / "file" / "out")])
-    assert done.exit_code == 3
-    assert "cannot be written to" in done.output
-
-
 def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "PEOPLE", (1,))
     monkeypatch.setattr(benchmark, "SIZES", (SMALL,))

@@ -156,6 +156,24 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path, picture):
     assert "cannot be written to" in answer.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["benchmark"], ["demo"], ["calibrate-live", "front", "left"]],
+    ids=lambda command: command[0],
+)
+def test_work_of_minutes_is_not_begun_for_a_folder_that_cannot_be_written_to(command):
+    answer = run(*command, "--out", "/proc/self")
+    assert answer.exit_code == 3
+    assert "/proc/self: cannot be written to" in answer.output
+
+
+def test_a_view_that_cannot_be_saved_is_an_error():
+    pytest.importorskip("rerun", reason="the extra view is not installed")
+    answer = run("view", "--save", "/proc/self/people.rrd")
+    assert answer.exit_code == 3
+    assert "/proc/self: cannot be written to" in answer.output
+
+
 def sources(folder):
     lines = (folder / "poses.jsonl").read_text().splitlines()
     return [json.loads(line)["source"] for line in lines]
@@ -299,6 +317,7 @@ def test_pictures_have_the_depths_and_the_floor_that_are_given(tmp_path, picture
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (["{picture}", "--camera-pitch", "5"], "need a --camera-height"),
+    (["{picture}", "--camera-height", "nan"], "--camera-height, --camera-pitch and"),
     (["{picture}", "--camera-height", "-1.4"], "-1.4 is not in the range 0<x<=100"),
     (["{picture}", "--depth-topic", "/depth"], "--depth-topic: for recordings, and there is none"),
     (["{picture}", "--image-topic", "/a", "--info-topic", "/b"], "--image-topic, --info-topic:"),

@@ -1,11 +1,12 @@
 """What is written: beside what was there, and in its place when it is whole."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from bodypose3d_ros.errors import RefusedError, WriteError
-from bodypose3d_ros.media.outputs import beside, fitting, result, single
+from bodypose3d_ros.media.outputs import SUMMARY, beside, fitting, result, single
 
 
 def write(folder, *names, text="old"):
@@ -119,6 +120,14 @@ def test_a_place_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match=r"file: cannot be written to"):
         result(tmp_path / "file", ["poses.txt"]).part("poses.txt")
+
+
+def test_a_folder_in_which_nobody_can_write_is_told_of_before_the_work(tmp_path):
+    outputs = result(tmp_path / "new" / "out", [SUMMARY])
+    outputs.check()
+    assert list((tmp_path / "new" / "out").iterdir()) == []
+    with pytest.raises(WriteError, match="/proc/self: cannot be written to"):
+        result(Path("/proc/self"), [SUMMARY]).check()
 
 
 def test_names_are_as_short_as_file_systems_want_them(tmp_path):

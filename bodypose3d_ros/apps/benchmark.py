@@ -66,7 +66,7 @@ def benchmark(
     report.json, cost.png, latencies.png and load.png.
     """
     outputs = result(folder, (REPORT, _COST, _LATENCIES, _LOAD))
-    outputs.part(REPORT)  # a folder that cannot be made is told of before the minutes, not after
+    outputs.check()
     found = {**outputs.description(), "machine": measuring.machine(), "model": options["model"]}
     out.print("{cpu}, {cores} cores, load {load}".format(**found["machine"]))
     with load_networks(Options().changed(options)) as networks:

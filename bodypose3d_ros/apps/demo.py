@@ -71,10 +71,12 @@ def run(name: str, out: Path, *, view: bool = False, rrd: bool = False) -> Demo:
     Raises:
         InputError: There is no such film.
         RefusedError: The folder holds other files of these names.
+        WriteError: It cannot be written to.
         Bodypose3dError: One of the processes failed.
     """
     shown = film.load(name)
     outputs = result(out, [_RECORDING, _OVERLAY, _PICTURE, REPORT, *([_RRD] if rrd else [])])
+    outputs.check()
     viewers: list[list[str]] = [[]] if view else []
     if rrd:
         viewers.append(["--save", str(outputs.part(_RRD)), "--overwrite"])

@@ -257,6 +257,8 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
     from .view import Viewer
 
     outputs = single(save, overwrite=overwrite) if save else None
+    if outputs:
+        outputs.check()
     with graph_node("bodypose3d_view", graph) as member:
         viewer = Viewer(outputs.part(save.name) if outputs and save else None)
         for topic, show in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -150,13 +151,15 @@ def floor_of(options: dict[str, Any]) -> Floor | None:
     """The floor that ``source_options`` tell of.
 
     Raises:
-        UsageError: They tell of its slant, and not how far below it is.
+        UsageError: They tell of its slant, and not how far below it is; or one is no number.
     """
     from ..body.floor import Floor
 
-    pitch, roll = options["camera_pitch"], options["camera_roll"]
-    if options["camera_height"] is not None:
-        return Floor.from_mounting(options["camera_height"], pitch, roll)
+    height, pitch, roll = (options[f"camera_{name}"] for name in ("height", "pitch", "roll"))
+    if any(map(math.isnan, (height or 0.0, pitch, roll))):
+        raise click.UsageError("--camera-height, --camera-pitch and --camera-roll are numbers")
+    if height is not None:
+        return Floor.from_mounting(height, pitch, roll)
     if pitch or roll:
         raise click.UsageError("--camera-pitch and --camera-roll need a --camera-height")
     return None

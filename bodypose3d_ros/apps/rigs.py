@@ -147,6 +147,7 @@ def calibrate_rig(
     films = [film for _, _, film in cameras]
     feeds = of_films(rig, films, times, film_rate)
     outputs = result(folder, work.FILES, [*films, *(path for _, path, _ in cameras)])
+    outputs.check()
     with load_networks(chosen) as networks, err.status("looking for people") as status:
         views = {}
         for feed in feeds:
@@ -196,6 +197,7 @@ def calibrate_live(
 
     known = _known(options, list(cameras))
     outputs = result(folder, [*work.FILES, *(f"{name}.yaml" for name in cameras)])
+    outputs.check()
     heard = live.Heard(cameras)
     with graph_node("bodypose3d_calibration", options) as member, err.status("") as status:
         for name in cameras:

@@ -136,8 +136,11 @@ def read_record(folder: Path) -> dict[str, Any]:
         Built(**record["built"])
         return {"built": record["built"], "engine_sha256": str(record["engine_sha256"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
+        why = (
+            f"its {RECORD_FILE} cannot be {'read' if isinstance(error, OSError) else 'understood'}"
+        )
         raise ModelError(
-            f"{folder}: is not an engine that this program built ({error!r}): build one with  "
+            f"{folder}: is not an engine that this program built ({why}): build one with  "
             "bodypose3d engine build MODEL"
         ) from error
 

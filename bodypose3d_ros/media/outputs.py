@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import RefusedError, WriteError
@@ -36,6 +37,16 @@ class Outputs:
     """Files of an earlier result in the folder, which this one replaces as a whole."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What else a later run is to know of how they were made, as JSON has it."""
+
+    def check(self) -> None:
+        """Find out before long work whether the folder can be made and written to.
+
+        Raises:
+            WriteError: It cannot.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=self.folder).close()
 
     def part(self, name: str) -> Path:
         """The file to write instead of ``name``, until it is whole.
