@@ -343,6 +343,14 @@ def program(*arguments, **changes):
     )
 
 
+def test_of_a_text_for_a_film_nobody_speaks_but_us(tmp_path):
+    (tmp_path / "text.mp4").write_text("no film")
+    answer = program("estimate", tmp_path / "text.mp4", "--hfov", 60, "--out", tmp_path / "out")
+    assert answer.returncode == 3
+    (line,) = answer.stderr.splitlines()
+    assert line.endswith(b"convert it, for example with  ffmpeg -i text.mp4 film.mp4")
+
+
 def test_any_name_on_any_terminal(tmp_path):
     """Names that are not UTF-8, or not ASCII on a terminal that is, or as long as they may be."""
     content = cv2.imencode(".png", np.full((48, 64, 3), 128, np.uint8))[1].tobytes()
