@@ -1,4 +1,4 @@
-"""Serve a model repository until Ctrl-C.
+"""Serve a model repository until Ctrl-C or SIGTERM.
 
 python -m tools.triton DIR [--port 8001]
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 from pathlib import Path
 
 from tools.triton.server import TritonServer
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("repository", type=Path, metavar="DIR")
     parser.add_argument("--port", type=int, default=8001)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server is to end with us
     with TritonServer(options.repository, options.port) as server:
         print(f"serving {options.repository} on {server.url}, its log is {server.log}")
         with contextlib.suppress(KeyboardInterrupt):
