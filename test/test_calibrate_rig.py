@@ -19,6 +19,7 @@ from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import rig, rig_launch
 from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.rig import Rig, RigCamera
+from bodypose3d_ros.perception.calibration import adjust
 from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
 from bodypose3d_ros.perception.calibration.relative import at_one_scale, pair_of
 from bodypose3d_ros.perception.calibration.tracks import Recorded, tracks_of
@@ -108,6 +109,20 @@ def test_what_a_network_has_wrong_all_the_time_is_in_how_sure_it_is(views):
     turned = Rotation.from_matrix(laid[:, :3, :3].swapaxes(1, 2) @ true_places()[:, :3, :3])
     ratio = np.degrees(turned.magnitude()) / [camera.degrees for camera in told]
     assert 0.5 < np.sqrt((ratio**2).mean()) < 1.5
+
+
+def test_places_without_a_part_are_those_that_adjusting_without_it_finds(views):
+    first = np.linalg.inv(true_places()[0])
+    tracks = tracks_of(views)
+    seen = adjust.observed(tracks, [[0, 2, 4], [1, 3, 5]], first @ true_places())
+    found = adjust.adjust(seen, first @ true_places())
+    label = found.observations.joint % 2
+    for own, places in enumerate(adjust.without(found, label)):
+        rest = found.observations.select((label != own)[found.observations.point])
+        start = found.points[label != own]
+        again = adjust.adjust(replace(rest, start=start), found.places).places
+        changed, missed = (np.abs(each - again)[:, :3, :3].max() for each in (found.places, places))
+        assert missed < 0.3 * changed
 
 
 def test_a_distance_that_is_known_is_the_one_that_is_found(views):

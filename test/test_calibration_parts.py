@@ -258,6 +258,8 @@ def test_a_view_that_has_left_and_right_exchanged_is_turned_round_and_one_astray
     seen = adjust.observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places)
     assert set(seen.view.tolist()) == {0, 1}
     assert_allclose(seen.ray[seen.view == 1], seen.ray[seen.view == 0], atol=1e-9)
+    within = adjust.observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places, 1.1)
+    assert set(within.view.tolist()) == {0, 1, 2}  # while places are rough, all may be astray
     two = [sighted(0, standing()), astray]
     assert adjust.observed(two, [[0, 1]], places) is None  # none of them is believed
 

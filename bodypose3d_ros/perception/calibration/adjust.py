@@ -103,7 +103,7 @@ class Adjusted:
 
 
 def observed(
-    tracks: Sequence[Track], people: Sequence[Sequence[int]], places: Array
+    tracks: Sequence[Track], people: Sequence[Sequence[int]], places: Array, within: float = FITS
 ) -> Observations | None:
     """Keypoints of people whom several views see at once; None where there are none.
 
@@ -111,6 +111,7 @@ def observed(
         tracks: Of all views.
         people: Indices of the tracks that are one person, for each person.
         places: (V, 4, 4) roughly, from each optical frame to the first's.
+        within: Metres: mean distance from the others up to which a view sees the same person.
     """
     rows: list[_Row] = []
     points: list[Array] = []
@@ -122,7 +123,7 @@ def observed(
     step = max(len(moments) / MOST_MOMENTS, 1.0)
     chosen = [moments[int(n * step)] for n in range(int(len(moments) / step))]
     for person, moment in chosen:
-        _observe([tracks[n] for n in people[person]], moment, places, rows, points)
+        _observe([tracks[n] for n in people[person]], moment, places, within, rows, points)
     if not rows:
         return None
     view, point, sigma, at = (
@@ -199,6 +200,7 @@ def _observe(
     tracks: Sequence[Track],
     moment: int,
     places: Array,
+    within: float,
     rows: list[_Row],
     points: list[Array],
 ) -> None:
@@ -219,7 +221,7 @@ def _observe(
             float(np.nanmean(np.linalg.norm(order - middle, axis=1)))
             for order in (joints, joints[MIRRORED])
         )
-        if min(straight, crossed) > FITS:
+        if min(straight, crossed) > within:
             continue
         order = np.arange(JOINT_COUNT) if straight <= crossed else MIRRORED
         ray, confidence = track.rays[moment][order], track.confidence[moment][order]

@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 from ...body.skeleton import JOINTS
 from ...errors import InputError
 from .adjust import Adjusted, Observations, adjust, loose, observed, without
-from .relative import FEWEST, agreeing, at_one_scale, pair_of, spanned
+from .relative import FEWEST, FITS, agreeing, at_one_scale, pair_of, spanned
 from .tracks import Recorded, Track, tracks_of
 from .world import Ground, bodies_of, frame_of, ground_of, stature_of
 
@@ -35,6 +35,8 @@ PRIOR_SIGMA, STATURE_SIGMA, KNOWN_SIGMA = 0.05, 0.03, 0.01
 MOST_DEGREES = 3.0
 """Standard deviation of a camera's direction beyond which it is not determined."""
 _BLOCKS = 4
+_WITHIN = 2 * FITS, FITS
+"""Metres by which views may disagree on a person, while places are rough and then."""
 _PART = np.array(
     [
         0
@@ -143,10 +145,14 @@ def calibrate(views: Mapping[str, Recorded], known: Known = Known()) -> Calibrat
             "moments: let somebody walk where both see them"
         )
     places = np.array([place for place in rough if place is not None])
-    observations = observed(tracks, people, places)
-    if observations is None:
-        raise InputError("no two cameras agree on where anybody is: are the calibrations right?")
-    adjusted = adjust(observations, places)
+    for within in _WITHIN:
+        observations = observed(tracks, people, places, within)
+        if observations is None:
+            raise InputError(
+                "no two cameras agree on where anybody is: are the calibrations right?"
+            )
+        adjusted = adjust(observations, places)
+        places = adjusted.places
     if (free := loose(adjusted)) is not None:
         raise InputError(
             f"{names[free]}: nobody tells how far away it is: let somebody walk where it and two "
