@@ -69,6 +69,8 @@ class TritonServer:
             "--allow-http=false",
             "--allow-metrics=false",
             "--exit-timeout-secs=3",
+            # Two that load at once end its Python backend now and then (boost's lock_exception).
+            "--model-load-thread-count=1",
         ]
         program = _WHEEL / "bin/tritonserver"
         with self.log.open("wb") as log:
