@@ -317,6 +317,18 @@ def test_a_camera_is_told_where_people_are_whom_it_does_not_see():
     assert len(fusion.unseen("cell_front", cell.frame("cell_front", stamp))) == 0
 
 
+def test_whom_nobody_sees_no_camera_is_asked_to_see():
+    """A network that is asked to look makes somebody up: so a track gone astray would be kept."""
+    fusion = Fusion(Tracker)
+    run(fusion, range(6))
+    assert len(run(fusion, range(6, 9), people=(0,))) == 2  # the other one is coasting
+    stamp = cell.FILMS["cell_right"].stamp(6)
+    regions = fusion.unseen("cell_right", cell.frame("cell_right", stamp))
+    first = cell.FILMS["cell_right"].pixels[6][0, INDEX["pelvis"]]
+    assert len(regions) == 1
+    assert np.linalg.norm(regions.center[0] - first) < 12
+
+
 def test_where_nobody_is_known_nobody_is_missed():
     assert len(Fusion(Tracker).unseen("cell_front", cell.frame("cell_front", 0))) == 0
 

@@ -11,7 +11,7 @@ import cell_sightings as cell
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, select
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.fusion import fit, fusion, triangulation
-from bodypose3d_ros.perception.fusion.association import TRUNK, Seen, costs
+from bodypose3d_ros.perception.fusion.association import MAX_COST, TRUNK, Seen, associate, costs
 from bodypose3d_ros.perception.fusion.fit import Fit, sighting
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, carried_on
 from bodypose3d_ros.perception.tracking.tracker import Tracker
@@ -60,6 +60,28 @@ def test_two_bodies_are_apart_by_the_mean_over_their_joints_at_the_sizes_that_fi
     seen.joints[0, INDEX["left_wrist"]] += 3  # which counts no more than thirty
     expected = [[cost(seen, n, others, m) for m in range(3)] for n in range(2)]
     assert_allclose(costs(seen, others), expected, rtol=1e-9)
+
+
+def test_who_may_be_anywhere_is_not_nearest_to_everybody():
+    """By distances alone, in standard deviations, who is hidden takes over who stands half a metre
+    beside."""
+    center = np.zeros(3)
+    tracked, hidden = standing((0, 0, 3)), standing((0.5, 0, 3))
+    known_people = replace(
+        row(2),
+        joints=np.stack([hidden, tracked]),
+        covariance=np.array([0.5, 0.05])[:, None, None, None] ** 2 * np.tile(np.eye(3), (34, 1, 1)),
+    )
+    seen = replace(
+        row(1),
+        joints=tracked[None] + (0.15, 0, 0),
+        covariance=np.tile(0.1**2 * np.eye(3), (1, 34, 1, 1)),
+        size_sigma=np.array([0.02]),
+    )
+    far, near = costs(Seen.of(seen, center), Seen.known(known_people))[0]
+    assert far < near < MAX_COST
+    found = associate([seen], center[None], known_people)
+    assert found.body.tolist() == [[-1, 0]]
 
 
 def test_bodies_with_five_joints_in_common_are_not_compared():

@@ -28,6 +28,8 @@ _SWAP_PENALTY = 2.0
 """By how much left and right exchanged have to fit better than as they are."""
 TRUNK = [INDEX["pelvis"], INDEX["torso"], INDEX["neck"]]
 """The joints by which sizes are compared: steady, and on nobody's left or right."""
+_FAR = 1e3
+_TINY = 1e-18  # a millimetre each way, to the sixth
 _FEWEST = 6
 """Joints that two bodies must have in common to be compared."""
 
@@ -110,7 +112,8 @@ def associate(views: Sequence[Bodies], centers: Array, expected: Bodies) -> Asso
     for bodies, center in zip(views, centers, strict=True):
         seen = Seen.of(bodies, center)
         cost, crossed = _either_way(seen, seeds)
-        matched, persons = linear_sum_assignment(np.minimum(cost, 1e6))
+        likely = np.where(cost <= MAX_COST, cost + _volume(seen, seeds), _FAR)
+        matched, persons = linear_sum_assignment(likely)
         near = cost[matched, persons] <= MAX_COST
         matched, persons = matched[near], persons[near]
         fresh = np.setdiff1d(np.arange(len(bodies)), matched)
@@ -167,6 +170,19 @@ def _one_seen(bodies: Bodies, center: Array, body: int, swapped: bool) -> Seen:
     """One of a view's bodies, with its sides as the person has them."""
     seen = Seen.of(select(bodies, [body]), center)
     return seen.mirrored() if swapped else seen
+
+
+def _volume(seen: Seen, others: Seen) -> Array:
+    """(N, M) logarithms of how much room two bodies' errors leave their trunks, a joint's mean.
+
+    Twice the negative logarithm of a Gaussian's density is this and the squared distance: without
+    it who has not been seen for a while, and may be anywhere, is nearest to everybody.
+    """
+    spread = seen.shape[:, None, TRUNK] + others.shape[None, :, TRUNK]
+    there = np.asarray(np.isfinite(spread).all(axis=(3, 4)))
+    volume = np.linalg.det(np.where(there[..., None, None], spread, np.eye(3)))
+    logarithm = np.log(np.maximum(volume, _TINY))
+    return np.asarray(logarithm.sum(axis=2) / np.maximum(there.sum(axis=2), 1))
 
 
 def _either_way(seen: Seen, others: Seen) -> tuple[Array, NDArray[np.bool_]]:

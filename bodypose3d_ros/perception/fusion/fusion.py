@@ -140,10 +140,15 @@ class Fusion:
         return self._people
 
     def unseen(self, name: str, frame: Frame) -> Regions:
-        """Where in a camera's next image people should be whom others see and it does not."""
+        """Where in a camera's next image people should be whom others see and it does not.
+
+        Not whom nobody sees: asked to look, a network makes somebody up, and so confirms a track
+        that went astray.
+        """
         people = self._expected(frame.stamp)
-        missed = [name not in self.seen_by.get(int(track), ()) for track in people.track_id]
-        return View.of(frame, nobody()).regions(select(people, np.array(missed, bool)))
+        by = [self.seen_by.get(int(track), ()) for track in people.track_id]
+        missed = np.array([bool(cameras) and name not in cameras for cameras in by], bool)
+        return View.of(frame, nobody()).regions(select(people, missed))
 
     @property
     def views(self) -> Mapping[str, View]:
