@@ -217,8 +217,17 @@ def test_a_person_is_added_moved_and_removed_with_the_track():
     was, now = added["person_1"].primitive_poses[0], moved.primitive_poses[0]
     assert_allclose(now.position.x - was.position.x, 0.3)
 
-    gone = changes(out(poses(select(walked, [1]), STAMP + 2 * SECOND)))
+    gone = changes(out(poses(select(walked, [1]), STAMP + SECOND + SECOND // 2)))
     assert {i: c.operation for i, c in gone.items()} == {"person_1": 1, "person_2": 3}
+
+
+def test_a_planner_that_starts_later_is_told_of_everybody_within_two_seconds():
+    out = CollisionObjects(make())
+    told = [changes(out(poses(TWO, STAMP + n * SECOND // 2)))["person_1"] for n in range(10)]
+    assert [n for n, change in enumerate(told) if change.operation == 0] == [0, 4, 8]
+    assert len(told[4].primitives) == len(told[0].primitives)
+    # A recording that starts over: what was sent later than now does not count.
+    assert changes(out(poses(TWO, STAMP - 60 * SECOND)))["person_1"].operation == 0
 
 
 def test_less_certain_people_are_added_anew_since_their_shapes_grow():

@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 TOPIC = "planning_scene"
 RATE = 10.0
 """Updates a second at most: a planner needs no more, and each is a scene's work."""
+ADDED_AGAIN = 2_000_000_000
+"""Nanoseconds after which an object is added anew though it fits: a planner that started meanwhile,
+or lost an update, knows of nobody, and what it does not know it does not move."""
 _OBJECT = "moveit_msgs/msg/CollisionObject"
 _SPHERE, _CYLINDER = 2, 3  # shape_msgs/SolidPrimitive
 _STEP = 0.02
@@ -98,7 +101,8 @@ class CollisionObjects:
     """Adds, moves and removes a collision object ``person_<id>`` with the life of each track.
 
     An object is moved while its shapes still hold the person, and added anew, which replaces it,
-    when they do not. Objects stay when poses stop: a person does not leave because a camera died.
+    when they do not, and every two seconds. Objects stay when poses stop: a person does not leave
+    because a camera died.
     """
 
     def __init__(self, make: Make, rate: float = RATE) -> None:
@@ -106,7 +110,8 @@ class CollisionObjects:
         self._make = make
         self._least = round(1e9 / rate)
         self._due = 0
-        self._known: dict[int, Solids] = {}
+        self._known: dict[int, tuple[Solids, int]] = {}
+        """By track id: the shapes that planners have, and when they were sent."""
         self._object = make.type(_OBJECT)
         self._primitive = lru_cache(_SIZES_KEPT)(self._made_primitive)
 
@@ -121,10 +126,9 @@ class CollisionObjects:
             now = solids(capsules(bodies.joints[n], bodies.covariance[n]))
             if not len(now.kind):
                 continue  # whose place nobody knows stays where they were: MoveIt wants shapes
-            before = self._known.get(identity)
-            moved = before is not None and before.fits(now)
+            moved = self._holds(identity, now, poses.stamp)
             if not moved:
-                self._known[identity] = now
+                self._known[identity] = now, poses.stamp
             changes.append(
                 self._move(header, identity, now) if moved else self._add(header, identity, now)
             )
@@ -132,6 +136,13 @@ class CollisionObjects:
             del self._known[identity]
             changes.append(self._change(header, identity, self._object.REMOVE))
         return [(TOPIC, self._diff(changes))]
+
+    def _holds(self, identity: int, now: Solids, stamp: int) -> bool:
+        """Whether what planners were sent a moment ago holds somebody."""
+        if identity not in self._known:
+            return False
+        sent, when = self._known[identity]
+        return 0 <= stamp - when < ADDED_AGAIN and sent.fits(now)
 
     def _early(self, stamp: int) -> bool:
         """Whether the next update is not due yet.
