@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
+from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.apps.record import recorded
@@ -33,23 +34,30 @@ def panels(tree):
     return {tree} if isinstance(tree, str) else panels(tree["first"]) | panels(tree["second"])
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory):
-    """Of `bodypose3d estimate`, from a picture of somebody."""
-    folder = tmp_path_factory.mktemp("foxglove")
+def estimated(folder, *options):
+    """The recording of `bodypose3d estimate`, from a picture of somebody."""
     picture = folder / "somebody.png"
     cv2.imwrite(str(picture), next(film.load("one_person").frames()).image)
-    run = ["estimate", str(picture), "--hfov", "60", "--out", str(folder / "out")]
+    run = ["estimate", str(picture), "--hfov", "60", "--out", str(folder / "out"), *options]
     done = CliRunner().invoke(main, run)
     assert done.exit_code == 0, done.output
     return folder / "out" / "poses.mcap"
 
 
-@pytest.fixture(scope="module")
-def messages(recording):
-    """The recording's messages by topic, read by the definitions in it alone."""
+def read(recording):
+    """Its messages by topic, read by the definitions in it alone."""
     with AnyReader([recording]) as reader:
         return {c.topic: reader.deserialize(raw, c.msgtype) for c, _, raw in reader.messages()}
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    return estimated(tmp_path_factory.mktemp("foxglove"))
+
+
+@pytest.fixture(scope="module")
+def messages(recording):
+    return read(recording)
 
 
 def test_every_panel_has_its_settings():
@@ -80,6 +88,30 @@ def test_people_are_drawn_in_a_frame_of_the_recordings_own(messages):
     frames = {t.header.frame_id for t in messages["/tf"].transforms}
     drawn = {marker.header.frame_id for marker in messages["/bodypose3d/markers"].markers}
     assert drawn and drawn <= frames
+
+
+def test_people_stand_upright_in_the_frame_that_the_camera_hangs_from(messages):
+    (link,) = messages["/tf_static"].transforms
+    assert (link.header.frame_id, link.child_frame_id) == ("camera_link", "camera_optical_frame")
+    assert heights(messages, "neck") - heights(messages, "left_ankle") > 1.0
+
+
+def test_people_stand_on_the_floor_where_that_is_known(tmp_path):
+    shown = film.load("one_person")
+    mounting = ["--camera-height", str(shown.height), "--camera-pitch", str(shown.tilt)]
+    messages = read(estimated(tmp_path, *mounting))
+    (link,) = messages["/tf_static"].transforms
+    assert (link.header.frame_id, link.child_frame_id) == ("floor", "camera_optical_frame")
+    assert heights(messages, "left_ankle") == pytest.approx(0.1, abs=0.1)
+    assert heights(messages, "neck") == pytest.approx(1.4, abs=0.2)
+
+
+def heights(messages, joint):
+    """Of a person's joint, in the frame that the camera hangs from."""
+    (link,) = messages["/tf_static"].transforms
+    q, t = link.transform.rotation, link.transform.translation
+    p = messages["/bodypose3d/poses"].poses[0].joints[INDEX[joint]].position
+    return (Rotation.from_quat([q.x, q.y, q.z, q.w]).apply([p.x, p.y, p.z]) + [t.x, t.y, t.z])[2]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from typing import Any, Protocol, TextIO, cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
+from ..body.floor import LEVEL
 from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame
 from ..body.skeleton import known
 from ..errors import OutputError
@@ -165,6 +167,8 @@ class Estimation:
         with writing(poses):
             self._lines: TextIO = poses.open("w", encoding="utf-8")
         self._recording = RecordingWriter(outputs.part(_RECORDING), self._types)
+        self._upright: set[str] = set()
+        """The optical frames of which it was told how they stand."""
 
     def run(self, source: Source, overlay_name: str, on_frame: OnFrame) -> None:
         """Estimate one source; ``on_frame`` is told of each of its frames.
@@ -247,6 +251,8 @@ class Estimation:
             tf = joint_frames(bodies, frame.stamp, frame.frame_id)
             shown = markers(bodies, frame.stamp, frame.frame_id, self.pipeline.ended)
         with _stage(milliseconds, "files"):
+            if recorded is None:
+                self._tell_what_is_up(frame)
             self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
             self._recording.write_cdr(
                 Recorded(f"{NAMESPACE}/markers", MARKERS_TYPE, log_time, shown)
@@ -261,6 +267,22 @@ class Estimation:
             draw_into(overlay.draw(frame.image, bodies, frame.camera))
         self.summary.add(frame, bodies, milliseconds)
         return bodies
+
+    def _tell_what_is_up(self, frame: Frame) -> None:
+        """How the camera stands, once, for viewers: in its optical frame people would lie.
+
+        On the floor, where that is known, else as if it were level. A recording has TF of its own.
+        """
+        if frame.frame_id in self._upright:
+            return
+        self._upright.add(frame.frame_id)
+        place = (frame.floor or LEVEL).place
+        link = f"{frame.frame_id.removesuffix('_optical_frame')}_link"
+        parent = link if frame.floor is None else "floor"
+        turn = Rotation.from_matrix(place[:3, :3]).as_quat().tolist()
+        header = self._messages.header(frame.stamp, parent)
+        message = self._messages.transform(header, frame.frame_id, place[:3, 3].tolist(), turn)
+        self._recording.write("/tf_static", message, frame.stamp)
 
     def _keep_image(self, frame: Frame, recorded: Recorded | None, log_time: int) -> None:
         if recorded is not None:

@@ -12,6 +12,7 @@ TILT_SIGMA = math.radians(0.5)
 """Radians; how well a mounting is known that was measured with care."""
 HEIGHT_SIGMA = 0.01
 """Metres; as of a tape measure."""
+_STRAIGHT_DOWN = 0.99
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,20 @@ class Floor:
             -math.sin(down),
         ]
         return cls(np.array(up), height)
+
+    @property
+    def place(self) -> NDArray[np.float64]:
+        """(4, 4) from the optical frame to one on the floor below the camera: x ahead, z up."""
+        ahead = np.array([0.0, 0.0, 1.0])
+        if abs(self.up @ ahead) > _STRAIGHT_DOWN:
+            ahead = np.array([0.0, -1.0, 0.0])  # then ahead is where the image's upper edge is
+        ahead = ahead - (self.up @ ahead) * self.up
+        ahead /= np.linalg.norm(ahead)
+        place = np.eye(4)
+        place[:3, :3] = ahead, np.cross(self.up, ahead), self.up
+        place[2, 3] = self.height
+        return place
+
+
+LEVEL = Floor(np.array([0.0, -1.0, 0.0]), 0.0)
+"""As far as nothing tells how a camera is mounted: its own height, were it level."""
