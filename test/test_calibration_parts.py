@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
+from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.perception.calibration import adjust, calibrate, relative, tracks, world
 from bodypose3d_ros.perception.calibration.tracks import Recorded, Track
 from people_made_up import row, standing
@@ -140,6 +141,38 @@ def pair(first, second, same, size, transform=None, count=20):
 
 def track(view):
     return Track(view, UNSEEN, standing()[None], np.ones((1, 34)), np.ones(1))
+
+
+def turning(view, place_of_view, by=0.0, sides=slice(None), count=20):
+    """Somebody who turns round on the spot, as a view has them: turned by so many degrees more."""
+    joints = np.stack(
+        [
+            moved(place((0, 10 * n + by, 0), (0, 0, 3)), standing((0, 0, 0)))[sides]
+            for n in range(count)
+        ]
+    )
+    seen = moved(np.linalg.inv(place_of_view), joints)
+    return Track(view, seen[..., :2], seen, np.ones((count, 34)), np.ones(count))
+
+
+@pytest.mark.parametrize("sides", [slice(None), MIRRORED], ids=["as they are", "exchanged"])
+@pytest.mark.parametrize("by", [0, 25, 40])
+def test_people_who_are_turned_otherwise_in_another_view_are_perhaps_others(by, sides):
+    places = np.array([place(), place((0, 70, 0), (2, 0, 1))])
+    people = [turning(0, places[0]), turning(1, places[1], by, sides)]
+    apart = relative.apart_in_facing(people, [[0, 1]], places)
+    assert apart == {(0, 1): pytest.approx(by, abs=1e-4)}
+    if by < 30:
+        calibrate._check_facing(people, [[0, 1]], places, ["left", "right"])
+        return
+    with pytest.raises(InputError, match="left and right: people are turned 40 degrees otherwise"):
+        calibrate._check_facing(people, [[0, 1]], places, ["left", "right"])
+
+
+def test_of_people_whom_one_view_alone_sees_nothing_is_told_of_how_they_are_turned():
+    people = [turning(0, place()), turning(0, place(), by=80)]
+    assert relative.apart_in_facing(people, [[0, 1]], np.array([place()])) == {}
+    calibrate._check_facing(people, [[0, 1]], np.array([place()]), ["left"])
 
 
 def test_sizes_and_distances_are_those_that_explain_all_the_pairs():

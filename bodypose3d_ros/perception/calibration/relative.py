@@ -9,6 +9,7 @@ beside each other is found with it, or the rig would be of as many scales as the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ _SHARE = 0.5
 """Of the moments that two tracks have in common, how many must fit for them to be one person."""
 _ROUND = 45.0
 """Degrees by which two pairs may miss a third that they lead round to: each is 5 to 15 off."""
+_ACROSS = [[INDEX[f"{side}_{name}"] for name in ("shoulder", "hip")] for side in ("left", "right")]
 _TRUNK = [INDEX[name] for name in ("pelvis", "torso", "neck")]
 """Joints by which sizes are compared: on nobody's left or right."""
 
@@ -218,6 +220,33 @@ def distances(ours: Array, theirs: Array, transform: Array) -> Array:
         mean = np.nansum(apart, axis=1) / np.maximum(count, 1)
         either.append(np.where(count >= JOINT_COUNT // 3, mean, np.nan))
     return np.asarray(np.fmin(*either))
+
+
+def apart_in_facing(
+    tracks: Sequence[Track], people: Sequence[Sequence[int]], places: Array
+) -> dict[tuple[int, int], float]:
+    """By how many degrees two views differ in how the people whom both see are turned, the median.
+
+    It is told by the line through shoulders and hips, so that sides do not count: networks swap
+    them. Were two people taken for each other, or places wrong, their keypoints may still fit.
+    """
+    angles: dict[tuple[int, int], list[Array]] = {}
+    for own in people:
+        lines = {track: _across(tracks[track], places[tracks[track].view]) for track in own}
+        for a, b in itertools.combinations(own, 2):
+            views = tracks[a].view, tracks[b].view
+            cosine = np.abs((lines[a] * lines[b]).sum(axis=1))
+            if views[0] != views[1] and np.isfinite(cosine).any():
+                degrees = np.degrees(np.arccos(np.minimum(cosine[np.isfinite(cosine)], 1)))
+                angles.setdefault((min(views), max(views)), []).append(degrees)
+    return {views: float(np.median(np.concatenate(each))) for views, each in angles.items()}
+
+
+def _across(track: Track, place: Array) -> Array:
+    """(T, 3) the unit vector from somebody's right to the left, turned as the view's place is."""
+    left, right = (track.joints[:, side].sum(axis=1) for side in _ACROSS)
+    line = (left - right) @ place[:3, :3].T
+    return np.asarray(line / np.linalg.norm(line, axis=1, keepdims=True))
 
 
 def _size(ours: Array, theirs: Array, transform: Array) -> float:
