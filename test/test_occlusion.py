@@ -87,6 +87,15 @@ def test_the_one_who_covers_most_counts():
     assert growth(among_each_other(three))[0] == pytest.approx(1 + DOUBT * share[0, 2])
 
 
+@pytest.mark.filterwarnings("error")
+def test_who_could_not_be_placed_takes_part_as_the_image_has_it():
+    both = people((0, 0, 3), (0, 0, 4))
+    unplaced = replace(both, joints=np.where(np.arange(2)[:, None, None] == 0, np.nan, both.joints))
+    assert_allclose(growth(among_each_other(unplaced)), [1 + IN_FRONT * DOUBT, 1 + DOUBT])
+    nowhere = replace(both, pixels=np.full_like(both.pixels, np.nan))
+    assert_allclose(growth(among_each_other(nowhere)), 1)
+
+
 def test_who_stands_apart_and_who_is_alone_are_as_sure_as_they_were():
     apart = people((-1, 0, 3), (1, 0, 4))
     assert_allclose(growth(among_each_other(apart)), 1)

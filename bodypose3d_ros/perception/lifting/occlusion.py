@@ -28,7 +28,9 @@ def among_each_other(bodies: Bodies) -> Bodies:
     """People of one image, in the optical frame, less sure where they overlap."""
     if len(bodies) < 2:
         return bodies
-    distance = np.nanmean(np.linalg.norm(bodies.joints, axis=2), axis=1)
+    far = np.linalg.norm(bodies.joints, axis=2)
+    there = np.isfinite(far)
+    distance = np.where(there, far, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     part = np.where(distance[None] < distance[:, None], 1.0, IN_FRONT)
     np.fill_diagonal(part, 0.0)
     return _less_sure(bodies, part * overlap(bodies.pixels, bodies.pixels))
