@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 import cell_sightings as cell
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, Bodies, select
-from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED, known
 from bodypose3d_ros.perception.fusion.association import TRUNK, associate
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, _without_ghosts, nobody
 from bodypose3d_ros.perception.fusion.shapes import Shapes
@@ -281,6 +281,30 @@ def test_a_track_led_astray_by_one_view_is_taken_up_by_two_that_see_the_person()
     people = run(fusion, range(9, 13), people=(0,))
     assert people.track_id.tolist() == before.track_id.tolist()
     assert (errors(people, 12) < 0.06).all()
+
+
+def test_who_shows_the_upper_half_is_not_taken_for_who_shows_the_lower():
+    """They have no joint in common, by which they could be the same."""
+    neck, pelvis = INDEX["neck"], INDEX["pelvis"]
+    lower = np.isin(JOINTS, [n for n in JOINTS if n.endswith(("pelvis", "hip", "knee", "ankle"))])
+    upper = ~lower & (np.array(JOINTS) != "torso")
+    fusion = Fusion(Tracker)
+    for number in range(4):
+        stamp = cell.FILMS["cell_front"].stamp(number)
+        views = {}
+        for name, who in {"cell_front": (0, 1), "cell_left": (0,), "cell_back": (1,)}.items():
+            bodies = cell.sighting(name, number, who)
+            shown = np.stack([(upper, lower)[person] for person in who])
+            joints = np.where(shown[..., None], bodies.joints, np.nan)
+            views[name] = View.of(cell.frame(name, stamp), replace(bodies, joints=joints))
+        people = fusion.update(views, stamp)
+    assert len(people) == 2
+    cameras = {tuple(known(joints)[[neck, pelvis]]): fusion.seen_by[int(track)]
+               for joints, track in zip(people.joints, people.track_id, strict=True)}  # fmt: skip
+    assert cameras == {
+        (True, False): ("cell_front", "cell_left"),
+        (False, True): ("cell_front", "cell_back"),
+    }
 
 
 @pytest.mark.parametrize(("metres", "left"), [(0.2, 1), (0.3, 2)])

@@ -131,6 +131,7 @@ def test_how_far_somebody_is_from_others_is_the_mean_over_what_both_have():
     people = replace(row(2), joints=np.stack([standing((0, 0, 5)), standing((0.2, 0, 3))]))
     fused = replace(row(2), joints=np.stack([standing(), standing((0, 4, 3))]))
     assert fusion._same(fused, people).tolist() == [1, -1]
+    assert fusion._same(fused, replace(people, joints=others[[2, 2]])).tolist() == [-1, -1]
     assert fusion._same(fused, select(people, [])).tolist() == [-1, -1]
     assert fusion._same(select(fused, []), people).tolist() == []
 

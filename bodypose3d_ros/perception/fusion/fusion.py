@@ -291,10 +291,10 @@ def _adopted(association: Association, fused: Bodies, expected: Bodies) -> Assoc
 
 
 def _apart(joints: Array, others: Array) -> Array:
-    """(M,) mean distance of somebody's joints (34, 3) and others' (M, 34, 3); inf without any."""
-    distance = np.linalg.norm(others - joints, axis=2)
-    count = np.isfinite(distance).sum(axis=1)
-    mean = np.nansum(distance, axis=1) / np.maximum(count, 1)
+    """(...,) mean distance of joints (..., 34, 3) and others'; inf where they share none."""
+    distance = np.linalg.norm(others - joints, axis=-1)
+    count = np.isfinite(distance).sum(axis=-1)
+    mean = np.nansum(distance, axis=-1) / np.maximum(count, 1)
     return np.asarray(np.where(count > 0, mean, np.inf))
 
 
@@ -343,12 +343,10 @@ def _fused(sightings: Sightings, shapes: Shapes, expected: Bodies) -> Bodies:
 
 def _same(fused: Bodies, people: Bodies) -> NDArray[np.intp]:
     """(N,) the row of each fused person among those that the tracker knows, -1 for none."""
-    if not len(fused) or not len(people):
+    if not len(people):
         return np.full(len(fused), -1)
-    apart = np.linalg.norm(fused.joints[:, None] - people.joints[None], axis=3)
-    count = np.maximum(np.isfinite(apart).sum(axis=2), 1)
-    mean = np.nansum(apart, axis=2) / count
-    return np.asarray(np.where(mean.min(axis=1) < _SAME, mean.argmin(axis=1), -1))
+    apart = _apart(fused.joints[:, None], people.joints)
+    return np.asarray(np.where(apart.min(axis=1) < _SAME, apart.argmin(axis=1), -1))
 
 
 def nobody() -> Bodies:
