@@ -15,10 +15,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, Accuracy, measure
+from bodypose3d_ros.apps.accuracy import Accuracy, measure
 from bodypose3d_ros.body.depth import DepthImage
 from bodypose3d_ros.body.floor import Floor
 from bodypose3d_ros.body.people import Frame, select
+from bodypose3d_ros.body.skeleton import LIMB_JOINTS
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.lifting import lift
 from bodypose3d_ros.perception.networks import Networks, load_networks

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, match_people
+from bodypose3d_ros.apps.accuracy import match_people
 from bodypose3d_ros.body.people import Bodies
-from bodypose3d_ros.body.skeleton import JOINT_COUNT, JOINTS
+from bodypose3d_ros.body.skeleton import JOINT_COUNT, JOINTS, LIMB_JOINTS
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.lifting import occlusion
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS
 from bodypose3d_ros.apps.fuse import CameraFusion, fused
 from bodypose3d_ros.body.orientation import orientations
 from bodypose3d_ros.body.people import Bodies, Frame
-from bodypose3d_ros.body.skeleton import INDEX, known
+from bodypose3d_ros.body.skeleton import INDEX, LIMB_JOINTS, known
 from bodypose3d_ros.media import film, rig
 from bodypose3d_ros.media.feeds import Feed, of_films
 from bodypose3d_ros.media.rig import RigCamera

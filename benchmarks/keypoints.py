@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from benchmarks import fusion
 from benchmarks.accuracy import accuracy_of
 from benchmarks.fit_noise import errors_of
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS
 from bodypose3d_ros.body.people import Frame, Keypoints, Regions
-from bodypose3d_ros.body.skeleton import JOINTS
+from bodypose3d_ros.body.skeleton import JOINTS, LIMB_JOINTS
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.lifting.shape_model import FLAT
 from bodypose3d_ros.perception.networks import Networks, load_networks

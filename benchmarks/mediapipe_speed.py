@@ -30,10 +30,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS
 from bodypose3d_ros.apps.measuring import machine
 from bodypose3d_ros.body.people import Frame
-from bodypose3d_ros.body.skeleton import BLAZEPOSE_WEIGHTS, INDEX, known
+from bodypose3d_ros.body.skeleton import BLAZEPOSE_WEIGHTS, INDEX, LIMB_JOINTS, known
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
 from bodypose3d_ros.perception.search import Budget

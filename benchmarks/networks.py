@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, Accuracy, measure
+from bodypose3d_ros.apps.accuracy import Accuracy, measure
+from bodypose3d_ros.body.skeleton import LIMB_JOINTS
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.batches import zeros
 from bodypose3d_ros.media import film

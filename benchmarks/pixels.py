@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS, match_people
+from bodypose3d_ros.apps.accuracy import match_people
 from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.skeleton import LIMB_JOINTS
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
 

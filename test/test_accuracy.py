@@ -9,10 +9,9 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.apps import accuracy
-from bodypose3d_ros.apps.accuracy import LIMB_JOINTS
 from bodypose3d_ros.apps.report import picture
 from bodypose3d_ros.body.people import Bodies, select
-from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.body.skeleton import INDEX, LIMB_JOINTS
 from bodypose3d_ros.media import film
 
 TWO = film.load("two_people")

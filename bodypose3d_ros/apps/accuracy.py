@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,10 @@ from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
 from ..body.people import STATE_COASTING, Bodies, select
-from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS, known
+from ..body.skeleton import INDEX, JOINT_COUNT, JOINTS, LIMB_JOINTS, known
 from ..media.film import VISIBLE, Film
 
 Array = NDArray[np.float64]
-
-LIMB_JOINTS = [
-    INDEX[f"{side}_{name}"]
-    for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    for side in ("left", "right")
-]
-"""The twelve joints over which published figures are given."""
 
 _SEEN_ENOUGH = 12
 """A person with fewer visible joints than this need not be found."""
@@ -99,7 +92,7 @@ class Accuracy:
             "joints": {name: self._errors([n]) for n, name in enumerate(JOINTS)},
         }
 
-    def _errors(self, joints: Sequence[int]) -> dict[str, float | None]:
+    def _errors(self, joints: Iterable[int]) -> dict[str, float | None]:
         chosen = list(joints)
         return {
             "pixels": _rounded(_mean(self.pixels[:, chosen]), 2),

@@ -102,6 +102,15 @@ CHAINS: NDArray[np.intp] = np.array(
 """(4, 4) the joints of each leg and arm from the trunk on. The x axis of the first three points
 along the bone to the next; joints of no chain and not of the trunk are end joints."""
 
+LIMB_JOINTS: NDArray[np.intp] = np.array(
+    [
+        INDEX[f"{side}_{name}"]
+        for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        for side in ("left", "right")
+    ]
+)
+"""(12,) the joints over which published figures are given."""
+
 SIDES: NDArray[np.int8] = np.array(
     [1 if n.startswith("left") else -1 if n.startswith("right") else 0 for n in JOINTS], np.int8
 )

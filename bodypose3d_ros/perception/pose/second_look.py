@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Frame, Keypoints, Regions, select
-from ...body.skeleton import INDEX, JOINTS
+from ...body.skeleton import LIMB_JOINTS, MIRRORED
 from ..lifting.median import median
 from . import PoseModel
 from .duplicates import MIN_SCORE, size_of
@@ -30,20 +30,6 @@ posts, 28 are left out so, and 17 by the difference of limbs alone. Of 151 peopl
 search meets them again, and of 88 people cut in half by the image's edge 4.
 """
 
-_LIMBS = [
-    INDEX[f"{side}_{name}"]
-    for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    for side in ("left", "right")
-]
-
-
-def _other_side(name: str) -> str:
-    side, _, rest = name.partition("_")
-    return {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, name)
-
-
-_SWAPPED = [INDEX[_other_side(name)] for name in JOINTS]
-
 
 def look_in_mirror(pose: PoseModel, frame: Frame, regions: Regions) -> Keypoints:
     """What a network sees in the mirrored image, told as if it had not been mirrored.
@@ -58,8 +44,8 @@ def look_in_mirror(pose: PoseModel, frame: Frame, regions: Regions) -> Keypoints
     )
     seen = pose.estimate(mirror, there)
     return Keypoints(
-        pixels=(seen.pixels * (-1, 1) + (last, 0))[:, _SWAPPED],
-        confidence=seen.confidence[:, _SWAPPED],
+        pixels=(seen.pixels * (-1, 1) + (last, 0))[:, MIRRORED],
+        confidence=seen.confidence[:, MIRRORED],
         score=seen.score,
         regions=regions,
         following=regions,
@@ -89,13 +75,13 @@ def difference(one: Keypoints, other: Keypoints) -> Array:
     """
     size = np.maximum(size_of(one), 1e-9)
     as_told = _median_apart(one.pixels, other.pixels)
-    sides_swapped = _median_apart(one.pixels, other.pixels[:, _SWAPPED])
+    sides_swapped = _median_apart(one.pixels, other.pixels[:, MIRRORED])
     return np.asarray(np.minimum(as_told, sides_swapped) / size)
 
 
 def _median_apart(one: Array, other: Array) -> Array:
     """(N,) pixels between joints (N, 34, 2) of one name; infinite where none is known to both."""
     apart = np.linalg.norm(one - other, axis=2)
-    limbs = apart[:, _LIMBS]
+    limbs = apart[:, LIMB_JOINTS]
     middle = np.where(np.isfinite(limbs).any(axis=1), median(limbs), median(apart))
     return np.where(np.isfinite(middle), middle, np.inf)
