@@ -83,6 +83,14 @@ def test_a_pixel_that_no_ray_reaches_is_unknown():
     assert np.isnan(camera.rays([K[0, 2] + 0.9 * K[0, 0], K[1, 2]])).all()
 
 
+def test_the_image_reaches_to_the_edges_of_its_outermost_pixels():
+    camera = Camera.from_hfov(640, 480, 60)
+    inside = [(-0.5, -0.5), (639.4, 479.4), (320, 240)]
+    outside = [(-0.6, 0), (0, -0.6), (639.5, 0), (0, 479.5), (np.nan, 0), (np.nan, np.nan)]
+    assert camera.in_image(np.array(inside)).all()
+    assert not camera.in_image(np.array(outside)).any()
+
+
 def test_a_field_of_view_puts_its_edges_at_the_images_edges():
     camera = Camera.from_hfov(640, 480, 60)
     left, right = camera.rays([[-0.5, 239.5], [639.5, 239.5]])[:, 0]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..body.people import STATE_COASTING, Bodies, Frame
+from ..body.people import STATE_COASTING, Bodies, Frame, transform
 from ..body.skeleton import known
 from ..errors import OutputError
 from ..media import feeds as media
@@ -22,6 +22,7 @@ from ..media.outputs import SUMMARY, Outputs, writing
 from ..media.recording import RecordingWriter
 from ..media.storage import Recorded
 from ..media.video import VideoWriter
+from ..node.transforms import inverse
 from ..perception.fusion.fusion import Fusion, View
 from ..perception.networks import Networks
 from ..perception.pipeline import MAX_PEOPLE
@@ -190,12 +191,10 @@ def in_view(bodies: Bodies, frame: Frame) -> Bodies:
     """People of the fixed frame as a camera has them, with the pixels where they are."""
     if frame.place is None:
         return bodies
-    rotation, translation = frame.place[:3, :3], frame.place[:3, 3]
-    joints = (bodies.joints - translation) @ rotation
-    pixels = frame.camera.project(joints)
-    size = (frame.camera.width, frame.camera.height)
-    inside = known(pixels) & ((pixels > -0.5) & (pixels < np.array(size) - 0.5)).all(axis=-1)
-    return replace(bodies, joints=joints, pixels=np.where(inside[..., None], pixels, np.nan))
+    seen = transform(bodies, inverse(frame.place))
+    pixels = frame.camera.project(seen.joints)
+    inside = frame.camera.in_image(pixels)
+    return replace(seen, pixels=np.where(inside[..., None], pixels, np.nan))
 
 
 def file_names(feeds: Sequence[Feed]) -> list[str]:

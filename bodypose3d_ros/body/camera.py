@@ -226,6 +226,11 @@ class Camera:
                 "belongs to it"
             )
 
+    def in_image(self, pixels: Array) -> NDArray[np.bool_]:
+        """(...,) whether points (..., 2) lie in the image, to its outermost pixels' edges."""
+        last = np.array([self.width, self.height]) - 0.5
+        return np.asarray(((pixels >= -0.5) & (pixels < last)).all(axis=-1), np.bool_)
+
     def rays(self, pixels: ArrayLike) -> Array:
         """Undistort pixels (..., 2) of the raw image to x/z, y/z (..., 2) in the optical frame.
 

@@ -52,7 +52,7 @@ def render(name: str, frame: int) -> tuple[Picture, NDArray[np.float64], NDArray
     picture = room.render(posed, frame)
     joints = np.stack([Joints(person.body)(p) for person, p in zip(cast, posed, strict=True)])
     seen = room.view.camera.project(room.view.to_camera(joints))
-    inside = ((seen > -0.5) & (seen < np.array(SIZE) - 0.5)).all(axis=2).any(axis=1)
+    inside = room.view.camera.in_image(seen).any(axis=1)
     return picture, joints, visibility(joints, picture, room.view, present=inside)
 
 

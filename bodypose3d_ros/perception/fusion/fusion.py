@@ -63,9 +63,7 @@ class View:
             return np.full((*joints.shape[:-1], 2), np.nan)
         rotation, translation = self.place[:3, :3], self.place[:3, 3]
         pixels = self.camera.project((joints - translation) @ rotation)
-        last = np.array([self.camera.width, self.camera.height]) - 0.5
-        inside = np.all((pixels > -0.5) & (pixels < last), axis=-1)
-        return np.asarray(np.where(np.asarray(inside)[..., None], pixels, np.nan))
+        return np.where(self.camera.in_image(pixels)[..., None], pixels, np.nan)
 
     def carried(self, stamp: int) -> Bodies:
         """Its bodies as they should be at a stamp."""

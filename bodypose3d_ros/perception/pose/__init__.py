@@ -73,12 +73,6 @@ def check_finite(answer: Tensors, names: Collection[str]) -> None:
         )
 
 
-def in_image(pixels: Array, frame: Frame) -> NDArray[np.bool_]:
-    """(N, M) whether points (N, M, 2) lie in the image; those outside are guesses."""
-    height, width = frame.image.shape[:2]
-    return np.asarray(((pixels >= -0.5) & (pixels < (width - 0.5, height - 0.5))).all(axis=2))
-
-
 def around(pixels: Array, regions: Regions, score: Array) -> Regions:
     """Upright regions about keypoints (N, 34, 2); the old region for a person without any."""
     unknown = np.isnan(pixels)

@@ -20,7 +20,7 @@ from ...engines import Engine, Tensors, models
 from ...errors import OutputError
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
-from . import check_finite, in_image, person_height, regions_of
+from . import check_finite, person_height, regions_of
 from .crop import apply, as_input, cut, image_from_crop
 
 Array = NDArray[np.float64]
@@ -98,7 +98,7 @@ class BlazePose:
         in_crop = refine(landmarks[..., :2] / CROP, answer["heatmap"]) * CROP
         pixels = apply(to_image, in_crop)
         visible, present = sigmoid(landmarks[..., 3]), sigmoid(landmarks[..., 4])
-        present *= in_image(pixels, frame)
+        present *= frame.camera.in_image(pixels)
         world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
         world[..., :2] = turn(world[..., :2], regions.rotation)
 

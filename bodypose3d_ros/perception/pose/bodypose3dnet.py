@@ -28,7 +28,7 @@ from ...errors import InputError
 from ..contract import check_kind
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
-from . import around, channels, check_finite, in_image, least_confidence, person_height
+from . import around, channels, check_finite, least_confidence, person_height
 from .crop import apply, cut, image_from_crop, to_tensor
 from .duplicates import MIN_SCORE
 
@@ -156,7 +156,7 @@ class BodyPose3DNet:
         # pose2d_org_img would be the same, were it not computed in half precision by some engines.
         pixels = apply(to_image, pose25d[..., :2])
         unknown = (confidence < self.settings.min_confidence) | (confidence == 0)
-        unknown |= ~in_image(pixels, frame)
+        unknown |= ~frame.camera.in_image(pixels)
         pixels[unknown] = np.nan
         score = np.median(confidence, axis=1)
         depth = xyz = None

@@ -23,7 +23,7 @@ from ...engines import Engine, TensorInfo, Tensors
 from ..contract import check_kind, image_size
 from ..lifting.shape_model import FLAT, ShapeModel
 from ..settings import checked, declared
-from . import around, channels, check_finite, in_image, least_confidence
+from . import around, channels, check_finite, least_confidence
 from .crop import apply, cut, image_from_crop, standardised
 from .duplicates import MIN_SCORE
 
@@ -126,7 +126,7 @@ class SimCC:
             tensor = np.ascontiguousarray(tensor[:, ::-1])
         in_crop, value = decode(self.engine.infer({self._input: tensor}), self._size)
         pixels = apply(to_image, in_crop)
-        value *= in_image(pixels, frame)
+        value *= frame.camera.in_image(pixels)
 
         confidence = np.where(self._given, value[:, self._sources].min(axis=2), 0)
         unknown = (confidence < self.settings.min_confidence) | (confidence == 0)
