@@ -1,10 +1,9 @@
 """The node's parameters: one declaration, the same on every host."""
 
 import pytest
-import yaml
 
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters, markdown_table, yaml_file
+from bodypose3d_ros.node.parameters import DECLARATIONS, Parameters
 
 
 @pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=DECLARATIONS)
@@ -45,15 +44,3 @@ def test_what_is_read_at_configuration_cannot_change_while_running():
     assert running.changed({"model": "blazepose"}, running=True) == running
     with pytest.raises(InputError, match="model is read when the node is configured"):
         running.changed({"model": "other"}, running=True)
-
-
-def test_the_yaml_file_holds_every_default():
-    values = yaml.safe_load(yaml_file())["/**"]["ros__parameters"]
-    assert list(values) == list(DECLARATIONS)
-    assert Parameters().changed(values) == Parameters()
-
-
-def test_the_table_has_a_row_for_every_parameter():
-    rows = markdown_table().splitlines()[2:]
-    assert [row.split("`")[1] for row in rows] == list(DECLARATIONS)
-    assert all(row.count(" | ") == 4 for row in rows)

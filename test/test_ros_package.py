@@ -8,31 +8,25 @@ import pytest
 import yaml
 
 from bodypose3d_ros.node import interface
-from bodypose3d_ros.node.fusion import parameters as fusion
-from bodypose3d_ros.node.parameters import DECLARATIONS, markdown_table, yaml_file
 from bodypose3d_ros.version import __version__
+from tools.parameters import NODES, markdown_table, yaml_file
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "ros2.md").read_text()
 
 
-def test_the_parameter_file_is_current():
-    """It is written by ``yaml_file()``."""
-    text = (ROOT / "config" / "bodypose3d.yaml").read_text()
-    assert text == yaml_file()
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.file.stem)
+def test_the_parameter_file_and_the_pages_table_are_current(node):
+    """``python -m tools.parameters`` writes them."""
+    text, table = node.file.read_text(), markdown_table(node)
+    assert text == yaml_file(node)
     values = yaml.safe_load(text)["/**"]["ros__parameters"]
-    assert list(values) == list(DECLARATIONS)
-
-
-def test_the_fusion_nodes_parameter_file_and_page_are_current():
-    text = (ROOT / "config" / "bodypose3d_fusion.yaml").read_text()
-    assert text == yaml_file(fusion.DECLARATIONS, "bodypose3d_ros/node/fusion/parameters.py")
-    assert markdown_table(fusion.DECLARATIONS) in (ROOT / "docs" / "cells.md").read_text()
-
-
-def test_the_page_has_the_current_parameters():
-    """The table is written by ``markdown_table()``."""
-    assert markdown_table() in PAGE
+    for name, each in node.declarations.items():
+        assert each.check(values[name]) == each.default
+    assert table in node.page.read_text()
+    rows = table.splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(values) == list(node.declarations)
+    assert all(row.count(" | ") == 4 for row in rows)
 
 
 @pytest.mark.parametrize("topic", [*interface.INPUTS, *interface.OUTPUTS], ids=lambda t: t.name)

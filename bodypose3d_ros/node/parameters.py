@@ -286,64 +286,6 @@ def _check_cameras(cameras: tuple[str, ...]) -> None:
         raise InputError(f"cameras: two have one name: {', '.join(cameras)}")
 
 
-def markdown_table(declarations: Mapping[str, Setting] = DECLARATIONS) -> str:
-    """The documentation's table of parameters."""
-    rows = ["| parameter | type | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
-    for each in declarations.values():
-        meaning = each.description + (" Read at configuration only." if each.read_only else "")
-        cells = (
-            f"`{each.name}`",
-            each.type_name,
-            f"`{_yaml(each.default)}`",
-            _allowed(each),
-            meaning,
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
-
-
-_MADE_FROM = "bodypose3d_ros/node/parameters.py and bodypose3d_ros/perception/networks.py"
-
-
-def yaml_file(
-    declarations: Mapping[str, Setting] = DECLARATIONS, made_from: str = _MADE_FROM
-) -> str:
-    """A file of ``config/``: every parameter with its default and a comment."""
-    lines = [
-        "# Every parameter of the node with its default. Made from the declarations in",
-        f"# {made_from}.",
-        "/**:",
-        "  ros__parameters:",
-    ]
-    for each in declarations.values():
-        allowed = _allowed(each)
-        lines += [
-            "",
-            f"    # {each.description}",
-            *([f"    # Allowed: {allowed}"] if allowed else []),
-            f"    {each.name}: {_yaml(each.default)}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _allowed(each: Setting) -> str:
-    if each.choices == JOINTS:
-        return "joint names"
-    if each.choices:
-        return ", ".join(each.choices)
-    if each.minimum is None or each.maximum is None:
-        return each.unit
-    return f"{each.minimum:g} to {each.maximum:g} {each.unit}".rstrip()
-
-
-def _yaml(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
 def check_names(names: Iterable[str], known: Mapping[str, Setting]) -> None:
     """Look whether there are such parameters.
 
