@@ -13,6 +13,7 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame
 from bodypose3d_ros.engines import Engine
 from bodypose3d_ros.engines.load import load
-from bodypose3d_ros.engines.tensorrt import TensorRtEngine
+from bodypose3d_ros.engines.plans import BuildOptions
+from bodypose3d_ros.engines.tensorrt import TensorRtEngine, load_tensorrt
 from bodypose3d_ros.perception.detection import Boxes
 from bodypose3d_ros.perception.networks import Options, load_networks
 from bodypose3d_ros.perception.pose.bodypose3dnet import INPUTS
@@ -44,11 +46,19 @@ def main() -> None:
         macs = load_network(file)
         cores = len(os.sched_getaffinity(0))
         print(f"{macs / 1e9:.1f} billion multiply-adds a person; {cores} CPU cores")
-        for fp16 in (False, True) if options.engine == "tensorrt" else (False,):
-            engine = load(file, options.engine, threads=options.threads, fp16=fp16)
+        for engine in loaded(file, options.engine, options.threads):
             engine_alone(engine, options.runs)
             engine.close()
         whole_frames(file, options.engine, options.threads, options.runs)
+
+
+def loaded(file: Path, engine: str, threads: int) -> Iterator[Engine]:
+    """The engine, in each precision that it has."""
+    if engine != "tensorrt":
+        yield load(file, engine, threads=threads)
+        return
+    for fp16 in (False, True):
+        yield load_tensorrt(file, BuildOptions(fp16=fp16))
 
 
 def engine_alone(engine: Engine, runs: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from bodypose3d_ros.body.people import SCALE_LIMBS, Bodies, Frame, transform
-from bodypose3d_ros.body.skeleton import INDEX, known
+from bodypose3d_ros.body.skeleton import known
 from bodypose3d_ros.media import film, rig
 from bodypose3d_ros.perception.lifting import covariances
 from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
@@ -54,8 +54,3 @@ def sighting(name, number, people=(0, 1), *, pixels=1.0, size=1.0, seed=0):
 def in_world(name, bodies):
     """The same in the world."""
     return transform(bodies, PLACES[name])
-
-
-def pelvis_of(bodies):
-    """(N, 3)"""
-    return bodies.joints[:, INDEX["pelvis"]]

@@ -47,7 +47,6 @@ _TABLE = (
 
 SEGMENTS: NDArray[np.intp] = np.array([(INDEX[a], INDEX[b]) for a, b, _ in _TABLE])
 """(24, 2) the joints that each capsule connects."""
-SEGMENT_NAMES = tuple(f"{a}-{b}" for a, b, _ in _TABLE)
 RADII: Array = np.array([radius for _, _, radius in _TABLE])
 """(24,) metres from the line between the joints to the skin."""
 

@@ -29,27 +29,13 @@ class _Loaded:
     why: str
 
 
-def load(
-    path: Path,
-    engine: str = "auto",
-    *,
-    threads: int = 0,
-    fp16: bool = True,
-    max_batch: int = MAX_BATCH,
-) -> Engine:
+def load(path: Path, engine: str = "auto", *, threads: int = 0) -> Engine:
     """Load one ONNX file: see ``load_all``."""
-    (loaded,) = load_all([path], engine, threads=threads, fp16=fp16, max_batch=max_batch)
+    (loaded,) = load_all([path], engine, threads=threads)
     return loaded
 
 
-def load_all(
-    paths: Sequence[Path],
-    engine: str = "auto",
-    *,
-    threads: int = 0,
-    fp16: bool = True,
-    max_batch: int = MAX_BATCH,
-) -> list[Engine]:
+def load_all(paths: Sequence[Path], engine: str = "auto", *, threads: int = 0) -> list[Engine]:
     """Load ONNX files into engines, all or none, and log which ones and why.
 
     ``auto`` takes TensorRT where it is installed and a GPU is there, then ONNX Runtime with CUDA,
@@ -60,8 +46,6 @@ def load_all(
         paths: The ONNX files.
         engine: One of ``ENGINES``.
         threads: For networks on the CPU; 0 takes all cores this process may use.
-        fp16: Let TensorRT compute in half precision.
-        max_batch: The most that TensorRT takes at once.
 
     Raises:
         ModelError: A file cannot be used.
@@ -72,7 +56,7 @@ def load_all(
     found: list[_Loaded] = []
     with ExitStack() as undo:
         for path in paths:
-            found.append(_load(path, engine, threads, fp16, max_batch))
+            found.append(_load(path, engine, threads))
             undo.callback(found[-1].engine.close)
         undo.pop_all()
     _tell(found)
@@ -88,28 +72,28 @@ def _tell(found: Sequence[_Loaded]) -> None:
         _log.info("%s %s on %s", " and ".join(names), "run" if names[1:] else "runs", line)
 
 
-def _load(path: Path, engine: str, threads: int, fp16: bool, max_batch: int) -> _Loaded:
+def _load(path: Path, engine: str, threads: int) -> _Loaded:
     check_file(path)
     if engine == "onnxruntime":
         from .onnxruntime import available_providers
 
         return _onnxruntime(path, threads, available_providers(), "it was asked for")
     if engine == "tensorrt":
-        return _tensorrt(path, fp16, max_batch, "it was asked for")
+        return _tensorrt(path, "it was asked for")
     if missing := [m for m in _TENSORRT_MODULES if importlib.util.find_spec(m) is None]:
         return _without_tensorrt(path, threads, f"{' and '.join(missing)} not installed")
     try:
-        return _tried(_tensorrt(path, fp16, max_batch, "TensorRT and pycuda are installed"))
+        return _tried(_tensorrt(path, "TensorRT and pycuda are installed"))
     except Exception as error:  # noqa: BLE001 - there is a way without, whatever NVIDIA's stack raises
         _log.warning("%s cannot run on TensorRT: %s", path.name, error or repr(error))
         return _without_tensorrt(path, threads, "TensorRT failed")
 
 
-def _tensorrt(path: Path, fp16: bool, max_batch: int, why: str) -> _Loaded:
+def _tensorrt(path: Path, why: str) -> _Loaded:
     from .plans import BuildOptions
     from .tensorrt import load_tensorrt
 
-    return _Loaded(path, load_tensorrt(path, BuildOptions(fp16=fp16, max_batch=max_batch)), why)
+    return _Loaded(path, load_tensorrt(path, BuildOptions()), why)
 
 
 def _without_tensorrt(path: Path, threads: int, why: str) -> _Loaded:

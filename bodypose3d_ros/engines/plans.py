@@ -28,6 +28,7 @@ from .cache import (
     say_not_kept,
     scratch_folder,
 )
+from .load import MAX_BATCH
 
 ENGINE_FILE = "model.engine"
 RECORD_FILE = "built.json"
@@ -41,7 +42,7 @@ class BuildOptions:
     """What may be chosen when an engine is built."""
 
     fp16: bool = True
-    max_batch: int = 8
+    max_batch: int = MAX_BATCH
     """The most that one run takes; engines are fastest for half of it."""
 
 
