@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, JOINTS, PARENTS
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED, PARENTS
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.perception import networks
 from bodypose3d_ros.perception.lifting import depth, shape_model
-from bodypose3d_ros.perception.pose import channels, least_confidence, second_look, simcc
+from bodypose3d_ros.perception.pose import channels, least_confidence, simcc
 from bodypose3d_ros.perception.settings import Setting, declared, setting
 from bodypose3d_ros.perception.tracking import association
 
@@ -29,9 +29,10 @@ def test_a_value_by_joint_is_both_sides():
 
 
 def test_the_other_side_of_a_joint_and_of_what_has_none():
-    assert second_look._other_side("left_big_toe") == "right_big_toe"
-    assert second_look._other_side("right_hip") == "left_hip"
-    assert second_look._other_side("neck") == "neck"
+    other = {name: JOINTS[MIRRORED[n]] for n, name in enumerate(JOINTS)}
+    assert other["left_big_toe"] == "right_big_toe"
+    assert other["right_hip"] == "left_hip"
+    assert other["neck"] == "neck"
 
 
 def test_joints_lie_behind_their_skin_by_their_name_or_a_centimetre():
