@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED, PARENTS
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED, PARENTS, means_of
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.perception import networks
 from bodypose3d_ros.perception.lifting import depth, shape_model
-from bodypose3d_ros.perception.pose import channels, least_confidence, simcc
+from bodypose3d_ros.perception.pose import channels, least_confidence
 from bodypose3d_ros.perception.settings import Setting, declared, setting
 from bodypose3d_ros.perception.tracking import association
 
@@ -61,12 +61,13 @@ def test_what_a_network_swaps_at_once_is_of_its_parts_left_and_right():
 
 
 def test_joints_are_keypoints_and_means_of_them():
-    weights = simcc._weights(20, {"left_heel": 19})
-    assert weights.shape == (34, 20)
-    for name, keypoint in (("nose", 0), ("left_ear", 3), ("right_ankle", 16), ("left_heel", 19)):
+    network = {"left_hip": 7, "right_hip": 2, "left_shoulder": 0, "right_shoulder": 5, "nose": 3}
+    weights = means_of(network, 8)
+    assert weights.shape == (34, 8)
+    for name, keypoint in network.items():
         assert np.flatnonzero(weights[INDEX[name]]).tolist() == [keypoint]
         assert weights[INDEX[name], keypoint] == 1
-    for name, means in (("pelvis", [11, 12]), ("neck", [5, 6]), ("torso", [5, 6, 11, 12])):
+    for name, means in (("pelvis", [2, 7]), ("neck", [0, 5]), ("torso", [0, 2, 5, 7])):
         assert np.flatnonzero(weights[INDEX[name]]).tolist() == means
         assert_allclose(weights[INDEX[name], means], 1 / len(means))
     assert not weights[[INDEX["right_heel"], INDEX["left_thumb_tip"]]].any()

@@ -4,6 +4,8 @@ Joint order, limb slots and mean lengths: NVIDIA's BodyPose3DNet model card and 
 reference application for it. Left and right are the person's own.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -192,18 +194,23 @@ _BLAZEPOSE = {
 BLAZEPOSE_LANDMARKS = 33
 
 
-def _blazepose_weights() -> NDArray[np.float64]:
-    weights = np.zeros((JOINT_COUNT, BLAZEPOSE_LANDMARKS))
-    for name, landmark in _BLAZEPOSE.items():
-        weights[INDEX[name], landmark] = 1
-    hips, shoulders = [23, 24], [11, 12]
-    weights[INDEX["pelvis"], hips] = 1 / 2
-    weights[INDEX["neck"], shoulders] = 1 / 2
-    weights[INDEX["torso"], hips + shoulders] = 1 / 4
+def means_of(keypoints: Mapping[str, int], count: int) -> NDArray[np.float64]:
+    """(34, count) each joint as a mean of a network's ``count`` keypoints.
+
+    ``keypoints`` are those that are joints themselves, by the joints' names; pelvis, neck and torso
+    are means of hips and shoulders. Rows of zeros are not given by the network.
+    """
+    weights = np.zeros((JOINT_COUNT, count))
+    for name, keypoint in keypoints.items():
+        weights[INDEX[name], keypoint] = 1
+    hips = [INDEX["left_hip"], INDEX["right_hip"]]
+    shoulders = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
+    for name, around in (("pelvis", hips), ("neck", shoulders), ("torso", hips + shoulders)):
+        weights[INDEX[name]] = weights[around].mean(axis=0)
     return weights
 
 
-BLAZEPOSE_WEIGHTS: NDArray[np.float64] = _blazepose_weights()
+BLAZEPOSE_WEIGHTS: NDArray[np.float64] = means_of(_BLAZEPOSE, BLAZEPOSE_LANDMARKS)
 """(34, 33) each joint as a mean of BlazePose's landmarks; rows of zeros are not given by it."""
 BLAZEPOSE_GIVEN: NDArray[np.bool_] = BLAZEPOSE_WEIGHTS.sum(axis=1) > 0
 """(34,) False for the small toes and the middle fingertips, which BlazePose does not know."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Frame, Keypoints, Regions
-from ...body.skeleton import INDEX, JOINT_COUNT
+from ...body.skeleton import means_of
 from ...engines import Engine, TensorInfo, Tensors
 from ..contract import check_kind, image_size
 from ..lifting.shape_model import FLAT, ShapeModel
@@ -33,11 +33,12 @@ MARGIN = 1.25
 """How much larger than the person the crop is."""
 OUTPUTS = ("simcc_x", "simcc_y")
 
-_COCO = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee",
-    "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
+_COCO = {
+    "nose": 0, "left_eye": 1, "right_eye": 2, "left_ear": 3, "right_ear": 4, "left_shoulder": 5,
+    "right_shoulder": 6, "left_elbow": 7, "right_elbow": 8, "left_wrist": 9, "right_wrist": 10,
+    "left_hip": 11, "right_hip": 12, "left_knee": 13, "right_knee": 14, "left_ankle": 15,
+    "right_ankle": 16,
+}  # fmt: skip
 _HALPE = {
     "left_big_toe": 20, "right_big_toe": 21, "left_small_toe": 22, "right_small_toe": 23,
     "left_heel": 24, "right_heel": 25,
@@ -51,22 +52,10 @@ _WHOLE_BODY = {
 }  # fmt: skip
 
 
-def _weights(count: int, more: dict[str, int]) -> Array:
-    """(34, count) each joint as a mean of keypoints; rows of zeros are not given."""
-    weights = np.zeros((JOINT_COUNT, count))
-    for name, keypoint in ({name: n for n, name in enumerate(_COCO)} | more).items():
-        weights[INDEX[name], keypoint] = 1
-    hips, shoulders = [11, 12], [5, 6]
-    weights[INDEX["pelvis"], hips] = 1 / 2
-    weights[INDEX["neck"], shoulders] = 1 / 2
-    weights[INDEX["torso"], hips + shoulders] = 1 / 4
-    return weights
-
-
 WEIGHTS = {
-    17: _weights(17, {}),
-    26: _weights(26, _HALPE),
-    133: _weights(133, _WHOLE_BODY),
+    17: means_of(_COCO, 17),
+    26: means_of(_COCO | _HALPE, 26),
+    133: means_of(_COCO | _WHOLE_BODY, 133),
 }
 """By how many keypoints a network has: each of the 34 joints as a mean of them."""
 
