@@ -313,10 +313,12 @@ def test_what_differs_from_the_contract_is_said_tensor_by_tensor():
     )
     with pytest.raises(ModelError) as refused:
         BodyPose3DNet(recorder)
-    assert str(refused.value).startswith(
+    assert str(refused.value) == (
         "the network is not BodyPose3DNet: "
         "input input0 has shape Nx3x224x224, not Nx3x256x192; input k_inv is missing; "
-        "output pose2d is float16, not float32; input mask is not known."
+        "output pose2d is float16, not float32; input mask is not known. "
+        "docs/models.md tells which tensors it must have, "
+        "`bodypose3d engine info FILE` what else it may be"
     )
 
 

@@ -11,9 +11,17 @@ import cell_sightings as cell
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, select
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.fusion import fit, fusion, triangulation
-from bodypose3d_ros.perception.fusion.association import MAX_COST, TRUNK, Seen, associate, costs
+from bodypose3d_ros.perception.fusion.association import (
+    MAX_COST,
+    TRUNK,
+    Seen,
+    Sightings,
+    associate,
+    costs,
+)
 from bodypose3d_ros.perception.fusion.fit import Fit, sighting
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, carried_on
+from bodypose3d_ros.perception.fusion.shapes import SLANT, Shapes
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import row, standing
 
@@ -208,6 +216,23 @@ def test_joints_and_what_all_of_a_views_joints_share_are_one_least_squares():
     error = solution[3 * joints :].reshape(views, kinds)
     expected = points[:, 0] + np.einsum("vjck,vk->vjc", shared[:, 0], error)
     assert_allclose(moved[:, 0], expected, atol=1e-6)
+
+
+def test_a_body_slants_about_its_own_trunk_whoever_else_is_there():
+    centers = np.array([(0.0, 0.0, 0.0), (2.0, 0.0, 0.0)])
+    joints = np.stack([[standing((0, 0, 3)), standing((1, 0, 4))]] * 2)
+    joints[:, 1, INDEX["left_wrist"]] = np.nan  # what is unknown of one says nothing of the other
+    seen = Sightings(
+        joints, np.zeros((*joints.shape, 3)), np.ones(joints.shape[:3]), np.ones((2, 2)),
+        np.full((2, 2), 0.05), np.zeros((2, 2), bool),
+    )  # fmt: skip
+    slant = Shapes.of(seen, centers, np.zeros(2)).shared[..., 1:]
+    for view, person in np.ndindex(2, 2):
+        off = joints[view, person] - joints[view, person, TRUNK].mean(axis=0)
+        ray = joints[view, person] - centers[view]
+        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+        expected = SLANT * ray[:, :, None] * off[:, None]
+        assert_allclose(slant[view, person], np.nan_to_num(expected), atol=1e-12)
 
 
 def test_of_all_views_and_pairs_of_them_that_counts_which_all_are_nearest_to():

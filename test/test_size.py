@@ -348,6 +348,7 @@ def test_quantiles_are_values_that_are_known():
     rows = np.array([[5.0, 1.0, np.nan, 3.0, 2.0, 4.0], [np.nan] * 6])
     assert_allclose(quantiles(rows, (0, 0.5, 0.7, 1)), [[1, 3, 3, 5], [np.nan] * 4])
     assert_allclose(quantiles(np.arange(11.0), (0.7,)), [7])
+    assert_allclose(quantiles(np.array([np.nan, 5.0]), (0, 0.5, 1)), [5, 5, 5])
 
 
 def test_evidence_is_fused_by_information():

@@ -202,10 +202,13 @@ def test_a_late_image_changes_nothing_and_is_told_who_is_in_it():
     assert tracker.ended == ()
 
 
-def test_time_that_jumps_back_ends_all_tracks_and_ids_go_on():
+def test_time_that_jumps_back_ends_all_tracks_and_ids_go_on(caplog):
     tracker = Tracker()
     tracker.update(people((0, 0, 3)), 20 * FRAME)
     assert tracker.update(people((0, 0, 3)), 0).track_id.tolist() == [2]
+    assert caplog.messages == [
+        f"the time jumped back by {20 * FRAME / SECOND:.1f} s: everybody is new"
+    ]
     assert tracker.restarts == 1
     tracker.reset()
     assert tracker.ended == (2,)
