@@ -128,7 +128,7 @@ def cell() -> tuple[list[Feed], dict[str, Truth]]:
     feeds, truths = [], {}
     for name in film.RIGS["cell"]:
         shown = film.load(name)
-        camera = RigCamera(name, shown.camera, rig.place_of(*shown.camera_in_world))
+        camera = RigCamera(name, shown.camera, shown.place)
         feeds.append(Feed(camera, len(shown), shown.rate, lambda s=shown, c=camera: _shot(s, c)))
         truths[name] = {shown.stamp(n): joints for n, joints in enumerate(shown.joints_world)}
     return feeds, truths

@@ -20,7 +20,6 @@ from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.body.people import transform
 from bodypose3d_ros.media import film
-from bodypose3d_ros.media.rig import place_of
 from bodypose3d_ros.perception.fusion.fit import Fit
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View
 from bodypose3d_ros.perception.networks import Options, load_networks
@@ -39,7 +38,7 @@ def look() -> Iterator[Seen]:
         for name in CELL:
             shown, pipeline = film.load(name), networks.pipeline(None)
             for frame in shown.frames():
-                placed = replace(frame, place=place_of(*shown.camera_in_world))
+                placed = replace(frame, place=shown.place)
                 yield name, View.of(placed, pipeline(placed))
 
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from bodypose3d_ros.body.people import SCALE_LIMBS, Bodies, Frame, transform
 from bodypose3d_ros.body.skeleton import known
-from bodypose3d_ros.media import film, rig
+from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.lifting import covariances
 from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
 from bodypose3d_ros.perception.lifting.size import prior
 
 FILMS = {name: film.load(name) for name in film.RIGS["cell"]}
-PLACES = {name: rig.place_of(*shown.camera_in_world) for name, shown in FILMS.items()}
+PLACES = {name: shown.place for name, shown in FILMS.items()}
 BLANK = np.zeros((1, 1, 3), np.uint8)
 
 

@@ -60,6 +60,12 @@ def test_limbs_keep_their_length_to_a_tenth_of_a_millimetre(shown):
             assert np.ptp(person[np.isfinite(person)]) < 1e-4, (a, b)
 
 
+def test_what_the_camera_has_lies_in_the_world_from_where_it_stands(shown):
+    homogeneous = np.concatenate([shown.joints, np.ones((*shown.joints.shape[:3], 1))], axis=3)
+    assert_allclose((homogeneous @ shown.place.T)[..., :3], shown.joints_world, atol=1e-9)
+    assert shown.place[2, 3] == pytest.approx(shown.height, abs=0.01)
+
+
 def test_feet_stand_on_the_floor(shown):
     heights = shown.joints_world[..., 2]
     lowest = np.nanmin(heights[np.isfinite(heights).any(axis=2)], axis=-1)

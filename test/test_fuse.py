@@ -16,6 +16,7 @@ from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.media.film_recording import EPOCH
 from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.recording import RecordingWriter
+from bodypose3d_ros.media.rig import RigCamera
 from bodypose3d_ros.media.video import Video, VideoWriter
 from bodypose3d_ros.perception.fusion.fusion import Fusion
 from bodypose3d_ros.perception.tracking.tracker import Tracker
@@ -45,11 +46,11 @@ def rig(tmp_path_factory):
     for name in NAMES:
         shown = cell.FILMS[name]
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(calibration(shown.camera)))
-        translation, rotation = shown.camera_in_world
+        stands = RigCamera(name, shown.camera, shown.place)
         cameras[name] = {
             "calibration": f"{name}.yaml",
-            "translation": translation,
-            "rotation": rotation,
+            "translation": stands.translation,
+            "rotation": stands.rotation,
         }
         with VideoWriter(folder / f"{name}.mp4", shown.rate) as film:
             for _, frame in zip(range(FRAMES), shown.frames(), strict=False):
@@ -127,9 +128,9 @@ def test_a_recording_of_several_cameras_is_fused_where_tf_static_says_they_stand
     with RecordingWriter(path, types) as recording:
         header = messages.header(EPOCH, "hall")
         for name in NAMES:
-            place = cell.FILMS[name].camera_in_world
+            place = cell.FILMS[name].place
             frame_id = f"{name}_optical_frame"
-            recording.write("/tf_static", messages.transform(header, frame_id, *place), EPOCH)
+            recording.write("/tf_static", messages.transform(header, frame_id, place), EPOCH)
         for name in NAMES:
             for _, frame in zip(range(FRAMES), cell.FILMS[name].frames(), strict=False):
                 stamp = EPOCH + frame.stamp

@@ -16,7 +16,6 @@ from typing import Any, Protocol, TextIO, cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ..body.floor import LEVEL
 from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame
@@ -279,9 +278,8 @@ class Estimation:
         place = (frame.floor or LEVEL).place
         link = f"{frame.frame_id.removesuffix('_optical_frame')}_link"
         parent = link if frame.floor is None else "floor"
-        turn = Rotation.from_matrix(place[:3, :3]).as_quat().tolist()
         header = self._messages.header(frame.stamp, parent)
-        message = self._messages.transform(header, frame.frame_id, place[:3, 3].tolist(), turn)
+        message = self._messages.transform(header, frame.frame_id, place)
         self._recording.write("/tf_static", message, frame.stamp)
 
     def _keep_image(self, frame: Frame, recorded: Recorded | None, log_time: int) -> None:

@@ -180,9 +180,7 @@ class FusedFiles:
         """Where the cameras stand, once, as a transform that holds for ever."""
         header = self._messages.header(stamp, self._fixed_frame)
         for camera in self._cameras:
-            message = self._messages.transform(
-                header, camera.optical_frame, camera.translation, camera.rotation
-            )
+            message = self._messages.transform(header, camera.optical_frame, camera.place)
             self._recording.write("/tf_static", message, stamp)
         self._told_of_cameras = True
 

@@ -15,7 +15,6 @@ from typing import cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ..body.camera import Camera
 from ..body.depth import DepthImage
@@ -94,11 +93,10 @@ class Film:
         return ~np.isin(self.visibility, (ABSENT, OUTSIDE))
 
     @property
-    def camera_in_world(self) -> tuple[list[float], list[float]]:
-        """Where the camera stands: x y z in metres, and the quaternion x y z w."""
+    def place(self) -> Array:
+        """(4, 4) from the optical frame to the world: where the camera stands."""
         back = self.rotation.T
-        place = (-back @ self.translation).tolist()
-        return place, Rotation.from_matrix(back).as_quat().tolist()
+        return np.block([[back, -back @ self.translation[:, None]], [np.eye(4)[3:]]])
 
     @property
     def in_rig(self) -> bool:

@@ -56,7 +56,7 @@ def write(name: str, folder: Path) -> None:
             writer.write(connection, stamp, types.serialize_cdr(message, connection.msgtype))
 
         world = messages.header(EPOCH, film.WORLD)
-        place = messages.transform(world, shown.frame_id, *shown.camera_in_world)
+        place = messages.transform(world, shown.frame_id, shown.place)
         add("/tf_static", place, EPOCH)
         for frame in shown.frames():
             stamp = EPOCH + frame.stamp

@@ -7,12 +7,13 @@ poses are only read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from ..body.camera import Camera
 from ..body.people import Bodies
@@ -80,22 +81,17 @@ class Messages:
         """An ``Alive``; ``age`` in seconds."""
         return self._make.Alive(header=header, state=state, age=age, reason=reason)
 
-    def transform(
-        self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
-    ) -> Message:
-        """A ``TFMessage`` of one frame: where ``child`` is in the header's frame."""
-        return self._make.TFMessage(transforms=[self._transform(header, child, xyz, xyzw)])
-
-    def _transform(
-        self, header: Message, child: str, xyz: Sequence[float], xyzw: Sequence[float]
-    ) -> Message:
-        return self._make.TransformStamped(
-            header=header,
-            child_frame_id=child,
-            transform=self._make.Transform(
-                translation=self._vector(xyz), rotation=self._quaternion(xyzw)
-            ),
+    def transform(self, header: Message, child: str, place: Array) -> Message:
+        """A ``TFMessage``: ``place`` (4, 4) is from the frame ``child`` to the header's, metres."""
+        turn = Rotation.from_matrix(place[:3, :3]).as_quat(canonical=True)
+        transform = self._make.Transform(
+            translation=self._make.Vector3(**dict(zip("xyz", place[:3, 3].tolist(), strict=True))),
+            rotation=self._make.Quaternion(**dict(zip("xyzw", turn.tolist(), strict=True))),
         )
+        stamped = self._make.TransformStamped(
+            header=header, child_frame_id=child, transform=transform
+        )
+        return self._make.TFMessage(transforms=[stamped])
 
     def camera_info(self, camera: Camera, header: Message) -> Message:
         """The ``CameraInfo`` of a camera whose images are whole and not binned."""
@@ -140,9 +136,3 @@ class Messages:
     def compressed_image(self, content: NDArray[np.uint8], header: Message) -> Message:
         """A ``CompressedImage`` from a JPEG file's bytes (n,)."""
         return self._make.CompressedImage(header=header, format="bgr8; jpeg", data=content)
-
-    def _vector(self, xyz: Sequence[float]) -> Message:
-        return self._make.Vector3(x=xyz[0], y=xyz[1], z=xyz[2])
-
-    def _quaternion(self, xyzw: Sequence[float]) -> Message:
-        return self._make.Quaternion(x=xyzw[0], y=xyzw[1], z=xyzw[2], w=xyzw[3])

@@ -13,7 +13,6 @@ import cell_sightings as cell
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.node import Node
-from bodypose3d_ros.media.rig import RigCamera
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import SENSOR_DATA
 from bodypose3d_ros.wire.messages import Messages
@@ -38,10 +37,7 @@ with Node(Names("bodypose3d", f"/{name}"), Network.from_environment()) as node:
     place = cell.PLACES[f"cell_{name}"].copy()
     wrong = Rotation.from_euler("z", options.turned, degrees=True).as_matrix()
     place[:3, :3] = wrong @ place[:3, :3]
-    stands = RigCamera(name, film.camera, place)
-    transform = messages.transform(
-        messages.header(0, "world"), name, stands.translation, stands.rotation
-    )
+    transform = messages.transform(messages.header(0, "world"), name, place)
     if not options.frame:
         node.create_publisher(static.type, static.name, static.qos).publish(transform)
     sightings = [cell.sighting(f"cell_{name}", n, pixels=3.0, size=1.04) for n in range(len(film))]

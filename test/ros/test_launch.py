@@ -16,6 +16,7 @@ from graph import get_message
 
 import cell_sightings as cell
 import ros_network
+from bodypose3d_ros.media.rig import RigCamera
 from bodypose3d_ros.node import interface as topics
 
 pytestmark = pytest.mark.ros
@@ -83,11 +84,13 @@ def test_a_cell_says_what_it_needs(launch, tmp_path):
 
 def test_a_cell_starts_from_its_rig_file(graph, launch, start, tmp_path):
     """The rig file tells where the cameras stand; their nodes run elsewhere here."""
-    places = {name: shown.camera_in_world for name, shown in cell.FILMS.items()}
-    cameras = {
-        name.removeprefix("cell_"): {"translation": xyz, "rotation": xyzw}
-        for name, (xyz, xyzw) in places.items()
+    stand = [
+        RigCamera(name.removeprefix("cell_"), shown.camera, shown.place)
+        for name, shown in cell.FILMS.items()
         if name != "cell_right"
+    ]
+    cameras = {
+        each.name: {"translation": each.translation, "rotation": each.rotation} for each in stand
     }
     rig = tmp_path / "rig.yaml"
     rig.write_text(yaml.safe_dump({"fixed_frame": "world", "cameras": cameras}))

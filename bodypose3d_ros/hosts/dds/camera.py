@@ -149,7 +149,7 @@ def stand(node: Node, shown: Film) -> None:
     header = messages.header(time.time_ns(), film.WORLD)
     topic = interface.TF_STATIC
     publisher = node.create_publisher(topic.type, topic.name, topic.qos)
-    publisher.publish(messages.transform(header, shown.frame_id, *shown.camera_in_world))
+    publisher.publish(messages.transform(header, shown.frame_id, shown.place))
 
 
 def check_receive_buffer(frame: Frame) -> None:

@@ -10,7 +10,6 @@ import tf2_ros
 from rclpy.node import Node
 from rclpy.time import Time
 from rosidl_runtime_py.utilities import get_message
-from scipy.spatial.transform import Rotation
 
 from ...media import film
 from ...node.interface import CAMERA_INFO, DEPTH, DEPTH_CAMERA_INFO, IMAGE, IMAGE_COMPRESSED
@@ -19,9 +18,6 @@ from ...wire import images
 from ...wire.messages import Message, Messages
 from .host import message_class, qos_profile
 from .program import run
-
-WORLD = "world"
-"""The frame that the film's camera stands in: z up, the floor at z = 0."""
 
 # A camera of a rig shoots so long after the moment that it shows, which has surely come then.
 _AFTER = 50_000  # nanoseconds
@@ -52,7 +48,7 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
             for topic in (DEPTH_CAMERA_INFO, IMAGE, IMAGE_COMPRESSED, DEPTH, CAMERA_INFO)
         ]
         self._place = tf2_ros.StaticTransformBroadcaster(self)
-        self._place.sendTransform(self._transform(shown))
+        self._place.sendTransform(self._transforms(shown))
         if shown.in_rig:
             self._shown_at = 0
             # Leaving images out, so that all cameras of the rig still show the same moment.
@@ -106,15 +102,9 @@ class FilmCamera(Node):  # type: ignore[misc]  # rclpy ships no types
             for frame, depth in zip(shown.frames(), depths, strict=False)
         ]
 
-    def _transform(self, shown: film.Film) -> Message:
-        back = shown.rotation.T
-        header = self._messages.header(self.get_clock().now().nanoseconds, WORLD)
-        return self._messages.transform(
-            header,
-            shown.frame_id,
-            (-back @ shown.translation).tolist(),
-            Rotation.from_matrix(back).as_quat().tolist(),
-        ).transforms
+    def _transforms(self, shown: film.Film) -> list[Message]:
+        header = self._messages.header(self._now, film.WORLD)
+        return list(self._messages.transform(header, shown.frame_id, shown.place).transforms)
 
 
 def main(args: Sequence[str] | None = None) -> int:
