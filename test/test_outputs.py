@@ -14,9 +14,8 @@ def write(folder, *names, text="old"):
     outputs = result(folder, [*names, "summary.json"])
     for name in names:
         outputs.part(name).write_text(text)
-    outputs.part("summary.json").write_text(json.dumps(outputs.description()))
+    outputs.describe(SUMMARY, {})
     outputs.keep()
-    return outputs
 
 
 def test_a_file_is_in_its_place_when_it_is_whole(tmp_path):
@@ -76,9 +75,10 @@ def test_a_summary_of_another_program_gives_no_leave(tmp_path):
 
 def test_a_result_lists_files_of_its_own_folder_only(tmp_path):
     (tmp_path / "precious.txt").write_text("1")
-    outputs = write(tmp_path / "out", "poses.txt")
-    content = {**outputs.description(), "files": ["../precious.txt", "poses.txt"]}
-    (tmp_path / "out" / "summary.json").write_text(json.dumps(content))
+    write(tmp_path / "out", "poses.txt")
+    summary = tmp_path / "out" / SUMMARY
+    content = {**json.loads(summary.read_text()), "files": ["../precious.txt", "poses.txt"]}
+    summary.write_text(json.dumps(content))
     again = result(tmp_path / "out", ["other.txt"])
     again.part("other.txt").write_text("new")
     again.keep()

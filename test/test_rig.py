@@ -5,8 +5,8 @@ import pytest
 import yaml
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.errors import CameraError, InputError
-from bodypose3d_ros.media import rig
+from bodypose3d_ros.errors import CameraError, InputError, WriteError
+from bodypose3d_ros.media import rig, rig_launch
 
 CALIBRATION = {
     "image_width": 640,
@@ -62,6 +62,12 @@ def test_what_is_written_is_read_again(written, tmp_path):
     assert_allclose(again.cameras[0].place, cell.cameras[0].place, atol=1e-6)
     text = yaml.safe_load((tmp_path / "again.yaml").read_text())
     assert text["cameras"]["front"]["calibration"] == "front.yaml"
+
+
+@pytest.mark.parametrize("write", [rig.write, rig_launch.write])
+def test_a_place_where_nobody_can_write_is_named(written, tmp_path, write):
+    with pytest.raises(WriteError, match=r"no_folder/rig: cannot be written to \(No such file"):
+        write(rig.read(written(CONTENT)), tmp_path / "no_folder" / "rig")
 
 
 def test_a_quaternion_typed_with_few_digits_is_made_a_unit_one(written):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def benchmark(
     """
     outputs = result(folder, (REPORT, _COST, _LATENCIES, _LOAD))
     outputs.check()
-    found = {**outputs.description(), "machine": measuring.machine(), "model": options["model"]}
+    found: dict[str, Any] = {"machine": measuring.machine(), "model": options["model"]}
     out.print("{cpu}, {cores} cores, load {load}".format(**found["machine"]))
     with load_networks(Options().changed(options)) as networks:
         found["engine"] = networks.pose.engine.description
@@ -78,7 +77,7 @@ def benchmark(
             with err.status(f"{held_frames} frames", spinner="line"):
                 found["held"] = measuring.held(networks, SIZES[0], held_frames)
             out.print(_table("what the process holds", found["held"]))
-    outputs.write(REPORT, json.dumps(found, indent=1) + "\n")
+    outputs.describe(REPORT, found)
     _draw(found, latencies, outputs)
     listed(outputs.keep())
 

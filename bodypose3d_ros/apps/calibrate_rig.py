@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ..body.camera import Camera
 from ..body.people import Bodies, Frame
 from ..media import rig, rig_launch
 from ..media.feeds import Feed
-from ..media.outputs import SUMMARY, Outputs, writing
+from ..media.outputs import SUMMARY, Outputs
 from ..media.rig import Rig, RigCamera
 from ..perception.calibration.calibrate import Calibration
 from ..perception.calibration.tracks import Recorded
@@ -82,10 +81,7 @@ def write(cameras: Rig, calibration: Calibration, outputs: Outputs) -> None:
     found = found_rig(cameras, calibration)
     rig.write(found, outputs.part(RIG))
     rig_launch.write(found, outputs.part(LAUNCH))
-    path = outputs.part(SUMMARY)
-    content = {**summary(calibration), **outputs.description()}
-    with writing(path):
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    outputs.describe(SUMMARY, summary(calibration))
 
 
 def summary(calibration: Calibration) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ Three processes meet over DDS on this machine's loopback interface, as on a robo
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -97,9 +96,8 @@ def run(name: str, out: Path, *, view: bool = False, rrd: bool = False) -> Demo:
         (len(stamps) - 1) / max((stamps[-1] - stamps[0]) / 1e9, 1e-9),
     )
     _write_overlay(outputs.part(_OVERLAY), shown, heard.overlays)
-    report = {**_figures(demo), **outputs.description()}
     outputs.write(_PICTURE, cv2.imencode(".png", picture(accuracy))[1].tobytes())
-    outputs.write(REPORT, json.dumps(report, indent=2) + "\n")
+    outputs.describe(REPORT, _figures(demo))
     return replace(demo, written=tuple(outputs.keep()))
 
 

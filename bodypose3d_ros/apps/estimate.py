@@ -211,12 +211,11 @@ class Estimation:
             WriteError: One cannot be written to its end.
         """
         self.summary.seconds = time.perf_counter() - self._start
-        content = {**self.summary.to_json(), **self._outputs.description()}
         with ExitStack() as files:
             files.callback(self._recording.close)
             files.enter_context(writing(self._outputs.part(_POSES)))
             files.callback(self._lines.close)
-            self._outputs.write(SUMMARY, json.dumps(content, indent=2) + "\n")
+            self._outputs.describe(SUMMARY, self.summary.to_json())
 
     def _frame(
         self,

@@ -147,11 +147,8 @@ class FusedFiles:
             "tracks": len(self._tracks),
             "fixed_frame": self._fixed_frame,
             **summary,
-            **self._outputs.description(),
         }
-        path = self._outputs.part(SUMMARY)
-        with writing(path):
-            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        self._outputs.describe(SUMMARY, content)
 
     def _write_line(self, stamp: int, bodies: Bodies, fusion: Fusion) -> None:
         seen_by = [fusion.seen_by.get(int(track), ()) for track in bodies.track_id]

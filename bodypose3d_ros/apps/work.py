@@ -88,8 +88,8 @@ class Task:
             WriteError: That cannot be noted.
         """
         outputs = replace(result(self.outputs.folder, [SUMMARY]), about=self.outputs.about)
-        figures = {**dict.fromkeys(_FIGURES, 0), "failures": [problem], **outputs.description()}
-        outputs.write(SUMMARY, json.dumps(figures, indent=2) + "\n")
+        figures = {**dict.fromkeys(_FIGURES, 0), "failures": [problem]}
+        outputs.describe(SUMMARY, figures)
         outputs.keep()
         return figures
 

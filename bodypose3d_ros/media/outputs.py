@@ -71,10 +71,14 @@ class Outputs:
         with writing(path):
             path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def description(self) -> dict[str, Any]:
-        """What tells a later run that these files are a result of this program."""
-        written_by = f"bodypose3d {__version__}"
-        return {"written_by": written_by, "files": list(self.names), **self.about}
+    def describe(self, name: str, found: Mapping[str, Any]) -> None:
+        """Write ``SUMMARY`` or ``REPORT``: what was found, and whose result the files are.
+
+        Raises:
+            WriteError: It cannot be written.
+        """
+        result_of = {"written_by": f"bodypose3d {__version__}", "files": self.names, **self.about}
+        self.write(name, json.dumps({**found, **result_of}, indent=2) + "\n")
 
     def keep(self) -> list[Path]:
         """Move every file that was written into its place; an earlier result's others go.

@@ -25,6 +25,7 @@ from scipy.spatial.transform import Rotation
 from ..body import yaml_file
 from ..body.camera import Camera
 from ..errors import CameraError, InputError
+from .outputs import writing
 
 Array = NDArray[np.float64]
 
@@ -108,7 +109,8 @@ def write(rig: Rig, path: Path) -> None:
     """Write a rig whose cameras came from calibration files, replacing what was there.
 
     Raises:
-        InputError: The file cannot be written, or a camera has no calibration file.
+        InputError: A camera has no calibration file.
+        WriteError: The file cannot be written.
     """
     cameras = {}
     for each in rig.cameras:
@@ -122,10 +124,8 @@ def write(rig: Rig, path: Path) -> None:
     text = yaml.safe_dump(
         {"fixed_frame": rig.fixed_frame, "cameras": cameras}, sort_keys=False, width=200
     )
-    try:
+    with writing(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _camera(name: str, entry: Any, folder: Path) -> RigCamera:  # noqa: ANN401 - YAML

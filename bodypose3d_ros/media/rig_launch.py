@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
+from .outputs import writing
 from .rig import Rig
 
 _HEAD = '''"""Where the cameras stand, as `bodypose3d calibrate-rig` found it."""
@@ -28,13 +28,11 @@ def write(rig: Rig, path: Path) -> None:
     """Write a static_transform_publisher for each camera, from the fixed frame to its optical one.
 
     Raises:
-        InputError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     nodes = [
         _NODE.format(*camera.translation, *camera.rotation, rig.fixed_frame, camera.optical_frame)
         for camera in rig.cameras
     ]
-    try:
+    with writing(path):
         path.write_text(_HEAD + "".join(nodes) + "    ])\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
