@@ -16,6 +16,7 @@ from bodypose3d_ros.body.skeleton import INDEX, LENGTH_SLOTS, MEAN_LENGTHS, MEAN
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import InputError, ModelError, OutputError
+from bodypose3d_ros.perception.crop import apply
 from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
 from bodypose3d_ros.perception.lifting import lift
@@ -30,7 +31,6 @@ from bodypose3d_ros.perception.pose.bodypose3dnet import (
     crop_transforms,
     pinholes,
 )
-from bodypose3d_ros.perception.pose.crop import apply
 from people_made_up import roomy
 from tools.standin.contract import contract_network
 from tools.standin.markers import paint

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.perception.pose.crop import apply, cut, image_from_crop, to_tensor
+from bodypose3d_ros.perception.crop import apply, cut, image_from_crop, to_tensor
 
 SIZES = st.floats(5, 2000)
 ANGLES = st.floats(-np.pi, np.pi)

@@ -2,6 +2,7 @@
 
 import ast
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -39,18 +40,20 @@ HEAVY = {
 
 
 @cache
-def rooms_imported(path: Path) -> set[str]:
-    """The rooms of our own that a module imports, wherever in it."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    package = list(parts[:-1])
+def modules_imported(path: Path) -> set[tuple[str, ...]]:
+    """The places of our own that a module imports from, wherever in it: room, module, name."""
+    package = path.relative_to(PACKAGE).parent.parts
     found = set()
     for statement in ast.walk(ast.parse(path.read_text())):
         if isinstance(statement, ast.ImportFrom) and statement.level:
             base = package[: len(package) - (statement.level - 1)]
-            target = [*base, *(statement.module or "").split(".")]
-            names = [alias.name for alias in statement.names]
-            found |= {target[0]} if target[0] else set(names)
+            module = tuple(statement.module.split(".")) if statement.module else ()
+            found |= {(*base, *module, alias.name) for alias in statement.names}
     return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {place[0] for place in modules_imported(path)}
 
 
 @cache
@@ -81,6 +84,16 @@ def test_no_import_goes_back_up(room):
         if path.relative_to(PACKAGE).parts[0] == room and rooms_imported(path) - allowed
     }
     assert not wrong
+
+
+def test_no_two_rooms_of_perception_know_each_other():
+    """The detector comes before the pose network, and so on: none needs what comes after it."""
+    knows = {}
+    for path in PACKAGE.glob("perception/**/*.py"):
+        _, room, *_ = path.relative_to(PACKAGE).with_suffix("").parts
+        imported = {place[1] for place in modules_imported(path) if place[0] == "perception"}
+        knows.setdefault(room, set()).update(imported - {room})
+    TopologicalSorter(knows).prepare()
 
 
 def test_heavy_packages_stay_where_they_are_used():

@@ -22,6 +22,7 @@ from bodypose3d_ros.media.rig import place_of
 from bodypose3d_ros.node import diagnostics
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import WARN
+from bodypose3d_ros.perception.crop import standardised
 from bodypose3d_ros.perception.detection import Boxes
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View
 from bodypose3d_ros.perception.lifting import lift
@@ -29,7 +30,6 @@ from bodypose3d_ros.perception.lifting.depth import DEEP
 from bodypose3d_ros.perception.lifting.shape_model import FLAT
 from bodypose3d_ros.perception.networks import Options, load_networks
 from bodypose3d_ros.perception.pipeline import Pipeline
-from bodypose3d_ros.perception.pose.crop import standardised
 from bodypose3d_ros.perception.pose.simcc import (
     WEIGHTS,
     Settings,

@@ -25,8 +25,8 @@ from bodypose3d_ros.errors import EngineError, InputError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, State
+from bodypose3d_ros.perception.crop import as_input, to_tensor
 from bodypose3d_ros.perception.networks import Options, load_networks
-from bodypose3d_ros.perception.pose.crop import as_input, to_tensor
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from kserve_server import MAX_BATCH, serving
 from node_alone import SECOND, STAMP, alive

@@ -12,7 +12,7 @@ from . import ValueRange
 def taking_bytes(network: onnx.ModelProto, value_range: ValueRange) -> onnx.ModelProto:
     """The network with its only input in bytes, so that a crop's way to it is a quarter as long.
 
-    It multiplies and adds as ``perception/pose/crop.py`` does, in the same order and precision, so
+    It multiplies and adds as ``perception/crop.py`` does, in the same order and precision, so
     that answers are the same. The network that was handed in is changed.
     """
     graph = network.graph

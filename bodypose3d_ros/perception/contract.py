@@ -1,11 +1,13 @@
-"""What a network that a user brings must have; what it has not is said by name."""
+"""What a network must have and answer; what is wrong with it is said by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from ..engines import TensorInfo
-from ..errors import ModelError
+import numpy as np
+
+from ..engines import TensorInfo, Tensors
+from ..errors import ModelError, OutputError
 
 
 def check_kind(kind: str, differences: Sequence[str]) -> None:
@@ -22,6 +24,20 @@ def check_kind(kind: str, differences: Sequence[str]) -> None:
         raise ModelError(
             f"the network is not {kind}: {'; '.join(differences)}. docs/models.md tells which "
             "tensors it must have, `bodypose3d engine info FILE` what else it may be"
+        )
+
+
+def check_finite(answer: Tensors, names: Collection[str]) -> None:
+    """Refuse an answer of no numbers: of comparisons with them nobody would come out, silently.
+
+    Raises:
+        OutputError: One of the outputs named holds NaN or infinity.
+    """
+    wrong = [name for name in names if not np.isfinite(answer[name]).all()]
+    if wrong:
+        raise OutputError(
+            f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. "
+            "If it happens again and again, build the engine in full precision"
         )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bodypose3d_ros.perception.crop import MEAN, STD
 from bodypose3d_ros.perception.detection.boxes import cells
-from bodypose3d_ros.perception.pose.crop import MEAN, STD
 
 from .graph import Graph
 

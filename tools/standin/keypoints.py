@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bodypose3d_ros.body.skeleton import INDEX
-from bodypose3d_ros.perception.pose.crop import MEAN, STD
+from bodypose3d_ros.perception.crop import MEAN, STD
 from bodypose3d_ros.perception.pose.simcc import OUTPUTS, WEIGHTS
 
 from .contract import peaks

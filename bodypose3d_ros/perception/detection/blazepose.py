@@ -12,11 +12,11 @@ from functools import cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ...engines import Engine, models
-from ..pose import check_finite
-from ..pose.blazepose import sigmoid
-from ..pose.crop import as_input, cut, image_from_crop
+from ..contract import check_finite
+from ..crop import as_input, cut, image_from_crop
 from . import HipCircles
 
 Array = NDArray[np.float64]
@@ -91,7 +91,7 @@ class BlazePoseDetector:
         """One tile's answers (2254, 12), (2254,) to points (K, 2, 2) in the image, scores (K,)."""
         likely = np.flatnonzero(logits >= self._min_logit)
         likely = likely[np.argsort(-logits[likely], kind="stable")]
-        scores, anchors = sigmoid(logits[likely]), self._anchors[likely]
+        scores, anchors = expit(logits[likely].astype(np.float64)), self._anchors[likely]
         raw = boxes[likely].astype(np.float64) / INPUT
         middle, half = raw[:, :2] + anchors, raw[:, 2:4] / 2
         corners = np.concatenate([middle - half, middle + half], axis=1)

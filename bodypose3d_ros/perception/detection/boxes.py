@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engines import Engine, TensorInfo, Tensors
-from ..contract import check_kind, image_size
-from ..pose import check_finite
-from ..pose.crop import cut, image_from_crop, standardised, to_tensor
+from ..contract import check_finite, check_kind, image_size
+from ..crop import cut, image_from_crop, standardised, to_tensor
 from . import Boxes
 
 Array = NDArray[np.float64]

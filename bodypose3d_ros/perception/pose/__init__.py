@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Frame, Keypoints, Regions
-from ...engines import Engine, Tensors
-from ...errors import OutputError
+from ...engines import Engine
 from ..detection import Found, HipCircles
 from ..lifting.shape_model import ShapeModel
 from ..settings import setting
@@ -57,20 +55,6 @@ def regions_of(found: Found) -> Regions:
         size = (2 * found.radius)[:, None].repeat(2, axis=1)
         return Regions(found.center, size, found.rotation, found.score)
     return Regions.from_boxes(found.corners, found.score)
-
-
-def check_finite(answer: Tensors, names: Collection[str]) -> None:
-    """Refuse an answer of no numbers: of comparisons with them nobody would come out, silently.
-
-    Raises:
-        OutputError: One of the outputs named holds NaN or infinity.
-    """
-    wrong = [name for name in names if not np.isfinite(answer[name]).all()]
-    if wrong:
-        raise OutputError(
-            f"the network gave NaN or infinity in {', '.join(wrong)}: this image is left out. "
-            "If it happens again and again, build the engine in full precision"
-        )
 
 
 def around(pixels: Array, regions: Regions, score: Array) -> Regions:

@@ -18,10 +18,11 @@ from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
 from ...engines import Engine, Tensors, models
 from ...errors import OutputError
+from ..contract import check_finite
+from ..crop import apply, as_input, cut, image_from_crop
 from ..detection import HipCircles
 from ..lifting.shape_model import BLAZEPOSE_FULL, ShapeModel
-from . import check_finite, person_height, regions_of
-from .crop import apply, as_input, cut, image_from_crop
+from . import person_height, regions_of
 
 Array = NDArray[np.float64]
 

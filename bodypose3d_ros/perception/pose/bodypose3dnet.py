@@ -25,11 +25,11 @@ from ...body.skeleton import (
 )
 from ...engines import Engine, TensorInfo, Tensors
 from ...errors import InputError
-from ..contract import check_kind
+from ..contract import check_finite, check_kind
+from ..crop import apply, cut, image_from_crop, to_tensor
 from ..lifting.shape_model import LEAST_HEIGHT, ShapeModel
 from ..settings import checked, declared, setting
-from . import around, channels, check_finite, least_confidence, person_height
-from .crop import apply, cut, image_from_crop, to_tensor
+from . import around, channels, least_confidence, person_height
 from .duplicates import MIN_SCORE
 
 Array = NDArray[np.float64]

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import means_of
 from ...engines import Engine, TensorInfo, Tensors
-from ..contract import check_kind, image_size
+from ..contract import check_finite, check_kind, image_size
+from ..crop import apply, cut, image_from_crop, standardised
 from ..lifting.shape_model import FLAT, ShapeModel
 from ..settings import checked, declared
-from . import around, channels, check_finite, least_confidence
-from .crop import apply, cut, image_from_crop, standardised
+from . import around, channels, least_confidence
 from .duplicates import MIN_SCORE
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engines import TensorInfo
+from ..engines import TensorInfo
 
 Array = NDArray[np.float64]
 
