@@ -53,6 +53,9 @@ class KeepingHost:
     def now(self):
         return STAMP + SECOND // 4
 
+    def topic_name(self, topic):
+        return f"/{topic.name}"
+
     def log(self, level, text):
         self.texts.append((level, text))
 

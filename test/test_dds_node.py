@@ -108,7 +108,10 @@ def test_two_nodes_do_not_disturb_each_other(start, graph, listen):
         start(NODE, "node", "--host", "dds", "--namespace", name, "--remap", "image:=/image",
               "--remap", "camera_info:=/camera_info")  # fmt: skip
     front, back = listen("/front/bodypose3d/poses"), listen("/back/bodypose3d/poses")
+    diagnostics = listen("/diagnostics", topics.DIAGNOSTICS.type)
     spin_until(graph, lambda: len(front) >= 5 and len(back) >= 5)
+    expected = {f"{name}/bodypose3d: estimation" for name in ("front", "back")}
+    spin_until(graph, lambda: {m.status[0].name for m in diagnostics} == expected)
 
 
 def test_a_camera_may_die_and_come_again(start, graph, listen):

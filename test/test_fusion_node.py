@@ -242,6 +242,26 @@ def test_poses_whose_bytes_are_damaged_make_no_defect(alone, seed):
     assert not [text for level, text in node.host.texts if level >= logging.ERROR]
 
 
+def test_whom_it_does_not_hear_is_told_of_with_the_topic(alone, clock):
+    clock.before("node.fusion.health")
+    clock.before("node.silence")
+    node, said = alone(), lambda: [t for level, t in node.host.texts if level == logging.WARNING]
+    assert "/left/bodypose3d/poses" in node.host.texts[-1][1]
+    node.run(range(2), cameras=("front", "back"))
+    clock.seconds += 0.9  # stale_after is 0.8; who has never come has 5 seconds
+    for report in node.core.statuses().values():
+        report()
+    assert said() == [
+        f"{name}: its poses have not come on /{name}/bodypose3d/poses for 0.9 s"
+        for name in ("front", "back")
+    ]
+    clock.seconds += 4.6
+    node.core.camera_report("left")
+    assert said()[-1].startswith(
+        "left: its poses have not come on /left/bodypose3d/poses for 5.5 s yet"
+    )
+
+
 def test_damaged_poses_are_counted_and_said_once(alone):
     node = alone()
     node.run(range(3))

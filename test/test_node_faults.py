@@ -27,6 +27,7 @@ from tools.standin.contract import contract_network
 def clock(clock):
     """Before diagnostics."""
     clock.before("node.diagnostics")
+    clock.before("node.silence")
     return clock
 
 
@@ -499,3 +500,39 @@ def test_nobody_repeats_what_was_before_the_node_was_activated_again(alone):
     node.cameras.activate()
     assert node.core.diagnose().message == "no image has come yet"
     assert alive(node)[0] == State.STALE
+
+
+def test_a_camera_that_does_not_come_is_told_of_with_its_topic(alone, clock):
+    """The log, which is what somebody sees who has just started it: once, and when it comes."""
+    node = alone()
+    said = node.host.texts
+    assert said[-1] == (logging.INFO, "images are read from /image")
+    clock.seconds += 4.9  # drivers that were started with it take some seconds
+    node.core.diagnose()
+    assert said[-1][0] == logging.INFO
+    clock.seconds += 0.2
+    node.core.diagnose()
+    node.core.diagnose()
+    assert [text for level, text in said if level == logging.WARNING] == [
+        "images have not come on /image for 5.1 s yet: does their publisher run, and is this its "
+        "topic?"
+    ]
+    node.info()
+    node.image()
+    node.core.diagnose()
+    assert said[-1] == (logging.INFO, "images come on /image now")
+
+
+def test_a_camera_that_comes_and_goes_is_told_of_once_a_minute(alone, clock):
+    node = alone()
+    node.info()
+    for count in range(1, 30):  # an image each three seconds; stale_after is two
+        node.image(stamp=STAMP + count * SECOND)
+        clock.seconds += 1.0
+        node.core.diagnose()
+        clock.seconds += 2.0
+        node.core.diagnose()
+    assert [text for level, text in node.host.texts if level == logging.WARNING] == [
+        "images have not come on /image for 3.0 s",
+        "images have not come on /image for 3.0 s",
+    ]

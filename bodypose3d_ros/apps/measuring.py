@@ -152,6 +152,10 @@ class _Listener:
         """This machine's clock, in nanoseconds."""
         return time.time_ns()
 
+    def topic_name(self, topic: Topic) -> str:
+        """As written."""
+        return topic.name
+
     def log(self, level: int, text: str) -> None:
         """Pass on what is a warning, at least."""
         if level >= logging.WARNING:

@@ -284,6 +284,9 @@ class _OneOf:
     def now(self) -> int:
         return self.host.now()
 
+    def topic_name(self, topic: Topic) -> str:
+        return self.host.topic_name(of_camera(topic, self.camera))
+
     def log(self, level: int, text: str) -> None:
         self.host.log(level, f"{self.camera}: {text}")
 

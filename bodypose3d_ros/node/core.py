@@ -28,6 +28,7 @@ from .interface import ALIVE, MARKERS, Topic
 from .overtaken import Overtaken
 from .parameters import Parameters
 from .qos import SENSOR_DATA
+from .silence import Silence
 from .worker import Worker
 
 # Stamps that builtin_interfaces/Time can hold, with room for a wait before and after them.
@@ -51,6 +52,7 @@ class Core:
         self.messages = Messages(lookup)
         """Builds messages of the host's classes."""
         self._diagnostics = Diagnostics()
+        self._silence = Silence(host, "images")
         self._inputs = Inputs(lambda: self.parameters, self._put, self._unmatched)
         self._tracker = Tracker()
         """Outlives the networks: ids are not used twice, whatever the life cycle does."""
@@ -79,6 +81,7 @@ class Core:
         self._defects = 0
         self._diagnostics.restart()
         self._worker = Worker(self._work, "estimation", lambda: self.when_free())
+        self._host.log(logging.INFO, f"images are read from {self._host.topic_name(self._images)}")
 
     def deactivate(self, patience: float = PATIENCE_S) -> None:
         """Stop working on images; forget who was seen.
@@ -110,6 +113,9 @@ class Core:
     def diagnose(self) -> Report:
         """How the node is now, for ``/diagnostics``."""
         p, worker, estimation = self.parameters, self._worker, self._estimation
+        if worker is not None:
+            seconds, ever = self._diagnostics.silence()
+            self._silence.look(self._images, seconds, p.stale_after, ever=ever)
         facts = {
             "model": p.perception.model,
             "target frame": p.target_frame,
@@ -156,8 +162,7 @@ class Core:
     def inputs(self) -> dict[Topic, Callable[[Message], None]]:
         """What takes the messages of each topic that the parameters ask for, TF left to hosts."""
         p, inputs = self.parameters, self._inputs
-        compressed = p.image_transport == "compressed"
-        images = interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
+        images = self._images
         if p.pairs_images:
             images = replace(images, qos=SENSOR_DATA)
         # Where both are ready hosts take the calibration first.
@@ -173,6 +178,11 @@ class Core:
             topics[interface.DEPTH if raw else interface.DEPTH_COMPRESSED] = inputs.depth
             topics[interface.DEPTH_CAMERA_INFO] = inputs.depth_info
         return topics
+
+    @property
+    def _images(self) -> Topic:
+        compressed = self.parameters.image_transport == "compressed"
+        return interface.IMAGE_COMPRESSED if compressed else interface.IMAGE
 
     def image(self, message: Message) -> None:
         """An ``Image`` or ``CompressedImage`` has come."""

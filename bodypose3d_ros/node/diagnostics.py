@@ -93,6 +93,7 @@ class Diagnostics:
         self.newest: int | None = None
         """The stamp of the newest image whose poses went out, nanoseconds."""
         self._lock = threading.Lock()
+        self._began = time.monotonic()
         self._received, self._published, self._skipped = Events(), Events(), Events()
         self._added = Events()
         self._stages: defaultdict[str, Events] = defaultdict(Events)
@@ -198,12 +199,19 @@ class Diagnostics:
     def restart(self) -> None:
         """The node was activated: what was missing before is forgotten, counts are kept."""
         with self._lock:
+            self._began = time.monotonic()
             self._problem = ""
             for events in (self._calibrated, self._waited, self._received, self._published):
                 events.times.clear()
                 events.numbers.clear()
             for seen in (self._there, self._missing, self._trouble):
                 seen.clear()
+
+    def silence(self) -> tuple[float, bool]:
+        """Seconds since an image came, or since the node was activated; whether one has come."""
+        with self._lock:
+            times = self._received.times
+            return time.monotonic() - (times[-1] if times else self._began), bool(times)
 
     def state(self, patience: float) -> tuple[State, str]:
         """How the node is now, in a word, and why.

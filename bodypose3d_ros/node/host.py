@@ -23,6 +23,9 @@ class Host(Protocol):
     def now(self) -> int:
         """ROS time in nanoseconds, which may be simulated."""
 
+    def topic_name(self, topic: Topic) -> str:
+        """What a topic is called in the graph, expanded and remapped."""
+
     def log(self, level: int, text: str) -> None:
         """Say something, at a level of ``logging``."""
 

@@ -123,6 +123,10 @@ class DdsHost:
         """ROS time in nanoseconds: the machine's, or /clock's with ``use_sim_time``."""
         return time.time_ns() if self._clock is None else self._clock
 
+    def topic_name(self, topic: Topic) -> str:
+        """What a topic is called in the graph, expanded and remapped."""
+        return self._node.names.topic(topic.name)
+
     def log(self, level: int, text: str) -> None:
         """Say something."""
         log.log(level, "%s", text)
@@ -189,7 +193,7 @@ class DdsHost:
             values["transforms dropped"] = str(self._frames.dropped)
         return types["diagnostic_msgs/msg/DiagnosticStatus"](
             level=report.level,
-            name=f"{self._node.names.node}: {name}",
+            name=f"{self._node.names.full_node.lstrip('/')}: {name}",
             message=report.message,
             hardware_id="",
             values=[

@@ -67,6 +67,8 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self._take_images()
         self._next = self.create_timer(settings.stale_after, self._look)
         self._updater = Updater(self)
+        # Else the same nodes of several namespaces cannot be told apart.
+        self._updater.node_name = self.get_fully_qualified_name().lstrip("/")
         self._updater.setHardwareID("none")
         self._updater.add("bridge", self._diagnose)
         on = ", ".join(settings.outputs)

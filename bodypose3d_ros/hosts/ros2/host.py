@@ -260,6 +260,10 @@ class RosHost:
         """ROS time in nanoseconds: the machine's, or /clock's with ``use_sim_time``."""
         return int(self._node.get_clock().now().nanoseconds)
 
+    def topic_name(self, topic: Topic) -> str:
+        """What a topic is called in the graph, expanded and remapped."""
+        return str(self._node.resolve_topic_name(topic.name))
+
     def log(self, level: int, text: str) -> None:
         """Say something."""
         logger = self._node.get_logger()

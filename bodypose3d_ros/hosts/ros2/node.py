@@ -86,6 +86,8 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self._ending = ending or threading.Event()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._updater = Updater(self)
+        # Else the same nodes of several namespaces cannot be told apart.
+        self._updater.node_name = self.get_fully_qualified_name().lstrip("/")
         self._updater.setHardwareID("none")
         for name, report in self._core.statuses().items():
             self._updater.add(name, partial(self._diagnose, report))

@@ -32,6 +32,7 @@ from ..diagnostics import Report, State
 from ..host import Host
 from ..interface import ALIVE, MARKERS, Topic
 from ..publishing import Moment, PeoplePublisher
+from ..silence import Silence
 from ..transforms import TransformError
 from .gathering import AHEAD, LATE, PLACELESS, Arrival, Gathering, Patience, Placed, Round
 from .health import DAMAGED, TRACKED, UNCALIBRATED, Health
@@ -68,6 +69,7 @@ class FusionCore:
         """Builds messages of the host's classes."""
         self._host = host
         self._health = Health(self.parameters.cameras)
+        self._silences = {n: Silence(host, f"{n}: its poses") for n in self.parameters.cameras}
         self._fusion = Fusion(Tracker)
         """Outlives deactivation: ids are not used twice."""
         self._fit = Fit(self.parameters.cameras)
@@ -112,6 +114,8 @@ class FusionCore:
         self._running = True
         self._thread = threading.Thread(target=self._run, name="fusion", daemon=True)
         self._thread.start()
+        topics = map(self._host.topic_name, map(self._poses_topic, self.parameters.cameras))
+        self._host.log(logging.INFO, f"poses are read from {', '.join(topics)}")
 
     def deactivate(self) -> None:
         """Stop fusing; forget who was seen."""
@@ -162,6 +166,10 @@ class FusionCore:
 
     def camera_report(self, camera: str) -> Report:
         """How one camera is now."""
+        if self._running:
+            seconds, ever = self._health.silence(camera)
+            topic, patience = self._poses_topic(camera), self.parameters.stale_after
+            self._silences[camera].look(topic, seconds, patience, ever=ever)
         with self._changed:
             unused = dict(self._gathering.counts[camera])
         frame = self._frames.get(camera, "")
@@ -185,13 +193,16 @@ class FusionCore:
         p = self.parameters
         topics: dict[Topic, Callable[[Message], None]] = {}
         for camera in p.cameras:
-            poses = replace(interface.POSES, name=p.poses_topic.replace(CAMERA, camera), raw=True)
-            topics[poses] = partial(self.poses, camera)
+            topics[self._poses_topic(camera)] = partial(self.poses, camera)
             if p.camera_info_topic:
                 name = p.camera_info_topic.replace(CAMERA, camera)
                 info = replace(interface.CAMERA_INFO, name=name)
                 topics[info] = partial(self.camera_info, camera)
         return topics
+
+    def _poses_topic(self, camera: str) -> Topic:
+        name = self.parameters.poses_topic.replace(CAMERA, camera)
+        return replace(interface.POSES, name=name, raw=True)
 
     def poses(self, camera: str, cdr: bytes) -> None:
         """A camera's ``Pose3DArray`` has come."""

@@ -72,6 +72,7 @@ class Health:
 
     def __init__(self, cameras: Sequence[str]) -> None:
         self._lock = threading.Lock()
+        self._began = time.monotonic()
         self._cameras = {name: _Camera() for name in cameras}
         self._published, self._fusing = Events(), Events()
         self._people = 0
@@ -89,6 +90,7 @@ class Health:
     def restart(self) -> None:
         """The node was activated: what was missing before is forgotten, counts are kept."""
         with self._lock:
+            self._began = time.monotonic()
             self._defect = ""
             for events in (self._published, *(c.received for c in self._cameras.values())):
                 events.times.clear()
@@ -169,6 +171,12 @@ class Health:
             return news
 
     # -- how it is --------------------------------------------------------------------------
+
+    def silence(self, camera: str) -> tuple[float, bool]:
+        """Seconds since a camera was heard, or since anybody could be; whether it was."""
+        with self._lock:
+            times = self._cameras[camera].received.times
+            return time.monotonic() - (times[-1] if times else self._began), bool(times)
 
     def state(self, patience: float, stale_after: float) -> tuple[State, str]:
         """How the node is now, in a word, and why.
