@@ -343,8 +343,8 @@ def test_people_keep_their_ids_while_they_cross(alone):
     ("values", "why"),
     [
         ({}, "name those to be fused"),
-        ({"cameras": ("front", "front")}, "one is there twice"),
-        ({"cameras": ("front", "a/b")}, "'a/b' is no name"),
+        ({"cameras": ("front", "front")}, "two have one name"),
+        ({"cameras": ("front", "a/b")}, "'a/b' cannot be part of a topic"),
         ({"cameras": ("a", "b"), "poses_topic": "poses"}, "is one for all"),
         ({"cameras": ("a",), "fixed_frame": ""}, "fixed_frame"),
         ({"camera": ("a",)}, "cameras"),

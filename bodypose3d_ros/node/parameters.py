@@ -220,7 +220,7 @@ class Parameters:
         """
         settings: dict[str, Any] = checked(declared(Parameters), values)
         changed = replace(self, perception=self.perception.changed(values), **settings)
-        _check_cameras(changed.cameras)
+        check_cameras(changed.cameras)
         known = DECLARATIONS | of_cameras(changed.cameras)
         check_names(values, known)
         own = checked(tuple(of_cameras(changed.cameras).values()), values)
@@ -276,7 +276,12 @@ def of_cameras(cameras: tuple[str, ...]) -> dict[str, Setting]:
     }
 
 
-def _check_cameras(cameras: tuple[str, ...]) -> None:
+def check_cameras(cameras: tuple[str, ...]) -> None:
+    """Look whether cameras can be told apart by their names, in topics, too.
+
+    Raises:
+        InputError: They cannot.
+    """
     for camera in cameras:
         if not _CAMERA_NAME.fullmatch(camera):
             raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +12,6 @@ from .. import parameters
 
 CAMERA = "{camera}"
 """Stands for each camera's name in the names of topics."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def _as_there(name: str) -> Any:  # noqa: ANN401 - a field of the default's type
@@ -112,11 +110,7 @@ class Parameters:
         Raises:
             InputError: They do not.
         """
-        for name in self.cameras:
-            if not _NAME.fullmatch(name):
-                raise InputError(f"cameras: {name!r} is no name: use letters, digits and _")
-        if len(set(self.cameras)) < len(self.cameras):
-            raise InputError(f"cameras: one is there twice: {', '.join(self.cameras)}")
+        parameters.check_cameras(self.cameras)
         for name in ("poses_topic", "camera_info_topic"):
             topic = getattr(self, name)
             if len(self.cameras) > 1 and topic and CAMERA not in topic:
