@@ -14,9 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bodypose3d_ros.apps.measuring import STAGES
+
 from . import mediapipe_speed
 
-_STAGES = ("network", "pose", "lift", "track", "message", "search network", "search", "all")
+_STAGES = (*STAGES, "all")
 
 
 def page(report: Mapping[str, Any], peer: Mapping[str, Any] | None = None) -> str:

@@ -23,7 +23,14 @@ from rich.table import Table
 
 from ..engines import models
 from ..engines.cache import cache_folder
-from ..errors import STOPPED, Bodypose3dError, InputError, printable
+from ..errors import (
+    STOPPED,
+    Bodypose3dError,
+    EngineError,
+    InputError,
+    ModelError,
+    printable,
+)
 from ..perception.networks import SETTINGS
 from ..version import __version__
 from . import graph, rigs
@@ -248,7 +255,7 @@ def models_group() -> None:
 
 
 @models_group.command("list")
-def modelslisted() -> None:
+def models_list() -> None:
     """List the models that can be fetched by name."""
     table = Table("model", "what it is", "licence", "here")
     for model in models.MODELS.values():
@@ -301,7 +308,7 @@ def models_verify() -> None:
         broken = broken or bool(problems)
         out.print(f"{model.name}: {'; '.join(problems) or 'as fetched'}")
     if broken:
-        sys.exit(4)
+        sys.exit(ModelError.exit_code)
 
 
 @main.command()
@@ -340,7 +347,7 @@ def film_group() -> None:
 
 
 @film_group.command("list")
-def filmlisted() -> None:
+def film_list() -> None:
     """List the films."""
     from ..media import film
 
@@ -388,4 +395,4 @@ def doctor() -> None:
         if finding.mend:
             out.print(f"          {escaped(finding.mend)}", style="bold", soft_wrap=True)
     if any(finding.needed and not finding.fine for finding in findings):
-        sys.exit(4)
+        sys.exit(EngineError.exit_code)

@@ -1,1 +1,1 @@
-"""The node: what every host shares, and the host for rclpy. ``dds`` has the other host."""
+"""The node: what every host shares; the hosts themselves are in ``hosts``."""

@@ -104,6 +104,7 @@ ALIVE = Topic(
     DEFAULT,
     "Whether the poses can be relied on now, ten times a second: for watchdogs.",
 )
+ALIVE_PERIOD_S = 0.1
 
 _IMAGES = (IMAGE, IMAGE_COMPRESSED)
 INPUTS = (

@@ -28,7 +28,6 @@ from .node import Node
 log = logging.getLogger("bodypose3d")
 
 DIAGNOSTICS_PERIOD_S = 1.0
-ALIVE_PERIOD_S = 0.1
 CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR_DATA, "Simulated time.")
 
 _BYTES_PER_PIXEL = 3
@@ -105,7 +104,7 @@ class DdsHost:
             if not listener.topic.qos.latched:  # until it is known to be needed
                 listener.subscription = self._subscribe(listener.topic, listener.callback)
         self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
-        self._node.create_timer(ALIVE_PERIOD_S, self.core.tell_alive)
+        self._node.create_timer(interface.ALIVE_PERIOD_S, self.core.tell_alive)
 
     # -- what the core asks for (node.host.Host) --------------------------------------------
 

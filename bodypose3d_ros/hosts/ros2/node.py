@@ -17,6 +17,7 @@ from rclpy.timer import Timer
 
 from ...errors import Bodypose3dError, InputError
 from ...node.diagnostics import ERROR, WARN, Report
+from ...node.interface import ALIVE_PERIOD_S
 from ...node.kinds import ESTIMATION, Kind
 from ..loading import load
 from .host import RosHost, message_class
@@ -27,7 +28,6 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 # How soon the end of the node is noticed.
 _LOOK_S = 0.1
-_ALIVE_PERIOD_S = 0.1
 
 Transition = Callable[["BodyPose3D", LifecycleState], TransitionCallbackReturn]
 
@@ -118,7 +118,7 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self._core.activate()
         core = self._core
         self._host.listen(core)
-        self._alive = self.create_timer(_ALIVE_PERIOD_S, core.tell_alive)
+        self._alive = self.create_timer(ALIVE_PERIOD_S, core.tell_alive)
         self._status = None
         return result
 
