@@ -1,19 +1,22 @@
 """What a server adds to a frame, how many robots one serves, and how soon it is found again.
 
-python -m benchmarks.remote [--seconds S] [--outage S]
+python -m benchmarks.remote [--seconds S] [--line MBITS] [--outage S]
 
 Triton's own server (``make triton``) and the robots share this machine: the way between them is the
-loopback interface, and both want its cores. Only ratios and differences mean anything elsewhere.
+loopback interface, and both want its cores. Only ratios and differences mean anything elsewhere. A
+line of fewer bits a second, as a robot's radio is one, is a proxy between them.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import multiprocessing
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from bodypose3d_ros.body.people import Frame
 from bodypose3d_ros.engines import repository
 from bodypose3d_ros.engines.batches import zeros
 from bodypose3d_ros.engines.models import NetworkFile
+from bodypose3d_ros.engines.pixels import taking_bytes
 from bodypose3d_ros.engines.triton import Server, TritonEngine
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.media import film
@@ -36,16 +40,27 @@ from tools.triton.server import TritonServer
 
 ROBOTS = (1, 4, 16)
 NETWORK, DETECTOR = "blazepose-landmarks", "blazepose-detector"
-FLOATS = "-floats"
-FORMS = {"": "bytes", FLOATS: "floats"}
-"""What a network's name on the server ends with, and how it takes crops."""
+HEATMAPS, FLOATS = "-heatmaps", "-floats"
+FORMS = {
+    "": "bytes, landmarks",
+    HEATMAPS: "bytes, heatmaps",
+    FLOATS: "floats, heatmaps",
+}
+"""What a network's name on the server ends with, and what goes there and comes back. The first is
+how networks are exported, the second how they once were."""
 PATIENCE_S = 60.0
+CHUNK = 16384
+"""Bytes that a sender has the line for."""
+COUNTED = 10
+WARM_UP = 3
+"""First frames, which are slower."""
 RATE = 30.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--line", type=float, default=50.0, help="its Mbit/s, both ways together")
     parser.add_argument("--outage", type=float, default=20.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -53,27 +68,43 @@ def main() -> None:
         repository.write(networks(Path(folder)), served, repository.Serving(max_batch=16))
         with TritonServer(served) as server:
             the_way(server, options.seconds)
-            one_frame(server, options.seconds)
+            print("\nOn the loopback interface")
+            one_frame(server.url, options.seconds)
+            with line(server.port, options.line) as (url, carried):
+                print(f"\nOver a line of {options.line:g} Mbit/s, both ways together")
+                carry(url, carried)
+                one_frame(url, options.seconds)
             many_robots(server, options.seconds)
             outage(server, options.outage)
 
 
 def networks(folder: Path) -> dict[str, NetworkFile]:
-    """BlazePose that takes crops as bytes, and as floats, and what computes nothing of either."""
+    """BlazePose in all forms, and what computes nothing of any of them."""
     exported = repository.networks_of("blazepose")
     files = {f"{name}{FLOATS}": NetworkFile(str(file.path())) for name, file in exported.items()}
-    for name, pixels in (("thin", TensorProto.UINT8), (f"thin{FLOATS}", TensorProto.FLOAT)):
-        files[name] = NetworkFile(str(thin_network(folder / f"{name}.onnx", pixels)))
+    for name, file in exported.items():
+        if file.part is not None:
+            before = folder / f"{name}.onnx"
+            onnx.save(taking_bytes(onnx.load(file.path()), file.part.value_range), before)
+            files[f"{name}{HEATMAPS}"] = NetworkFile(str(before))
+    # 3x208x256 floats are BlazePose's heatmaps, 3x1x256 what is left without them.
+    for form, pixels, rows in (
+        ("", TensorProto.UINT8, 1),
+        (HEATMAPS, TensorProto.UINT8, 208),
+        (FLOATS, TensorProto.FLOAT, 208),
+    ):
+        file = thin_network(folder / f"thin{form}.onnx", pixels, rows)
+        files[f"thin{form}"] = NetworkFile(str(file))
     return {**exported, **files}
 
 
-def thin_network(file: Path, pixels: int) -> Path:
+def thin_network(file: Path, pixels: int, rows: int) -> Path:
     """Takes as much as BlazePose's landmark network, gives as much back, computes nothing."""
     g = Graph()
-    bounds = (g.constant(np.array([each]), np.int64) for each in (0, 208, 2))
-    g.op("Slice", "input", *bounds, name="part")  # 3x208x256: its heatmaps are 39x64x64
+    bounds = (g.constant(np.array([each]), np.int64) for each in (0, rows, 2))
+    g.op("Slice", "input", *bounds, name="part")
     g.op("Cast", "part", to=TensorProto.FLOAT, name="y")
-    g.save(file, "thin", {"input": (3, 256, 256)}, {"y": (3, 208, 256)})
+    g.save(file, "thin", {"input": (3, 256, 256)}, {"y": (3, rows, 256)})
     network = onnx.load(file)
     network.graph.input[0].type.tensor_type.elem_type = pixels
     onnx.save(network, file)
@@ -90,8 +121,8 @@ def the_way(server: TritonServer, seconds: float) -> None:
             start = time.monotonic()
             engine.infer(zeros(engine.inputs))
             times.append((time.monotonic() - start) * 1e3)
-    print("The way alone, a crop there and as much as its heatmaps back, in turns\n")
-    print("| crops as | at best | median | 95 % |")
+    print("The way alone, on the loopback interface, a crop there and an answer back, in turns\n")
+    print("| there, back | at best | median | 95 % |")
     print("| --- | --- | --- | --- |")
     for form, times in milliseconds.items():
         least, half, most = np.percentile(times, (1, 50, 95))
@@ -100,10 +131,75 @@ def the_way(server: TritonServer, seconds: float) -> None:
         engine.close()
 
 
-def networks_on(server: TritonServer, form: str = "", timeout: float = PATIENCE_S) -> Networks:
+@contextmanager
+def line(port: int, megabits: float) -> Iterator[tuple[str, Any]]:
+    """A proxy before a server; its address, and how many bytes went there and came back so far."""
+    context = multiprocessing.get_context("spawn")
+    carried, ready = context.Array("q", 2), context.Event()
+    with socket.create_server(("127.0.0.1", 0)) as near:
+        arguments = near, port, megabits * 1e6, carried, ready
+        process = context.Process(target=proxy, args=arguments)
+        process.start()
+        ready.wait(PATIENCE_S)
+        try:
+            yield f"127.0.0.1:{near.getsockname()[1]}", carried
+        finally:
+            process.terminate()
+            process.join()
+
+
+def proxy(
+    near: socket.socket, far: int, bits_a_second: float, carried: Any, ready: Any  # noqa: ANN401
+) -> None:  # fmt: skip
+    asyncio.run(serve_line(near, far, bits_a_second, carried, ready))
+
+
+async def serve_line(
+    near: socket.socket, far: int, bits_a_second: float, carried: Any, ready: Any  # noqa: ANN401
+) -> None:  # fmt: skip
+    """Both ways share the bits: of a radio's ends one sends at a time."""
+    loop = asyncio.get_running_loop()
+    free = loop.time()
+
+    async def pass_on(way: int, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        nonlocal free
+        with suppress(OSError):
+            while content := await source.read(CHUNK):
+                free = max(free, loop.time()) + len(content) * 8 / bits_a_second
+                carried[way] += len(content)
+                loop.call_at(free, target.write, content)
+        loop.call_at(free, target.close)
+
+    async def connect(robot: asyncio.StreamReader, to_robot: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection("127.0.0.1", far)
+        await asyncio.gather(pass_on(0, robot, to_server), pass_on(1, server, to_robot))
+
+    async with await asyncio.start_server(connect, sock=near) as listening:
+        ready.set()
+        await listening.serve_forever()
+
+
+def carry(url: str, carried: Any) -> None:  # noqa: ANN401
+    """What gRPC makes of a person and of an area searched, counted on the line."""
+    print("\n| there, back | a person there | back | an area there | back |")
+    print("| --- " * 5 + "|")
+    for form, what in FORMS.items():
+        sizes = []
+        for network in (NETWORK, DETECTOR):
+            engine = TritonEngine(Server(url, PATIENCE_S), f"{network}{form}")
+            engine.infer(zeros(engine.inputs))
+            before = np.array(carried[:])
+            for _ in range(COUNTED):
+                engine.infer(zeros(engine.inputs))
+            sizes += list((np.array(carried[:]) - before) / COUNTED / 1e3)
+            engine.close()
+        print(f"| {what} | " + " | ".join(f"{size:.1f} kB" for size in sizes) + " |")
+
+
+def networks_on(url: str, form: str = "", timeout: float = PATIENCE_S) -> Networks:
     chosen = Options(
         engine="triton",
-        triton_url=server.url,
+        triton_url=url,
         triton_timeout=timeout,
         triton_model=f"{NETWORK}{form}",
         triton_detector=f"{DETECTOR}{form}",
@@ -119,14 +215,14 @@ def shown() -> Iterator[Frame]:
         yield Frame(frame.image, frame.camera, count * step, frame.frame_id)
 
 
-def one_frame(server: TritonServer, seconds: float) -> None:
+def one_frame(url: str, seconds: float) -> None:
     """Here and on the server in turns, frame by frame: what others do hits all alike."""
-    where = ("here", *(f"on the server, {crops}" for crops in FORMS.values()))
+    where = ("here", *(f"on the server: {what}" for what in FORMS.values()))
     milliseconds: dict[str, list[float]] = {each: [] for each in where}
     furthest = dict.fromkeys(where, 0.0)
     with ExitStack() as stack:
         loaded = [load_networks(Options(engine="onnxruntime"))]
-        loaded += [networks_on(server, form) for form in FORMS]
+        loaded += [networks_on(url, form) for form in FORMS]
         pipelines = [stack.enter_context(each).pipeline(Tracker(), live=True) for each in loaded]
         end = time.monotonic() + seconds
         for frame in shown():
@@ -143,12 +239,12 @@ def one_frame(server: TritonServer, seconds: float) -> None:
                 furthest[each] = max(furthest[each], float(np.nanmax(apart, initial=0)))
             if time.monotonic() > end:
                 break
-    local = np.array(milliseconds["here"][10:])
+    local = np.array(milliseconds["here"][WARM_UP:])
     print(f"\nA frame of one person, {len(local)} of them, in turns\n")
     print("| networks | median | 95 % | more than here, median | keypoints apart, at most |")
     print("| --- | --- | --- | --- | --- |")
     for each in where:
-        times = np.array(milliseconds[each][10:])
+        times = np.array(milliseconds[each][WARM_UP:])
         print(f"| {each} | {np.median(times):.1f} ms | {np.percentile(times, 95):.1f} ms "
               f"| {np.median(times - local):.1f} ms | {furthest[each]:.1e} px |")  # fmt: skip
 
@@ -156,19 +252,19 @@ def one_frame(server: TritonServer, seconds: float) -> None:
 def many_robots(server: TritonServer, seconds: float) -> None:
     """Each asks for one person again as soon as it has been answered."""
     print("\nRobots, each with one person, asking as fast as they are answered\n")
-    print("| robots | crops as | people a second | of one robot's | answer, median | 95 % "
+    print("| robots | there, back | people a second | of one robot's | answer, median | 95 % "
           "| people a run |")  # fmt: skip
     print("| --- " * 7 + "|")
     alone: dict[str, float] = {}
     for robots in ROBOTS:
-        for form, crops in FORMS.items():
+        for form, what in FORMS.items():
             network = f"{NETWORK}{form}"
             before = counted(server, network)
             times = asked_by(robots, server.url, network, seconds / 2)
             people, runs = counted(server, network) - before
             rate = len(times) / (seconds / 2)
             share = rate / alone.setdefault(form, rate)
-            print(f"| {robots} | {crops} | {rate:.0f} | {share:.2f} | {np.median(times):.0f} ms "
+            print(f"| {robots} | {what} | {rate:.0f} | {share:.2f} | {np.median(times):.0f} ms "
                   f"| {np.percentile(times, 95):.0f} ms | {people / runs:.1f} |")  # fmt: skip
 
 
@@ -213,7 +309,7 @@ def counted(server: TritonServer, network: str) -> np.ndarray:
 
 def outage(server: TritonServer, seconds: float) -> None:
     """Killed, and started again after a while, before a camera that goes on."""
-    with networks_on(server, timeout=1.0) as networks:
+    with networks_on(server.url, timeout=1.0) as networks:
         pipeline = networks.pipeline(Tracker(), live=True)
         frames = shown()
         pipeline.estimate(next(frames))

@@ -35,6 +35,8 @@ class KServeServer(services.GRPCInferenceServiceServicer):
         """How many each run had."""
         self.bytes_a_person = []
         """What came of each of them."""
+        self.bytes_back = []
+        """What went back to each of them."""
         self.answers = threading.Event()
         """Answers wait until it is set."""
         self.answers.set()
@@ -95,6 +97,7 @@ class KServeServer(services.GRPCInferenceServiceServicer):
                 name=name, datatype=types.np_to_triton_dtype(array.dtype), shape=array.shape
             )
             answer.raw_output_contents.append(array.tobytes())
+        self.bytes_back.append(sum(map(len, answer.raw_output_contents)) // self.batches[-1])
         return self.spoil(answer)
 
     def _engine(self, name, context):

@@ -10,16 +10,21 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
+from hashlib import sha256
 from itertools import count, islice
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose, assert_array_equal
 
 from bodypose3d_ros.apps.cli import main
-from bodypose3d_ros.engines import TensorInfo, repository
+from bodypose3d_ros.engines import TensorInfo, models, repository
+from bodypose3d_ros.engines.batches import zeros
+from bodypose3d_ros.engines.int8 import in_8_bits, read_ranges
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
+from bodypose3d_ros.engines.pixels import taking_bytes
 from bodypose3d_ros.engines.triton import Server, TritonEngine
 from bodypose3d_ros.errors import EngineError, InputError
 from bodypose3d_ros.media import film
@@ -39,6 +44,7 @@ PATIENCE_S = 30.0
 SOON_S = 0.3
 """For what does not come."""
 
+LANDMARKS, DETECTOR = "blazepose-landmarks", "blazepose-detector"
 SHOWN = film.load("one_person")
 
 
@@ -335,7 +341,7 @@ def test_a_repository_that_cannot_be_written_is_an_error(tmp_path, squares):
 
 def test_blazepose_takes_crops_as_bytes(tmp_path):
     assert export(tmp_path, "blazepose").exit_code == 0
-    for network, size in (("blazepose-landmarks", 256), ("blazepose-detector", 224)):
+    for network, size in ((LANDMARKS, 256), (DETECTOR, 224)):
         (pixels,) = read_config(tmp_path / network).input
         assert (pixels.name, list(pixels.dims)) == ("input", [3, size, size])
         assert pixels.data_type == TYPE_UINT8
@@ -343,7 +349,30 @@ def test_blazepose_takes_crops_as_bytes(tmp_path):
         assert engine.inputs[0].dtype == np.uint8
 
 
-@pytest.mark.parametrize("network", ["blazepose-landmarks", "blazepose-detector"])
+def test_blazepose_keeps_its_heatmaps_to_itself(tmp_path):
+    assert export(tmp_path, "blazepose").exit_code == 0
+    told = {each.name: list(each.dims) for each in read_config(tmp_path / LANDMARKS).output}
+    assert told == {"landmarks": [195], "presence": [1], "world": [117], "refined": [39, 2]}
+
+
+def test_the_network_in_8_bits_is_served_as_well(tmp_path, monkeypatch):
+    """Whose nodes the quantizer leaves in another order than ONNX wants them in."""
+    detector, landmarks = models.paths("blazepose")
+    fetched = tmp_path / "cache/blazepose-int8"
+    fetched.mkdir(parents=True)
+    shutil.copyfile(detector, fetched / detector.name)
+    ranges = read_ranges(models.DATA / "blazepose_int8.json")
+    onnx.save(in_8_bits(onnx.load(landmarks), ranges), fetched / landmarks.name)
+    sums = [f"{sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in fetched.iterdir()]
+    (fetched / models.SUMS).write_text("".join(sums))
+    monkeypatch.setenv("BODYPOSE3D_CACHE", str(tmp_path / "cache"))
+    answer = export(tmp_path / "served", "blazepose-int8")
+    assert answer.exit_code == 0, answer.output
+    engine = OnnxRuntimeEngine(tmp_path / "served/blazepose-int8-landmarks/1/model.onnx")
+    assert engine.infer(zeros(engine.inputs))["refined"].shape == (1, 39, 2)
+
+
+@pytest.mark.parametrize("network", [LANDMARKS, DETECTOR])
 def test_of_bytes_a_network_answers_what_it_does_of_floats(tmp_path, network):
     file = repository.networks_of("blazepose")[network]
     assert export(tmp_path, "blazepose").exit_code == 0
@@ -354,11 +383,16 @@ def test_of_bytes_a_network_answers_what_it_does_of_floats(tmp_path, network):
     size = floats.inputs[0].shape[2]
     crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
     wanted, found = (
-        engine.infer({"input": as_input(engine.inputs[0], crops, file.value_range)})
+        engine.infer({"input": as_input(engine.inputs[0], crops, file.part.value_range)})
         for engine in (floats, of_bytes)
     )
-    for name, tensor in wanted.items():
-        assert_allclose(found[name], tensor, rtol=1e-5, atol=1e-4)
+    compared = wanted.keys() & found.keys()
+    assert (
+        compared
+        == {LANDMARKS: {"landmarks", "presence", "world"}, DETECTOR: {"boxes", "scores"}}[network]
+    )
+    for name in compared:
+        assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-4)
 
 
 def test_a_plan_is_served_where_one_can_be_built(tmp_path, monkeypatch):
@@ -435,7 +469,7 @@ def options(url, **others):
 
 def test_networks_may_have_other_names_on_the_server():
     files = blazepose()
-    served = {"pose": files["blazepose-landmarks"], "boxes": files["blazepose-detector"]}
+    served = {"pose": files[LANDMARKS], "boxes": files[DETECTOR]}
     with serving(served) as server:
         chosen = options(server.url, triton_model="pose", triton_detector="boxes")
         with load_networks(chosen) as networks:
@@ -527,11 +561,26 @@ def test_poses_of_a_server_are_the_local_ones():
         assert set(server.bytes_a_person) == {3 * 256 * 256 * 4, 3 * 224 * 224 * 4}
 
 
-def test_a_server_that_takes_bytes_gets_a_quarter_and_gives_the_same_poses(exported):
+def test_what_is_exported_gets_bytes_and_answers_in_brief_with_the_same_poses(exported, caplog):
     networks = {name: exported / name / "1/model.onnx" for name in blazepose()}
     with serving(networks) as server:
         check_poses_are_the_local_ones(server.url)
         assert set(server.bytes_a_person) == {3 * 256 * 256, 3 * 224 * 224}
+        # 39 landmarks of five floats, three, and two doubles, and one; the detector's 2254 of 13.
+        assert set(server.bytes_back) == {39 * (8 * 4 + 2 * 8) + 4, 2254 * 13 * 4}
+    assert "heatmaps" not in caplog.text
+
+
+def test_what_was_exported_before_works_on_and_is_said(tmp_path, caplog):
+    """It takes bytes, and answers with heatmaps."""
+    networks = {name: tmp_path / f"{name}.onnx" for name in blazepose()}
+    for name, file in repository.networks_of("blazepose").items():
+        network = taking_bytes(onnx.load(file.path()), file.part.value_range)
+        onnx.save(network, networks[name])
+    with serving(networks) as server:
+        check_poses_are_the_local_ones(server.url)
+        assert max(server.bytes_back) == (39 * (8 + 64 * 64) + 1) * 4
+    assert f"{LANDMARKS} answers with heatmaps, 640 kB a person" in caplog.text
 
 
 def test_floats_are_never_cut_to_bytes(exported):
@@ -564,13 +613,12 @@ def test_triton_takes_what_is_exported_and_gives_the_local_poses(triton_server):
 def test_triton_puts_what_robots_ask_at_the_same_time_into_one_run(triton_server):
     """And gives each of them its own back."""
     robots, runs = 6, 5
-    local = OnnxRuntimeEngine(blazepose()["blazepose-landmarks"], threads=1)
+    local = OnnxRuntimeEngine(blazepose()[LANDMARKS], threads=1)
     shown = np.random.default_rng(0).integers(0, 256, (robots, 1, 256, 256, 3), np.uint8)
     wanted = [local.infer({"input": to_tensor(each, (0, 1))})["world"] for each in shown]
     crops = [each[..., ::-1].transpose(0, 3, 1, 2) for each in shown]
     engines = [
-        TritonEngine(Server(triton_server.url, timeout=30), "blazepose-landmarks")
-        for _ in range(robots)
+        TritonEngine(Server(triton_server.url, timeout=30), LANDMARKS) for _ in range(robots)
     ]
     together = threading.Barrier(robots)
     answers = {}

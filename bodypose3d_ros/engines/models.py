@@ -25,6 +25,16 @@ _NGC = "https://api.ngc.nvidia.com/v2/models/org/nvidia/team/tao/bodypose3dnet"
 
 
 @dataclass(frozen=True)
+class Refinement:
+    """How landmarks move to the centre of mass of the heatmap around them."""
+
+    reach: int
+    """Cells to each side of a landmark's that count."""
+    least: float
+    """Where none of them is as probable, the landmark stays."""
+
+
+@dataclass(frozen=True)
 class Part:
     """A .tflite file inside what is published, of which one ONNX file is made."""
 
@@ -38,6 +48,8 @@ class Part:
     """Of the pixels it takes."""
     outputs: dict[str, str]
     """What becomes of the names of its outputs; those left out are left out."""
+    refinement: Refinement | None = None
+    """What its heatmaps are for, where it has some."""
     ranges: str = ""
     """The package's file of ranges by which it is put into 8 bits; empty: it stays as it is."""
 
@@ -74,6 +86,9 @@ _LANDMARK_SHA256 = {
     "heavy": "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe",
 }
 
+# The graph's text says 7 cells in all; mediapipe 0.10.21 behaves as 9 (measured against it).
+BLAZEPOSE_REFINEMENT = Refinement(reach=4, least=0.5)
+
 
 def _blazepose_parts(variant: str, detector: str, landmarks: str) -> tuple[Part, ...]:
     """The detector and one of the landmark networks, by their paths in what is published."""
@@ -97,6 +112,7 @@ def _blazepose_parts(variant: str, detector: str, landmarks: str) -> tuple[Part,
                 "Identity_3": "heatmap",
                 "Identity_4": "world",
             },
+            BLAZEPOSE_REFINEMENT,
         ),
     )
 
@@ -221,11 +237,11 @@ class NetworkFile:
         return Path(self.name) if self.model is None else path(self.model, self.name)
 
     @property
-    def value_range(self) -> ValueRange | None:
-        """Of the pixels it takes; None where users choose it."""
+    def part(self) -> Part | None:
+        """What it was made of; None where it is as it was published, or the user's."""
         if self.model is None or not self.model.parts:
             return None
-        return self.model.parts[self.model.files.index(self.name)].value_range
+        return self.model.parts[self.model.files.index(self.name)]
 
     @property
     def served_name(self) -> str:

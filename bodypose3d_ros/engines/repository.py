@@ -1,7 +1,8 @@
 """A model repository: networks in the folders and with the descriptions that Triton reads.
 
-Of each network ``NAME/config.pbtxt`` and ``NAME/1/model.onnx``, or ``model.plan``, TensorRT's. ONNX
-files whose value range is known take their pixels as bytes: crops are sent over a network.
+Of each network ``NAME/config.pbtxt`` and ``NAME/1/model.onnx``, or ``model.plan``, TensorRT's.
+BlazePose's ONNX files are written for a way that is thin: they take pixels as bytes, and keep
+heatmaps to themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnxruntime.quantization.onnx_model import ONNXModel
 
 from ..errors import EngineError, RefusedError, WriteError
 from . import TensorInfo, models, plans
@@ -20,6 +22,7 @@ from .cache import scratch_folder
 from .load import MAX_BATCH, check_file
 from .onnxruntime import OnnxRuntimeEngine
 from .pixels import taking_bytes
+from .refinement import refining
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,16 @@ def _write_one(target: Path, file: models.NetworkFile, serving: Serving) -> None
 
 
 def _write_onnx(target: Path, file: models.NetworkFile) -> Path:
-    if file.value_range is None:
+    if file.part is None:
         shutil.copyfile(file.path(), target)
-    else:
-        onnx.save(taking_bytes(onnx.load(file.path()), file.value_range), target)
+        return target
+    network = onnx.load(file.path())
+    # ONNX wants nodes in the order in which they run; the quantizer writes them otherwise.
+    ONNXModel(network).topological_sort()
+    network = taking_bytes(network, file.part.value_range)
+    if file.part.refinement is not None:
+        network = refining(network, file.part.refinement)
+    onnx.save(network, target)
     return target
 
 

@@ -282,8 +282,10 @@ def _engines(network: Network, options: Options, undo: ExitStack) -> tuple[Share
     if options.engine == TRITON:
         names = options.triton_model, options.triton_detector
         for name, file in zip(names, files, strict=True):
-            engines.append(TritonEngine(_server(options), name or file.served_name))
-            undo.callback(engines[-1].close)
+            served = TritonEngine(_server(options), name or file.served_name)
+            undo.callback(served.close)
+            _tell_of_heatmaps(served, name or file.served_name)
+            engines.append(served)
     else:
         paths = [file.path() for file in files]
         engines += load_all(paths, options.engine, threads=options.threads)
@@ -293,6 +295,18 @@ def _engines(network: Network, options: Options, undo: ExitStack) -> tuple[Share
         engine.warm_up()
     pose, detector = map(Shared, engines)
     return pose, detector
+
+
+def _tell_of_heatmaps(served: TritonEngine, name: str) -> None:
+    """Warn of answers that are too long for a thin line; they are as good as short ones."""
+    if any(tensor.name == blazepose.HEATMAP for tensor in served.outputs):
+        size = sum(array.nbytes for array in zeros(served.outputs).values())
+        _log.warning(
+            "%s answers with heatmaps, %d kB a person: what  bodypose3d engine export-triton  "
+            "writes now as ONNX answers with 2 kB",
+            name,
+            round(size / 1e3),
+        )
 
 
 def _check_server(options: Options) -> None:

@@ -34,6 +34,8 @@ four views and in four of a real film keypoints are 2 to 28 % nearer with 1.18 (
 full, limb joints), and nobody is lost. With 1.125 some are."""
 LANDMARKS = 39
 """33 joints, two points for the next region, four that are not used."""
+REFINED, HEATMAP = "refined", "heatmap"
+"""What a network gives that refines landmarks itself, and what one that leaves it to us."""
 MIN_PRESENCE = 0.5
 """Below it a landmark lies outside what the network saw: its place would be invented."""
 _REGION_CENTER, _REGION_EDGE = 33, 34
@@ -42,11 +44,11 @@ _PROBABILITIES = -0.01, 1.01
 _FARTHEST = 5.0
 """Metres from the hips: no joint is farther from them."""
 _VALUE_RANGE = models.BLAZEPOSE.parts[1].value_range
-_READ = "landmarks", "presence", "heatmap", "world"
+_READ = "landmarks", "presence", HEATMAP, "world"
+_READ_REFINED = "landmarks", "presence", REFINED, "world"
 
-# The graph's text says 7; mediapipe 0.10.21 behaves as 9 (measured against it).
-_REACH = np.arange(9) - 4
-_REFINE_MIN = 0.5
+_REACH = np.arange(-models.BLAZEPOSE_REFINEMENT.reach, models.BLAZEPOSE_REFINEMENT.reach + 1)
+_REFINE_MIN = models.BLAZEPOSE_REFINEMENT.least
 # (81, 3) from the cells around a landmark, row by row, to their sum and its moments in x and y.
 _MOMENTS = np.stack(
     [
@@ -92,12 +94,11 @@ class BlazePose:
         crops = cut(frame.image, to_image, (CROP, CROP), cv2.BORDER_REPLICATE)
         tensor = as_input(self.engine.inputs[0], crops, _VALUE_RANGE)
         answer = self.engine.infer({"input": tensor})
-        check_finite(answer, _READ)
+        check_finite(answer, _READ_REFINED if REFINED in answer else _READ)
         _check_person(answer)
 
-        landmarks = answer["landmarks"].reshape(-1, LANDMARKS, 5).astype(np.float64)
-        in_crop = refine(landmarks[..., :2] / CROP, answer["heatmap"]) * CROP
-        pixels = apply(to_image, in_crop)
+        landmarks = _refined(answer)
+        pixels = apply(to_image, landmarks[..., :2])
         visible, present = sigmoid(landmarks[..., 3]), sigmoid(landmarks[..., 4])
         present *= frame.camera.in_image(pixels)
         world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
@@ -137,6 +138,20 @@ def _check_person(answer: Tensors) -> None:
             f"{reach:g} m from the hips, which is nobody: this image is left out. If it happens "
             "again and again, fetch the model again, or take another engine"
         )
+
+
+def _refined(answer: Tensors) -> Array:
+    """(N, 39, 5) landmarks in the crop, refined by the network itself or here by its heatmaps.
+
+    On a server the network does it (``engines/refinement.py``), unless it is a plan or was exported
+    before networks could.
+    """
+    landmarks = answer["landmarks"].reshape(-1, LANDMARKS, 5).astype(np.float64)
+    if REFINED in answer:
+        landmarks[..., :2] = answer[REFINED]
+    else:
+        landmarks[..., :2] = refine(landmarks[..., :2] / CROP, answer[HEATMAP]) * CROP
+    return landmarks
 
 
 def refine(points: Array, heatmap: NDArray[np.floating]) -> Array:
