@@ -11,7 +11,7 @@ from bodypose3d_ros.body.people import Frame, Regions
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.errors import OutputError
-from bodypose3d_ros.perception.pose.blazepose import BlazePose
+from bodypose3d_ros.perception.pose.blazepose import BlazePose, check_contract
 
 NOSE, LEFT_HIP, RIGHT_HIP = 0, 23, 24
 SCALE = 1.18 * 200 / 256
@@ -138,6 +138,24 @@ def test_what_no_person_can_be_is_refused(network, name, value, says):
     network.infer = broken
     with pytest.raises(OutputError, match=re.escape(says)):
         look(network)
+
+
+def tensors(**shapes):
+    return tuple(TensorInfo(name, (None, *s), np.dtype(np.float32)) for name, s in shapes.items())
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ({"heatmap": (39, 64, 64)}, []),
+        ({"refined": (39, 2)}, []),
+        ({"refined": (33, 2)}, ["refined is not of N, 39, 2"]),
+        ({}, ["heatmap is missing"]),
+    ],
+)
+def test_the_network_is_told_by_its_tensors_with_heatmaps_or_without(last, says):
+    given = tensors(landmarks=(195,), presence=(1,), world=(117,), **last)
+    assert check_contract(tensors(input=(3, 256, 256)), given) == says
 
 
 def test_what_quantised_networks_round_to_is_no_nonsense(network):

@@ -1,6 +1,7 @@
 """Engines: what they are given, what they refuse, and which one is taken."""
 
 import sys
+from hashlib import sha256
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
 from bodypose3d_ros.apps.cli import main
-from bodypose3d_ros.engines import TensorInfo
+from bodypose3d_ros.engines import TensorInfo, models
 from bodypose3d_ros.engines.batches import in_batches
 from bodypose3d_ros.engines.load import load, load_all
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
@@ -242,6 +243,28 @@ def test_info_tells_a_networks_tensors_and_which_option_takes_it(contract, squar
     assert answer.exit_code == 4
     assert "input  x Nx2 float32" in answer.output
     assert "input k_inv is missing" in answer.output
+
+
+def test_info_tells_whose_network_a_file_is_by_its_content(tmp_path):
+    """Wherever it lies and whatever it is called; one that was changed is nobody's."""
+    for file, option in (
+        ("landmarks.onnx", "--model blazepose --model-file takes it"),
+        ("detector.onnx", ""),
+    ):
+        content = models.path(models.BLAZEPOSE, file).read_bytes()
+        (tmp_path / "copy.onnx").write_bytes(content)
+        answer = run("engine", "info", tmp_path / "copy.onnx")
+        assert answer.exit_code == 0
+        assert f"It is {file} of blazepose, as it was fetched." in answer.output
+        assert f"SHA-256 {sha256(content).hexdigest()}" in answer.output
+        assert option in answer.output
+    network = onnx.load(models.path(models.BLAZEPOSE, "landmarks.onnx"))
+    network.doc_string = "changed"
+    onnx.save(network, tmp_path / "copy.onnx")
+    answer = run("engine", "info", tmp_path / "copy.onnx")
+    assert answer.exit_code == 0
+    assert "as it was fetched" not in answer.output
+    assert "the tensors of BlazePose's landmark network" in answer.output
 
 
 @pytest.mark.parametrize(("option", "precision"), [("--fp16", "half"), ("--fp32", "full")])

@@ -11,7 +11,7 @@ from ..engines import TensorInfo, models
 from ..engines.load import MAX_BATCH, check_file
 from ..errors import EngineError, ModelError
 from ..perception.detection import boxes
-from ..perception.pose import bodypose3dnet, simcc
+from ..perception.pose import blazepose, bodypose3dnet, simcc
 from .terminal import err, listed, out
 
 
@@ -121,8 +121,9 @@ def export_triton(
 def info(file: Path) -> None:
     """Tell what a network takes and gives, or what an engine is of.
 
-    The network is an ONNX file, and it is said which option takes it, or what differs. An engine is
-    a folder below engines in the cache, or the model.engine in it.
+    The network is an ONNX file, and it is said which fetched model it is of, and which option takes
+    it, or what differs. An engine is a folder below engines in the cache, or the model.engine in
+    it.
     """
     from ..engines.plans import ENGINE_FILE, RECORD_FILE
 
@@ -158,8 +159,15 @@ def _tell_network(file: Path) -> None:
             out.print(f"{kind:7}{_described(tensor)}", soft_wrap=True, highlight=False)
     both = network.inputs, network.outputs
     network.close()
+    digest, owners = models.owners(file)
+    for name, called in owners.items():
+        out.print(f"It is {called} of {name}, as it was fetched.", soft_wrap=True, highlight=False)
+    out.print(f"SHA-256 {digest}", soft_wrap=True, highlight=False)
     differences = {
         "BodyPose3DNet: --model": bodypose3dnet.check_contract(*both),
+        "BlazePose's landmark network: --model blazepose --model-file": blazepose.check_contract(
+            *both
+        ),
         "a SimCC network: --model simcc --model-file": simcc.check_contract(*both),
     } | {
         f"the detector {kind}: --detector {kind} --detector-model": boxes.check_contract(
@@ -169,6 +177,8 @@ def _tell_network(file: Path) -> None:
     }
     if fitting := [what for what, wrong in differences.items() if not wrong]:
         out.print(f"It has the tensors of {fitting[0]} takes it.", soft_wrap=True, highlight=False)
+        return
+    if owners:
         return
     told = (
         f"not {what.partition(':')[0]} ({'; '.join(wrong)})" for what, wrong in differences.items()

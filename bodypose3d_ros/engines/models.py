@@ -252,6 +252,21 @@ class NetworkFile:
         return f"{self.model.name}-{stem}"
 
 
+def owners(file: Path) -> tuple[str, dict[str, str]]:
+    """A file's SHA-256, and what it is called in each model fetched here that has it, by its name.
+
+    Models may share a network, as BlazePose's do the detector.
+    """
+    digest = _sha256(file)
+    return digest, {
+        model.name: name
+        for model in MODELS.values()
+        if is_fetched(model)
+        for name, known_sum in _sums(folder(model)).items()
+        if known_sum == digest
+    }
+
+
 def fetch(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
     """Download, check, convert and keep a model; one that is here and as fetched is left alone.
 
@@ -310,9 +325,14 @@ def check_sum(path: Path, expected: str | None) -> None:
 
 def _problem(file: Path) -> str:
     """What is wrong with a file that was fetched; nothing when all is well."""
-    pairs = map(str.split, (file.parent / SUMS).read_text(errors="replace").splitlines())
-    sums = {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
-    return "" if sums.get(file.name) == _sha256(file) else "has changed since it was fetched"
+    known_sum = _sums(file.parent).get(file.name)
+    return "" if known_sum == _sha256(file) else "has changed since it was fetched"
+
+
+def _sums(where: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a model's folder, as it was fetched."""
+    pairs = map(str.split, (where / SUMS).read_text(errors="replace").splitlines())
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
 
 
 def _is_whole(model: Model) -> bool:

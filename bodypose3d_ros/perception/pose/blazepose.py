@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from ...body.people import Frame, Keypoints, Regions
 from ...body.skeleton import BLAZEPOSE_GIVEN, BLAZEPOSE_LANDMARKS, BLAZEPOSE_WEIGHTS
-from ...engines import Engine, Tensors, models
+from ...engines import Engine, TensorInfo, Tensors, models
 from ...errors import OutputError
 from ..contract import check_finite
 from ..crop import apply, as_input, cut, image_from_crop
@@ -46,6 +46,15 @@ _FARTHEST = 5.0
 _VALUE_RANGE = models.BLAZEPOSE.parts[1].value_range
 _READ = "landmarks", "presence", HEATMAP, "world"
 _READ_REFINED = "landmarks", "presence", REFINED, "world"
+_SHAPES = {
+    "input": (3, CROP, CROP),
+    "landmarks": (LANDMARKS * 5,),
+    "presence": (1,),
+    HEATMAP: (LANDMARKS, CROP // 4, CROP // 4),
+    REFINED: (LANDMARKS, 2),
+    "world": (LANDMARKS * 3,),
+}
+"""Of the tensors of one person."""
 
 _REACH = np.arange(-models.BLAZEPOSE_REFINEMENT.reach, models.BLAZEPOSE_REFINEMENT.reach + 1)
 _REFINE_MIN = models.BLAZEPOSE_REFINEMENT.least
@@ -122,6 +131,19 @@ class BlazePose:
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
+
+
+def check_contract(inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]) -> list[str]:
+    """What differs between a network's tensors and those of this one, a phrase each."""
+    given = {tensor.name: tensor.shape[1:] for tensor in (*inputs, *outputs)}
+    read = _READ_REFINED if REFINED in given else _READ
+    return [
+        f"{name} is not of N, {', '.join(map(str, _SHAPES[name]))}"
+        if name in given
+        else f"{name} is missing"
+        for name in ("input", *read)
+        if given.get(name) != _SHAPES[name]
+    ]
 
 
 def _check_person(answer: Tensors) -> None:
