@@ -49,6 +49,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
         raise ValueError("say rig:=FILE, which bodypose3d calibrate-rig writes, or films:=...")
     else:
         rig = yaml.safe_load(Path(chosen["rig"]).read_text(encoding="utf-8"))
+        if not isinstance(rig, dict) or not {"cameras", "fixed_frame"} <= rig.keys():
+            raise ValueError(f"{chosen['rig']}: is no rig file, with fixed_frame and cameras")
         cameras, fixed_frame = rig["cameras"], rig["fixed_frame"]
     time = {"use_sim_time": chosen["use_sim_time"].lower() == "true"}
     started = [_film_camera(name, chosen) for name in films]

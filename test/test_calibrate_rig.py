@@ -219,6 +219,9 @@ def test_a_camera_tied_by_people_whom_no_third_one_sees_is_refused(views):
         (Known(camera_height=("cell_front", 0.0)), "the height of cell_front is 0 m"),
         (Known(distance=("cell_front", "cell_left", float("nan"))), "cell_left is nan m"),
         (Known(stature=-1.8), "the people's stature is -1.8 m: give it in metres above 0"),
+        (Known(distance=("cell_front", "cell_front", 4.0)), "not of cell_front alone"),
+        (Known(camera_height=("cell_front", 230.0)), "times as large as .* in metres?"),
+        (Known(distance=("cell_front", "cell_left", 1.0)), "by the distance .* 0.2 times as large"),
         (Known(camera_height=("door", 2.0)), "door is none of the cameras cell_front, cell_left"),
     ],
 )
@@ -266,11 +269,25 @@ def test_the_launch_file_says_where_a_camera_stands(tmp_path):
     [
         (["--stature", "1.8", "--distance", "a", "b", "2"], "give one of"),
         (["--distance", "a", "c", "2"], "c is none of the cameras a, b"),
+        (["--distance", "a", "a", "2"], "two different cameras"),
         (["--camera-height", "c", "2"], "c is none of the cameras a, b"),
     ],
 )
 def test_what_contradicts_itself_is_wrong_usage(arguments, says):
     cameras = ["--camera", "a", "a.yaml", "a.mp4", "--camera", "b", "b.yaml", "b.mp4"]
     done = CliRunner().invoke(main, ["calibrate-rig", *cameras, *arguments])
+    assert done.exit_code == 2
+    assert says in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give a RECORDING of all cameras, or each of them with --camera"),
+        (["cell.mcap", "--camera", "a", "a.yaml", "a.mp4"], "a recording brings its own cameras"),
+    ],
+)
+def test_it_takes_a_recording_or_cameras(arguments, says):
+    done = CliRunner().invoke(main, ["calibrate-rig", *arguments])
     assert done.exit_code == 2
     assert says in " ".join(done.output.split())

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import feeds, rig
+from bodypose3d_ros.media.recording import RecordingWriter
 from bodypose3d_ros.media.video import VideoWriter
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.typestore import ros_types
 from test_rig import CALIBRATION, CONTENT
 
 FRONT = CONTENT["cameras"]["front"]
@@ -55,6 +59,52 @@ def test_given_times_put_images_in_order_of_time(cell, tmp_path):
         (0.1, ["front"]),
         (0.2, ["front", "left"]),
     ]
+
+
+def test_the_rate_is_that_of_the_times(cell, tmp_path):
+    (tmp_path / "t.txt").write_text("0\n0.1\n0.2\n")
+    films = [film(tmp_path / "a.mp4", 3)] * 2
+    assert [each.rate for each in feeds.of_films(cell, films, [tmp_path / "t.txt"] * 2)] == [10, 10]
+
+
+def recorded(path, *frames):
+    """A recording of one image of each camera, by topic and frame."""
+    types = ros_types()
+    messages = Messages(lambda kind: types.types[kind])
+    with RecordingWriter(path, types) as recording:
+        for topic, frame_id in frames:
+            header = messages.header(1, frame_id)
+            info = messages.camera_info(Camera.from_hfov(64, 48, 60), header)
+            recording.write(f"/{topic}/camera_info", info, 1)
+            image = messages.image(np.zeros((48, 64, 3), np.uint8), header)
+            recording.write(f"/{topic}/image_raw", image, 1)
+    return path
+
+
+def test_cameras_of_a_recording_are_called_by_their_frames(tmp_path):
+    path = recorded(
+        tmp_path / "cell.mcap", ("a/rgb", "front_optical_frame"), ("b/rgb", "r2/left_optical_frame")
+    )
+    found, each = feeds.unplaced(path, "world")
+    assert (found.fixed_frame, [camera.name for camera in found.cameras]) == (
+        "world", ["front", "r2/left"],
+    )  # fmt: skip
+    assert [next(feed.frames()).frame_id for feed in each] == [
+        "front_optical_frame", "r2/left_optical_frame",
+    ]  # fmt: skip
+    assert rig.file_name(found.cameras[1].name) == "r2_left"
+
+
+def test_cameras_of_one_frame_cannot_be_told_apart(tmp_path):
+    path = recorded(tmp_path / "cell.mcap", ("a", "camera"), ("b", "camera"))
+    with pytest.raises(InputError, match=r"/a/image_raw and /b/image_raw are of one frame"):
+        feeds.of_recording(path)
+
+
+def test_a_rigs_camera_that_a_recording_lacks_is_named(cell, tmp_path):
+    path = recorded(tmp_path / "cell.mcap", ("a", "front_optical_frame"), ("b", "door"))
+    with pytest.raises(InputError, match=r"no images of the rig's left: .* left_optical_frame;"):
+        feeds.of_recording(path, cell)
 
 
 def test_folders_of_pictures_need_a_rate(cell, tmp_path):

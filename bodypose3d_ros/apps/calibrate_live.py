@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import yaml
 
 from ..body.camera import Camera
 from ..body.people import Bodies
 from ..errors import CameraError, InputError
-from ..media.outputs import writing
 from ..node.fusion.usable import usable
 from ..perception.calibration.tracks import Recorded
 from ..perception.lifting.size import prior
@@ -74,27 +71,6 @@ class Heard:
         tracker, stamps = Tracker(), sorted(self._bodies[name])
         bodies = [tracker.update(_as_seen(self._bodies[name][s]), s) for s in stamps]
         return Recorded(self._cameras[name], stamps, bodies)
-
-
-def write_calibration(camera: Camera, path: Path) -> None:
-    """Write a calibration as ROS' camera_calibration does.
-
-    Raises:
-        WriteError: It cannot be written.
-    """
-    content = {
-        "image_width": camera.width,
-        "image_height": camera.height,
-        "camera_matrix": {"rows": 3, "cols": 3, "data": camera.matrix.ravel().tolist()},
-        "distortion_model": camera.distortion_model,
-        "distortion_coefficients": {
-            "rows": 1,
-            "cols": len(camera.distortion),
-            "data": camera.distortion.tolist(),
-        },
-    }
-    with writing(path):
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _as_seen(bodies: Bodies) -> Bodies:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from rich.table import Table
 
 from ..body.camera import Camera
 from ..body.people import Bodies, Frame
 from ..media import rig, rig_launch
 from ..media.feeds import Feed
-from ..media.outputs import SUMMARY, Outputs
-from ..media.rig import Rig, RigCamera
+from ..media.outputs import SUMMARY, Outputs, writing
+from ..media.rig import Rig, RigCamera, file_name
 from ..perception.calibration.calibrate import Calibration
 from ..perception.calibration.tracks import Recorded
 from ..perception.networks import Networks
@@ -41,10 +42,15 @@ def rig_of(cameras: Mapping[str, Camera], folder: Path, fixed_frame: str) -> Rig
     return Rig(
         fixed_frame,
         tuple(
-            RigCamera(name, camera, np.eye(4), folder / f"{name}.yaml")
+            RigCamera(name, camera, np.eye(4), folder / calibration_name(name))
             for name, camera in cameras.items()
         ),
     )
+
+
+def calibration_name(camera: str) -> str:
+    """The file of a camera's calibration, where one is written."""
+    return f"{file_name(camera)}.yaml"
 
 
 def seen(networks: Networks, feed: Feed) -> Recorded:
@@ -84,6 +90,16 @@ def write(cameras: Rig, calibration: Calibration, outputs: Outputs) -> None:
     outputs.describe(SUMMARY, summary(calibration))
 
 
+def write_calibrations(cameras: Rig, outputs: Outputs) -> None:
+    """Write the calibration of each camera beside its rig.
+
+    Raises:
+        WriteError: A file cannot be written.
+    """
+    for each in cameras.cameras:
+        _write_calibration(each.camera, outputs.part(calibration_name(each.name)))
+
+
 def summary(calibration: Calibration) -> Mapping[str, Any]:
     """How sure a calibration is, as ``summary.json`` has it."""
     return {
@@ -121,3 +137,20 @@ def table(calibration: Calibration) -> Table:
             f"{100 * camera.coverage:.0f} %",
         )
     return told
+
+
+def _write_calibration(camera: Camera, path: Path) -> None:
+    """As ROS' camera_calibration does."""
+    content = {
+        "image_width": camera.width,
+        "image_height": camera.height,
+        "camera_matrix": {"rows": 3, "cols": 3, "data": camera.matrix.ravel().tolist()},
+        "distortion_model": camera.distortion_model,
+        "distortion_coefficients": {
+            "rows": 1,
+            "cols": len(camera.distortion),
+            "data": camera.distortion.tolist(),
+        },
+    }
+    with writing(path):
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

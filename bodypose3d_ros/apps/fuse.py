@@ -20,6 +20,7 @@ from ..media import overlay
 from ..media.feeds import Feed
 from ..media.outputs import SUMMARY, Outputs, writing
 from ..media.recording import RecordingWriter
+from ..media.rig import file_name
 from ..media.storage import Recorded
 from ..media.video import VideoWriter
 from ..node.transforms import inverse
@@ -199,4 +200,4 @@ def file_names(feeds: Sequence[Feed]) -> list[str]:
 
 def overlay_name(feed: Feed) -> str:
     """The file that shows the fused people in a camera's images."""
-    return f"overlay_{feed.camera.name}.mp4"
+    return f"overlay_{file_name(feed.camera.name)}.mp4"

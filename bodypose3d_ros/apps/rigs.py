@@ -31,8 +31,8 @@ CAMERA_INFO_TOPIC = DECLARATIONS["camera_info_topic"].default
 
 
 @click.command()
-@click.argument("rig_file", metavar="RIG.yaml|RECORDING", type=click.Path(path_type=Path))
-@click.argument("films", metavar="[FILM...]", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("rig_file", metavar="[RIG.yaml]", type=click.Path(path_type=Path))
+@click.argument("films", metavar="FILM...|RECORDING", nargs=-1, type=click.Path(path_type=Path))
 @times_options
 @options_of(SETTINGS.values())
 @out_option
@@ -50,9 +50,9 @@ def fuse(
 
     Their joints are in metres in the rig's fixed frame. FILM... are a film or a folder of pictures
     for each camera, in the rig's order; images with equal numbers are simultaneous unless --times
-    says otherwise. A RECORDING of several cameras brings their images, CameraInfo, and places in
-    /tf_static. Writes poses.jsonl, poses.mcap, overlay_CAMERA.mp4 with the fused people, and
-    summary.json.
+    says otherwise. A RECORDING of all cameras brings their images and CameraInfo; without a rig
+    file it brings their places, too, in /tf_static. Writes poses.jsonl, poses.mcap,
+    overlay_CAMERA.mp4 with the fused people, and summary.json.
     """
     from ..media import rig
     from ..media.feeds import of_films, of_recording
@@ -65,6 +65,10 @@ def fuse(
         if films or times or film_rate:
             raise click.UsageError("a recording brings its own images and times")
         cell, feeds = of_recording(rig_file)
+    elif len(films) == 1 and is_recording(films[0]):
+        if times or film_rate:
+            raise click.UsageError("a recording brings its own times")
+        cell, feeds = of_recording(films[0], rig.read(rig_file))
     else:
         cell = rig.read(rig_file)
         feeds = of_films(cell, films, times, film_rate)
@@ -108,12 +112,12 @@ _known_options = together(
 
 
 @click.command("calibrate-rig")
+@click.argument("recording", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--camera",
     "cameras",
     type=(str, click.Path(path_type=Path), click.Path(path_type=Path)),
     multiple=True,
-    required=True,
     metavar="NAME CALIBRATION FILM",
     help="A camera: its name, its camera_calibration file, its film or folder. Once for each.",
 )
@@ -122,6 +126,7 @@ _known_options = together(
 @options_of(SETTINGS.values())
 @out_option
 def calibrate_rig(
+    recording: Path | None,
     cameras: tuple[tuple[str, Path, Path], ...],
     times: tuple[Path, ...],
     film_rate: float | None,
@@ -131,22 +136,35 @@ def calibrate_rig(
 ) -> None:
     """Find where cameras stand from people who walk before them.
 
+    They are given with --camera, or all together as a RECORDING, where they are called by their
+    optical frames: front, if that is front_optical_frame; their calibrations are written, too.
+
     Writes rig.yaml for `fuse`, rig.launch.py for TF, and summary.json. The world stands on the
     floor below the first camera, z up, x where it looks. Metres come from a distance, a camera's
     height or the people's stature where one is given, else from the size people have on average.
     """
-    from ..media.feeds import of_films
+    from ..media.feeds import of_films, unplaced
     from ..media.outputs import result
     from ..perception.calibration.calibrate import Known, calibrate
     from ..perception.networks import Options, load_networks
     from . import calibrate_rig as work
 
-    known = _known(options, [name for name, _, _ in cameras])
+    if recording and (cameras or times or film_rate):
+        raise click.UsageError("a recording brings its own cameras, images and times")
+    if not recording and not cameras:
+        raise click.UsageError("give a RECORDING of all cameras, or each of them with --camera")
+    if recording:
+        found, feeds = unplaced(recording, fixed_frame)
+        known = _known(options, [each.name for each in found.cameras])
+        rig = work.rig_of({each.name: each.camera for each in found.cameras}, folder, fixed_frame)
+    else:
+        known = _known(options, [name for name, _, _ in cameras])
+        rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
+        feeds = of_films(rig, [film for _, _, film in cameras], times, film_rate)
     chosen = Options().changed(options)
-    rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
-    films = [film for _, _, film in cameras]
-    feeds = of_films(rig, films, times, film_rate)
-    outputs = result(folder, work.FILES, [*films, *(path for _, path, _ in cameras)])
+    written = [work.calibration_name(each.name) for each in rig.cameras] if recording else []
+    given = [path for _, *paths in cameras for path in paths]
+    outputs = result(folder, [*work.FILES, *written], [recording] if recording else given)
     outputs.check()
     with load_networks(chosen) as networks, err.status("looking for people") as status:
         views = {}
@@ -155,6 +173,8 @@ def calibrate_rig(
             views[feed.camera.name] = work.seen(networks, feed)
         status.update("finding where the cameras stand")
         calibration = calibrate(views, Known(**known))
+    if recording:
+        work.write_calibrations(rig, outputs)
     work.write(rig, calibration, outputs)
     _tell(calibration, outputs)
 
@@ -196,7 +216,7 @@ def calibrate_live(
     from .graph import graph_node
 
     known = _known(options, list(cameras))
-    outputs = result(folder, [*work.FILES, *(f"{name}.yaml" for name in cameras)])
+    outputs = result(folder, [*work.FILES, *map(work.calibration_name, cameras)])
     outputs.check()
     heard = live.Heard(cameras)
     with graph_node("bodypose3d_calibration", options) as member, err.status("") as status:
@@ -213,9 +233,8 @@ def calibrate_live(
             told = ", ".join(f"{name} {count}" for name, count in heard.counts.items())
             status.update(f"watching for {left:.0f} s: images of {told}")
     views = heard.views()
-    for name, view in views.items():
-        live.write_calibration(view.camera, outputs.part(f"{name}.yaml"))
     rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
+    work.write_calibrations(rig, outputs)
     calibration = calibrate(views, Known(**known))
     work.write(rig, calibration, outputs)
     _tell(calibration, outputs)
@@ -243,6 +262,8 @@ def _known(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
         raise click.UsageError(f"give one of --{', --'.join(given)}, not several")
     if len(set(names)) < len(names):
         raise click.UsageError("two cameras have the same name")
+    if len(set(known["distance"] or ())) == 2:
+        raise click.UsageError("--distance is that of two different cameras")
     mentioned = [*(known["distance"] or ())[:2], *(known["camera_height"] or ())[:1]]
     if foreign := [name for name in mentioned if name not in names]:
         raise click.UsageError(f"{', '.join(foreign)} is none of the cameras {', '.join(names)}")

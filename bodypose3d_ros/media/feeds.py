@@ -65,7 +65,7 @@ def of_films(
     if times:
         stamps = [read_times(path) for path in times]
         return [
-            _feed(camera, path, [*own], len(own) / max((own[-1] - own[0]) / 1e9, 1e-9))
+            _feed(camera, path, [*own], _rate(own))
             for camera, path, own in zip(rig.cameras, paths, stamps, strict=True)
         ]
     rates = {path: rate or _own_rate(path) for path in paths}
@@ -81,39 +81,52 @@ def of_films(
     ]
 
 
-def of_recording(path: Path) -> tuple[Rig, list[Feed]]:
-    """The cameras of one recording, where /tf_static says that they stand.
+def of_recording(path: Path, rig: Rig | None = None) -> tuple[Rig, list[Feed]]:
+    """The cameras of one recording, where a rig has them, or else /tf_static.
 
-    The fixed frame is the frame that all of them hang from.
+    Without a rig the fixed frame is the one that all of them hang from. CameraInfo is the
+    recording's in any case.
+
+    Args:
+        path: The recording.
+        rig: Its cameras are those whose optical frame the images bear; others are left out.
 
     Raises:
-        InputError: There are fewer than two cameras, or they do not hang together.
+        InputError: There are fewer than two cameras, or where one stands is not known.
     """
-    recordings = [Recording(path, image_topic=topic) for topic in image_topics(path)]
-    recordings = [each for each in recordings if not each.is_depth]
-    if len(recordings) < 2:
-        raise InputError(f"{path}: holds images of {len(recordings)} cameras: fusing takes two")
+    seen = _seen(path)
+    if rig is not None:
+        return rig, _feeds(path, seen, rig)
     hangs_from = {
         str(each.child_frame_id): (str(each.header.frame_id), _place(each.transform))
-        for each in recordings[0].static_transforms()
+        for each in next(iter(seen.values()))[0].static_transforms()
     }
-    first = [_first_frame(each) for each in recordings]
-    placed = [_in_root(path, frame.frame_id, hangs_from) for frame in first]
+    placed = [_in_root(path, frame_id, hangs_from) for frame_id in seen]
     roots = sorted({root for root, _ in placed})
     if len(roots) > 1:
         raise InputError(
             f"{path}: /tf_static does not say how the cameras stand to each other: they hang from "
-            f"{', '.join(roots)}"
+            f"{', '.join(roots)}. Give a rig file before it: calibrate-rig writes one"
         )
-    cameras = tuple(
-        RigCamera(frame.frame_id.removesuffix("_optical_frame"), frame.camera, place)
-        for frame, (_, place) in zip(first, placed, strict=True)
-    )
-    feeds = [
-        Feed(camera, each.count, each.rate, partial(_recorded, path, camera, each))
-        for camera, each in zip(cameras, recordings, strict=True)
+    cameras = [
+        RigCamera(_name(frame_id), frame.camera, place)
+        for (frame_id, (_, frame)), (_, place) in zip(seen.items(), placed, strict=True)
     ]
-    return Rig(roots[0], cameras), feeds
+    found = Rig(roots[0], tuple(cameras))
+    return found, _feeds(path, seen, found)
+
+
+def unplaced(path: Path, fixed_frame: str) -> tuple[Rig, list[Feed]]:
+    """The cameras of one recording, whose places in the fixed frame are still to be found.
+
+    Raises:
+        InputError: There are fewer than two cameras.
+    """
+    seen = _seen(path)
+    named = {_name(frame_id): frame.camera for frame_id, (_, frame) in seen.items()}
+    cameras = [RigCamera(name, camera, np.eye(4)) for name, camera in named.items()]
+    found = Rig(fixed_frame, tuple(cameras))
+    return found, _feeds(path, seen, found)
 
 
 def instants(feeds: Sequence[Feed]) -> Iterator[tuple[int, dict[str, Frame]]]:
@@ -143,6 +156,11 @@ def read_times(path: Path) -> list[int]:
         if after <= before:
             raise InputError(f"{path}: line {line} is not later than the line before it")
     return stamps
+
+
+def _rate(stamps: Sequence[int]) -> float:
+    """Images a second, of nanoseconds that increase."""
+    return (len(stamps) - 1) * 1e9 / (stamps[-1] - stamps[0]) if len(stamps) > 1 else 1.0
 
 
 def _own_rate(path: Path) -> float:
@@ -177,6 +195,44 @@ def _feed(camera: RigCamera, path: Path, stamps: list[int] | None, rate: float) 
 
 def _recorded(path: Path, camera: RigCamera, recording: Recording) -> Iterator[Frame]:
     return _placed(path, camera, recording.items(), lambda _, frame: frame.stamp)
+
+
+def _seen(path: Path) -> dict[str, tuple[Recording, Frame]]:
+    """Each camera's images and the first of them, by its frame."""
+    recordings = [Recording(path, image_topic=topic) for topic in image_topics(path)]
+    recordings = [each for each in recordings if not each.is_depth]
+    if len(recordings) < 2:
+        raise InputError(f"{path}: holds images of {len(recordings)} cameras: it takes two")
+    seen: dict[str, tuple[Recording, Frame]] = {}
+    for each in recordings:
+        frame = _first_frame(each)
+        if frame.frame_id in seen:
+            other, _ = seen[frame.frame_id]
+            raise InputError(
+                f"{path}: {other.image_topic} and {each.image_topic} are of one frame, "
+                f"{frame.frame_id!r}: give each camera's driver an optical frame of its own"
+            )
+        seen[frame.frame_id] = each, frame
+    return seen
+
+
+def _name(frame_id: str) -> str:
+    """Of a camera: its optical frame's, without what all of those end in."""
+    return frame_id.removesuffix("_optical_frame")
+
+
+def _feeds(path: Path, seen: Mapping[str, tuple[Recording, Frame]], rig: Rig) -> list[Feed]:
+    by_name = {_name(frame_id): recording for frame_id, (recording, _) in seen.items()}
+    if missing := [camera.name for camera in rig.cameras if camera.name not in by_name]:
+        raise InputError(
+            f"{path}: has no images of the rig's {', '.join(missing)}: theirs bear the frame "
+            f"{missing[0]}_optical_frame; here are {', '.join(seen)}"
+        )
+    recordings = [(camera, by_name[camera.name]) for camera in rig.cameras]
+    return [
+        Feed(camera, each.count, each.rate, partial(_recorded, path, camera, each))
+        for camera, each in recordings
+    ]
 
 
 def _first_frame(recording: Recording) -> Frame:

@@ -311,8 +311,8 @@ class Recording:
             return _among(wanted, topics, "CameraInfo topic", self.path)
         if not topics:
             raise InputError(
-                f"{self.path}: holds no CameraInfo: give the camera with --camera FILE or "
-                "--hfov DEG"
+                f"{self.path}: holds no CameraInfo: give estimate the camera with --camera "
+                "FILE or --hfov DEG"
             )
         frame = self._first(self.image_topic).header.frame_id
         frames = {topic: self._first(topic).header.frame_id for topic in topics}

@@ -72,6 +72,11 @@ class Rig:
         return len(self.cameras)
 
 
+def file_name(camera: str) -> str:
+    """A camera's name as a part of files': a name may be a namespace, or come from a frame's."""
+    return camera.strip("/").replace("/", "_")
+
+
 def place_of(translation: list[float], rotation: list[float]) -> Array:
     """(4, 4) from x, y, z in metres and a quaternion x, y, z, w."""
     place = np.eye(4)

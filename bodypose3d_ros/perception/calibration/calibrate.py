@@ -32,6 +32,8 @@ Array = NDArray[np.float64]
 
 PRIOR_SIGMA, STATURE_SIGMA, KNOWN_SIGMA = 0.05, 0.03, 0.01
 """Standard deviations of the scale: people of unknown size, of known stature, a measured length."""
+PEOPLE = 0.5, 1.5
+"""How small and how large people may be, of the mean: children of two years, and nobody."""
 MOST_DEGREES = 3.0
 """Standard deviation of a camera's direction beyond which it is not determined."""
 MOST_TURNED = 30.0
@@ -70,7 +72,8 @@ class Known:
         """See that it can be true of cameras of these names.
 
         Raises:
-            InputError: A length is not above 0, or a camera is none of them; it says which.
+            InputError: A length is not above 0, or a camera is none of them or twice the same; it
+            says which.
         """
         lengths: list[tuple[str, float]] = []
         mentioned: list[str] = []
@@ -89,6 +92,8 @@ class Known:
                 raise InputError(f"{what} is {metres:g} m: give it in metres above 0")
         if foreign := [name for name in mentioned if name not in names]:
             raise InputError(f"{', '.join(foreign)} is none of the cameras {', '.join(names)}")
+        if self.distance is not None and self.distance[0] == self.distance[1]:
+            raise InputError(f"a distance is that of two cameras, not of {mentioned[0]} alone")
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,30 @@ def _check_facing(
 def _scale(
     adjusted: Adjusted, ground: Ground, tracks: Sequence[Track], names: list[str], known: Known
 ) -> tuple[float, str, float]:
-    """Metres in a unit of what was adjusted, what says so, and the standard deviation."""
+    """Metres in a unit of what was adjusted, what says so, and the standard deviation.
+
+    Raises:
+        InputError: People would be no people of that size.
+    """
+    by_size = _lifted_scale(adjusted, tracks)
+    scale, source, sigma = _known_scale(adjusted, ground, names, known) or (
+        by_size,
+        "the size that people have on average",
+        PRIOR_SIGMA,
+    )
+    larger, (least, most) = scale / by_size, PEOPLE
+    if larger < least or larger > most:  # not where views say nothing of size: NaN
+        raise InputError(
+            f"by {source} people would be {larger:.1f} times as large as they are on average: is "
+            "it right, and in metres?"
+        )
+    return scale, source, sigma
+
+
+def _known_scale(
+    adjusted: Adjusted, ground: Ground, names: list[str], known: Known
+) -> tuple[float, str, float] | None:
+    """As ``_scale``, by what is known besides the images; None where that says nothing."""
     positions = dict(zip(names, adjusted.places[:, :3, 3], strict=True))
     if known.distance is not None:
         one, other, metres = known.distance
@@ -227,7 +255,7 @@ def _scale(
         if stature is None:
             raise InputError("too few arms and legs are seen to compare with the stature given")
         return known.stature / stature, "the stature given", STATURE_SIGMA
-    return _lifted_scale(adjusted, tracks), "the size that people have on average", PRIOR_SIGMA
+    return None
 
 
 def _lifted_scale(adjusted: Adjusted, tracks: Sequence[Track]) -> float:
