@@ -147,7 +147,7 @@ def test_several_cameras_must_be_told_apart_by_the_user(tmp_path):
 
 def test_a_camera_can_be_given_where_the_recording_has_none(tmp_path):
     path = bag(tmp_path / "bag", CAMERA_BAG[:1])
-    with pytest.raises(InputError, match=r"no CameraInfo: give estimate the camera with --camera FILE"):
+    with pytest.raises(InputError, match=r"no CameraInfo: give estimate the camera"):
         Recording(path)
     recording = Recording(path, camera_of=lambda w, h: Camera.from_hfov(w, h, 70))
     assert frames(recording)[0].camera.assumed_hfov == 70
