@@ -20,6 +20,7 @@ LINKS = 0.45, 0.40  # metres
 SWEEP = 1.2, 0.5  # radians to each side, radians a second
 REACTION, STOPPING = 0.10, 0.20  # seconds until the arm brakes, and until it stands
 HUMAN_SPEED = 1.6  # metres a second, where it is not known (ISO 13855)
+CHANGE = 4.0  # half of the 8 m/s^2 by which a hand may change its speed
 SIGMAS = 2.0
 SILENCE = 0.5  # seconds without poses after which nobody knows where hands are
 HANDS = Pose3D.LEFT_WRIST, Pose3D.RIGHT_WRIST
@@ -33,7 +34,7 @@ class Arm(Node):
         super().__init__("arm")
         self.table = self.declare_parameter("table", 1.0).value
         self.phase, self.stopped = 0.0, "no poses have come yet"
-        self.hands, self.heard = [], None
+        self.hands, self.unplaced, self.heard = [], [], None
         self.joints = self.create_publisher(JointState, "joint_states", 10)
         self.create_subscription(Pose3DArray, "/bodypose3d/poses", self.poses, 10)
         self.create_timer(0.02, self.move)
@@ -41,6 +42,9 @@ class Arm(Node):
     def poses(self, message):
         self.heard = self.get_clock().now()
         stamp = Time.from_msg(message.header.stamp)
+        self.unplaced = [
+            pose.track_id for pose in message.poses if pose.scale_source == Pose3D.SCALE_NONE
+        ]
         self.hands = [
             (pose.track_id, stamp, pose.joints[hand])
             for pose in message.poses
@@ -66,6 +70,8 @@ class Arm(Node):
             return "no poses have come yet"
         if (now - self.heard).nanoseconds / 1e9 > SILENCE:
             return "no poses come any more"
+        if self.unplaced:
+            return f"nobody knows where person {self.unplaced[0]} is"
         for track_id, stamp, hand in self.hands:
             distance, needed = self.separation(now, stamp, hand)
             # Not "distance < needed": NaN must stop the arm, too.
@@ -80,13 +86,14 @@ class Arm(Node):
         velocity = np.array([hand.velocity.x, hand.velocity.y, hand.velocity.z])
         known = np.isfinite(velocity).all()
         at = at + velocity * age if known else at
+        moved = CHANGE * age**2 if known else HUMAN_SPEED * age
         distance, toward = self.nearest(at)
         speed = max(float(velocity @ toward), 0.0) if known else HUMAN_SPEED
         arm_speed = SWEEP[1] * sum(LINKS)
         covariance = np.array(hand.position_covariance).reshape(3, 3)
         unsure = math.sqrt(max(toward @ covariance @ toward, 0.0)) if covariance[0, 0] >= 0 else 0.3
         needed = speed * (REACTION + STOPPING) + arm_speed * (REACTION + STOPPING / 2)
-        return distance, needed + FINGERS + SIGMAS * unsure
+        return distance, needed + moved + FINGERS + SIGMAS * unsure
 
     def nearest(self, point):
         """The distance of a point to the arm's links, and the direction from it to them."""
