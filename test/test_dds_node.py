@@ -424,6 +424,9 @@ def test_a_recording_is_not_replaced_unless_told_so(start, tmp_path):
     assert file.read_bytes() == b"precious"  # until the new one is whole
     recorder.stop()
     assert file.read_bytes()[:5] == b"\x89MCAP"
+    said = "\n".join(recorder.output)
+    assert "recorded 0 messages, 0 of them poses" in said
+    assert "no poses have come from /bodypose3d: does it run, in this ROS domain?" in said
 
 
 def test_echo_prints_people(start):

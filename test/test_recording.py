@@ -14,7 +14,12 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.media.recording import Recording, RecordingWriter, is_recording
+from bodypose3d_ros.media.recording import (
+    Recording,
+    RecordingWriter,
+    image_topics,
+    is_recording,
+)
 from bodypose3d_ros.media.storage import Recorded
 from bodypose3d_ros.wire import images
 from bodypose3d_ros.wire.messages import Messages
@@ -143,6 +148,18 @@ def test_several_cameras_must_be_told_apart_by_the_user(tmp_path):
     assert recording.info_topic == "/right/camera_info"
     with pytest.raises(InputError, match="has no image topic /up; it has /left/image_raw"):
         Recording(path, image_topic="/up")
+
+
+def test_people_are_not_looked_for_where_they_are_drawn_in(tmp_path):
+    """What `record` and `ros2 bag record -a` take of the node: its overlay is no camera."""
+    drawn = ("/bodypose3d/overlay/compressed", 1, compressed(1))
+    both = bag(tmp_path / "both", [*CAMERA_BAG, drawn])
+    assert Recording(both).image_topic == "/cam/image_raw"
+    assert image_topics(both) == ["/cam/image_raw"]
+    alone = bag(tmp_path / "alone", [CAMERA_BAG[1], drawn])
+    with pytest.raises(InputError, match=r"people drawn in \(/bodypose3d/overlay/compressed\)"):
+        Recording(alone)
+    assert Recording(alone, image_topic=drawn[0]).image_topic == drawn[0]
 
 
 def test_a_camera_can_be_given_where_the_recording_has_none(tmp_path):

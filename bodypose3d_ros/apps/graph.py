@@ -226,6 +226,7 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
 
     outputs = single(path, overwrite=overwrite)
     with graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
+        from ..node.interface import POSES
         from .record import Recorder, recorded
 
         recorder = Recorder(member, recorded(node_name), outputs.part(path.name))
@@ -235,7 +236,10 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
         finally:
             recorder.close()
         outputs.keep()
-        click.echo(f"recorded {recorder.count} messages")
+        poses, count = recorder.counts[POSES.type], recorder.counts.total()
+        click.echo(f"recorded {count} messages, {poses} of them poses")
+        if not poses:
+            _log.warning("no poses have come from %s: does it run, in this ROS domain?", node_name)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,8 +36,8 @@ class Recorder:
         Raises:
             WriteError: The file cannot be written.
         """
-        self.count = 0
-        """Messages written so far."""
+        self.counts: Counter[str] = Counter()
+        """Messages written so far, by type."""
         self._writer = RecordingWriter(path, node.types.store)
         self._definitions = {
             topic.type: node.types.store.generate_msgdef(topic.type, ros_version=2)[0]
@@ -52,6 +53,6 @@ class Recorder:
         self._writer.close()
 
     def _write(self, name: str, kind: str, cdr: bytes) -> None:
-        self.count += 1
+        self.counts[kind] += 1
         recorded = Recorded(name, kind, time.time_ns(), cdr, self._definitions[kind])
         self._writer.write_cdr(recorded)

@@ -58,7 +58,7 @@ def image_topics(path: Path) -> list[str]:
     """
     found: dict[str, str] = {}
     for channel in sorted(look_into(path).channels, key=lambda each: each.topic):
-        if channel.type in IMAGE_TYPES and channel.count:
+        if channel.type in IMAGE_TYPES and channel.count and not _is_overlay(channel.topic):
             found.setdefault(_without_transport(channel.topic), channel.topic)
     return list(found.values())
 
@@ -258,8 +258,13 @@ class Recording:
             raise InputError(f"{self.path}: {self._instead_of_images()}")
         found: dict[str, str] = {}
         for topic in topics:  # sorted: the raw image comes before its transports
-            if not self._is_depth(topic):
+            if not _is_overlay(topic) and not self._is_depth(topic):
                 found.setdefault(_without_transport(topic), topic)
+        if not found and any(map(_is_overlay, topics)):
+            raise InputError(
+                f"{self.path}: holds no images but with people drawn in ({', '.join(topics)}): "
+                "record the camera's, too, or choose these with --image-topic"
+            )
         if not found:
             raise InputError(f"{self.path}: holds depth images only: {', '.join(topics)}")
         if len(found) > 1:
@@ -337,6 +342,11 @@ class Recording:
 def _info_beside(image_topic: str) -> str:
     """image_transport's convention: camera_info lies in the namespace of the image."""
     return f"{_without_transport(image_topic).rpartition('/')[0]}/camera_info"
+
+
+def _is_overlay(topic: str) -> bool:
+    """Whether its images are the node's own, with people drawn in, whom networks would find."""
+    return _without_transport(topic).endswith("/overlay")
 
 
 def _without_transport(topic: str) -> str:
