@@ -97,6 +97,9 @@ class Listener:
     def now(self):
         return 0
 
+    def topic_name(self, topic):
+        return topic.name
+
     def log(self, level, text):
         assert level < logging.WARNING, text
 
