@@ -6,6 +6,7 @@ from ros_network import PEERS, spin_until
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
+from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.node import Node
@@ -70,6 +71,27 @@ def test_garbage_from_a_peer_is_dropped(start, domain, node):
     # That garbage arrives at all shows in flipped bits of a stamp, which make another good image.
     assert set(stamps) - {1, 2}
     assert len(stamps) < 50
+
+
+def test_a_message_that_who_hears_it_cannot_use_is_dropped_and_the_next_one_heard(node, caplog):
+    heard = []
+
+    def hear(message):
+        if message.data == "three eyes":
+            raise InputError("nobody has three eyes")
+        heard.append(message.data)
+
+    node.create_subscription(
+        "std_msgs/msg/String", "/said", hear, QosProfile(depth=2, latched=True)
+    )
+    publisher = node.create_publisher(
+        "std_msgs/msg/String", "/said", QosProfile(depth=2, latched=True)
+    )
+    for word in ("three eyes", "two eyes"):
+        publisher.publish(node.types["std_msgs/msg/String"](word))
+    spin_until(node, lambda: heard)
+    assert heard == ["two eyes"]
+    assert "/said: dropped a message: nobody has three eyes" in caplog.text
 
 
 def test_the_graph_learns_of_a_node_and_its_end(start, domain):

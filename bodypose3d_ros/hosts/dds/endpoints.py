@@ -15,7 +15,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from rosbags.serde import SerdeError
 
-from ...errors import Bodypose3dError
+from ...errors import Bodypose3dError, InputError
 from ...node.qos import QosProfile
 from .qos import policies
 from .types import Types
@@ -140,6 +140,8 @@ class Subscription:
             self._callback(message)
         except SerdeError as error:
             self._refuse(f"dropped a damaged message: {error}")
+        except InputError as error:
+            self._refuse(f"dropped a message: {error}")
         except (Bodypose3dError, OSError):
             raise  # not the message's fault: the disk is full, nobody reads the output
         except Exception:  # noqa: BLE001 - nobody's message ends the process
