@@ -40,8 +40,8 @@ from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface
 from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
-from bodypose3d_ros.wire.messages import Message, Messages, bodies_of
-from bodypose3d_ros.wire.stamps import stamp_of
+from bodypose3d_ros.wire.messages import Message, Messages
+from bodypose3d_ros.wire.pose_cdr import read
 
 DOMAIN = 98
 FILM = "one_person"
@@ -70,13 +70,13 @@ class Watch:
     levels: dict[int, int] = field(default_factory=dict)
     stamps: set[int] = field(default_factory=set)
 
-    def take_poses(self, message: Message) -> None:
+    def take_poses(self, cdr: bytes) -> None:
         """A ``Pose3DArray`` has come."""
-        stamp = stamp_of(message)
-        if stamp in self.stamps:
-            self.wrong.append(f"poses of {stamp} twice")
-        self.stamps.add(stamp)
-        bodies = bodies_of(message)
+        poses = read(cdr)
+        if poses.stamp in self.stamps:
+            self.wrong.append(f"poses of {poses.stamp} twice")
+        self.stamps.add(poses.stamp)
+        bodies = poses.bodies
         self.poses += 1
         self.people += len(bodies)
         depth = bodies.joints[..., 2]
@@ -243,7 +243,7 @@ def soak(seconds: float, seed: int, log: Path) -> int:
         ended(start("node", "--host", "dds", stderr=said)) as node,
     ):
         poses, told = interface.POSES.type, interface.DIAGNOSTICS.type
-        graph.create_subscription(poses, "/bodypose3d/poses", watch.take_poses, DEFAULT)
+        graph.create_subscription(poses, "/bodypose3d/poses", watch.take_poses, DEFAULT, raw=True)
         graph.create_subscription(told, "/diagnostics", watch.take_diagnostics, DEFAULT)
         vandal, camera = Vandal(graph, dice), Camera()
         faults: dict[str, Callable[[], None]] = {

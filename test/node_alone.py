@@ -14,6 +14,7 @@ from bodypose3d_ros.node.diagnostics import State
 from bodypose3d_ros.node.parameters import Parameters
 from bodypose3d_ros.node.transforms import TransformError
 from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, read
 from bodypose3d_ros.wire.typestore import ros_types
 from known_people import KnownPeople, picture
 
@@ -22,6 +23,11 @@ MESSAGES = Messages(TYPES.types.__getitem__)
 CAMERA = Camera.from_hfov(64, 48, 60)
 SECOND = 10**9
 STAMP = 1_000 * SECOND
+
+
+def bodies_of(array):
+    """The people of a ``Pose3DArray``."""
+    return read(bytes(TYPES.serialize_cdr(array, ARRAY_TYPE))).bodies
 
 
 class KeepingHost:

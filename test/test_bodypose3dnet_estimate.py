@@ -15,7 +15,8 @@ from bodypose3d_ros.media import film
 from bodypose3d_ros.node.cameras import Cameras
 from bodypose3d_ros.node.interface import CAMERA_INFO, POSES
 from bodypose3d_ros.node.parameters import Parameters
-from bodypose3d_ros.wire.messages import Messages, bodies_of
+from bodypose3d_ros.wire.messages import Messages
+from bodypose3d_ros.wire.pose_cdr import read
 from bodypose3d_ros.wire.typestore import ros_types
 from people_made_up import roomy
 from tools.standin.contract import contract_network
@@ -122,7 +123,7 @@ def test_the_node_says_the_same(network):
             core.check()
             time.sleep(0.01)
     cameras.cleanup()
-    array = types.deserialize_cdr(host.poses[-1], POSES.type)
+    bodies = read(host.poses[-1]).bodies
     assert len(host.poses) == IMAGES
-    assert len(array.poses) == 4
-    assert error(bodies_of(array).joints, joints) < 0.005
+    assert len(bodies) == 4
+    assert error(bodies.joints, joints) < 0.005

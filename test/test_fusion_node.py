@@ -14,10 +14,9 @@ from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
 from bodypose3d_ros.node.fusion.core import FusionCore
 from bodypose3d_ros.node.fusion.parameters import DECLARATIONS, Parameters
-from bodypose3d_ros.wire.messages import bodies_of
 from bodypose3d_ros.wire.pose_cdr import PoseCdr
 from fusion_alone import CAMERAS, EPOCH, FusionNode, poses, topics_stamp
-from node_alone import TYPES
+from node_alone import TYPES, bodies_of
 from people_made_up import row
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from node_alone import bodies_of
 from ros_network import PEERS, spin_until
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
@@ -13,7 +14,6 @@ from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.node import Node
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
-from bodypose3d_ros.wire.messages import bodies_of
 from bodypose3d_ros.wire.stamps import stamp_of
 
 CAMERAS = ("front", "left", "back")

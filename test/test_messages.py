@@ -19,7 +19,7 @@ from bodypose3d_ros.body.people import (
 from bodypose3d_ros.body.skeleton import INDEX, JOINTS, SIDES
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.wire.markers_cdr import MARKERS_TYPE, markers, no_markers
-from bodypose3d_ros.wire.messages import Messages, bodies_of
+from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr, read
 from bodypose3d_ros.wire.tf_cdr import TF_TYPE, joint_frames
 from bodypose3d_ros.wire.typestore import ros_types
@@ -98,23 +98,13 @@ def test_a_pose_survives_the_wire_whole():
             assert_allclose(joint.position_covariance, bodies.covariance[n, j].ravel())
 
 
-def test_people_come_back_out_of_their_message():
-    bodies = people((0.2, 0.1, 3.0), (-1.0, 0.0, 4.0))
-    again = bodies_of(pose_array(bodies))
-    for field in fields(Bodies):
-        assert_allclose(getattr(again, field.name), getattr(bodies, field.name), rtol=1e-6)
-    nobody = bodies_of(pose_array(NOBODY))
-    assert (len(nobody), nobody.joints.shape) == (0, (0, 34, 3))
-
-
 def test_what_nobody_measured_is_unknown_on_the_wire_and_comes_back_so():
     """-1 is how ROS messages say that a covariance is unknown; NaN is how a velocity does."""
     bodies = replace(people((0, 0, 3)), velocity=np.zeros(0), covariance=np.zeros(0))
-    message = pose_array(bodies)
-    (pose,) = message.poses
+    (pose,) = pose_array(bodies).poses
     assert [joint.position_covariance.tolist() for joint in pose.joints] == [[-1] + [0] * 8] * 34
     assert np.isnan([joint.velocity.x for joint in pose.joints]).all()
-    again = bodies_of(message)
+    again = read(poses(bodies).array()).bodies
     assert np.isnan(again.covariance).all()
     assert np.isnan(again.velocity).all()
 

@@ -17,9 +17,8 @@ from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
 from bodypose3d_ros.perception.networks import load_networks
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
-from bodypose3d_ros.wire.messages import bodies_of
 from known_people import KnownPeople, picture
-from node_alone import CAMERA, MESSAGES, SECOND, STAMP, Node, alive, detections
+from node_alone import CAMERA, MESSAGES, SECOND, STAMP, Node, alive, bodies_of, detections
 from tools.standin.contract import contract_network
 
 

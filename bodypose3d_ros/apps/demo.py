@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..body.people import Bodies
 from ..errors import Bodypose3dError
 from ..media import film
 from ..media.film import Film
@@ -29,7 +30,7 @@ from ..media.outputs import REPORT, beside, result
 from ..media.storage import McapFile
 from ..media.video import VideoWriter
 from ..wire import images
-from ..wire.messages import bodies_of
+from ..wire.pose_cdr import read
 from ..wire.stamps import stamp_of
 from ..wire.typestore import ros_types
 from .accuracy import Accuracy, measure
@@ -85,7 +86,7 @@ def run(name: str, out: Path, *, view: bool = False, rrd: bool = False) -> Demo:
     if not heard.poses:
         raise Bodypose3dError("no poses came: run  bodypose3d doctor")
     frames = {stamp: number for number, stamp in enumerate(sorted(heard.infos))}
-    people = {frames[s]: bodies_of(array) for s, (_, array) in heard.poses.items() if s in frames}
+    people = {frames[s]: bodies for s, (_, bodies) in heard.poses.items() if s in frames}
     accuracy = measure(shown, people)
     ages = [(came - stamp) / 1e6 for stamp, (came, _) in heard.poses.items()]
     stamps = sorted(heard.poses)
@@ -115,8 +116,8 @@ class _Heard:
     """What the recorder got, by the image's stamp in nanoseconds."""
 
     infos: set[int]
-    poses: dict[int, tuple[int, Any]]
-    """When each ``Pose3DArray`` came, and the message."""
+    poses: dict[int, tuple[int, Bodies]]
+    """When each image's people came, and who they are."""
     overlays: dict[int, images.Image]
 
 
@@ -126,16 +127,15 @@ def _listen(recording: Path) -> _Heard:
     file = McapFile(recording)
     for recorded in file.messages({channel.topic for channel in file.channels}):
         kind = recorded.type.rpartition("/")[2]
-        if kind not in ("CameraInfo", "Pose3DArray", "CompressedImage"):
-            continue
-        message: Any = types.deserialize_cdr(recorded.cdr, recorded.type)
-        stamp = stamp_of(message)
-        if kind == "CameraInfo":
-            heard.infos.add(stamp)
-        elif kind == "Pose3DArray":
-            heard.poses[stamp] = recorded.log_time, message
-        else:
-            heard.overlays[stamp] = images.from_message(message)
+        if kind == "Pose3DArray":
+            poses = read(recorded.cdr)
+            heard.poses[poses.stamp] = recorded.log_time, poses.bodies
+        elif kind in ("CameraInfo", "CompressedImage"):
+            message: Any = types.deserialize_cdr(recorded.cdr, recorded.type)
+            if kind == "CameraInfo":
+                heard.infos.add(stamp_of(message))
+            else:
+                heard.overlays[stamp_of(message)] = images.from_message(message)
     return heard
 
 

@@ -266,12 +266,12 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
     with graph_node("bodypose3d_view", graph) as member:
         viewer = Viewer(outputs.part(save.name) if outputs and save else None)
         for topic, show in (
-            (interface.POSES, viewer.poses),
+            (replace(interface.POSES, raw=True), viewer.poses),
             (interface.OVERLAY_COMPRESSED, viewer.overlay),
             (replace(interface.CAMERA_INFO, qos=DEFAULT), viewer.camera_info),
         ):
             name = topic.name.replace("~", node_name)
-            member.create_subscription(topic.type, name, show, topic.qos)
+            member.create_subscription(topic.type, name, show, topic.qos, raw=topic.raw)
         click.echo("showing people")
         member.spin()
     if outputs:

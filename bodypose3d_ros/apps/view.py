@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 from ..body.camera import Camera
 from ..body.people import Bodies
 from ..body.skeleton import INDEX, LIMBS, SIDE_COLORS, SIDES, known
-from ..wire.messages import Message, bodies_of
+from ..wire.messages import Message
+from ..wire.pose_cdr import read
 from ..wire.stamps import stamp_of
 
 Array = NDArray[np.float64]
@@ -45,7 +46,11 @@ class Viewer:
         rr.disconnect()
 
     def camera_info(self, info: Message) -> None:
-        """Put the camera there, once."""
+        """Put the camera there, once.
+
+        Raises:
+            CameraError: It cannot be used.
+        """
         if self._camera_shown:
             return
         camera = Camera.from_camera_info(info)
@@ -56,14 +61,19 @@ class Viewer:
 
     def overlay(self, image: Message) -> None:
         """Show a JPEG image with people drawn in."""
-        self._at(image)
+        self._at(stamp_of(image))
         content = np.asarray(image.data).tobytes()
         rr.log(_IMAGE, rr.EncodedImage(contents=content, media_type="image/jpeg"))
 
-    def poses(self, array: Message) -> None:
-        """Show everybody of a ``Pose3DArray`` in the camera's frame."""
-        self._at(array)
-        bodies = bodies_of(array)
+    def poses(self, cdr: bytes) -> None:
+        """Show everybody of a ``Pose3DArray`` in the camera's frame.
+
+        Raises:
+            InputError: It is none.
+        """
+        heard = read(cdr)
+        self._at(heard.stamp)
+        bodies = heard.bodies
         is_known = known(bodies.joints)
         colors = np.broadcast_to(_COLORS, (len(bodies), *_COLORS.shape))
         joints = rr.Points3D(bodies.joints[is_known], colors=colors[is_known], radii=_JOINT_RADIUS)
@@ -82,8 +92,8 @@ class Viewer:
         rr.log(f"{_CAMERA}/people/ids", rr.Points3D(above, labels=names, radii=0.001))
         rr.log(f"{_CAMERA}/people/frames", _axes(bodies))
 
-    def _at(self, message: Message) -> None:
-        rr.set_time("image", timestamp=stamp_of(message) / 1e9)
+    def _at(self, stamp: int) -> None:
+        rr.set_time("image", timestamp=stamp / 1e9)
 
 
 def _axes(bodies: Bodies) -> rr.Arrows3D:

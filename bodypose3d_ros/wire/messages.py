@@ -1,8 +1,7 @@
 """People to ROS messages: one code for rclpy's classes and for rosbags' dataclasses.
 
 Both build a message from keyword arguments; which classes they are is the caller's to say. Poses,
-their markers and their frames go out as bytes (``pose_cdr``, ``markers_cdr``, ``tf_cdr``); here
-poses are only read.
+their markers and their frames are bytes (``pose_cdr``, ``markers_cdr``, ``tf_cdr``).
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..body.camera import Camera
-from ..body.people import Bodies
-from ..body.skeleton import JOINTS
 
 Array = NDArray[np.float64]
 Message = Any
@@ -39,31 +36,6 @@ _TYPES = {
     "RegionOfInterest": "sensor_msgs/msg/RegionOfInterest",
     "TFMessage": "tf2_msgs/msg/TFMessage",
 }
-
-
-def bodies_of(array: Message) -> Bodies:
-    """The people of a ``Pose3DArray``, of any host's class: those that ``PoseCdr`` laid out."""
-    poses = array.poses
-    joints = [pose.joints for pose in poses]
-
-    def gather(read: Callable[[Message], object], *shape: int) -> Array:
-        values = [[read(joint) for joint in person] for person in joints]
-        return np.array(values, np.float64).reshape(len(poses), len(JOINTS), *shape)
-
-    covariance = gather(lambda j: j.position_covariance, 3, 3)
-    return Bodies(
-        joints=gather(lambda j: (j.position.x, j.position.y, j.position.z), 3),
-        pixels=gather(lambda j: (j.u, j.v), 2),
-        confidence=gather(lambda j: j.confidence),
-        score=np.array([pose.confidence for pose in poses], np.float64),
-        scale_source=np.array([pose.scale_source for pose in poses], np.uint8),
-        track_id=np.array([pose.track_id for pose in poses], np.uint32),
-        state=np.array([pose.state for pose in poses], np.uint8),
-        velocity=gather(lambda j: (j.velocity.x, j.velocity.y, j.velocity.z), 3),
-        covariance=np.where(covariance[..., :1, :1] < 0, np.nan, covariance),
-        log_size=np.array([pose.log_size for pose in poses], np.float64),
-        size_sigma=np.array([pose.size_sigma for pose in poses], np.float64),
-    )
 
 
 class Messages:

@@ -13,7 +13,6 @@ from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.perception.networks import load_networks
 from bodypose3d_ros.perception.tracking.tracker import Tracker
-from bodypose3d_ros.wire.messages import bodies_of
 from bodypose3d_ros.wire.stamps import stamp_of
 
 pytestmark = pytest.mark.ros
@@ -51,9 +50,12 @@ def test_the_films_depth_gives_the_figures_that_it_gives_offline(graph, run):
     poses = graph.hear(topics.POSES)
     graph.wait(lambda: len(poses) >= IMAGES, 60)
     stamps = numbers_of(images)
-    heard = {
-        stamp_of(each): bodies_of(each).joints[0, PELVIS] for each in poses if len(each.poses) == 1
+    pelvises = {
+        stamp_of(each): each.poses[0].joints[PELVIS].position
+        for each in poses
+        if len(each.poses) == 1
     }
+    heard = {stamp: np.array([p.x, p.y, p.z]) for stamp, p in pelvises.items()}
     seen = [(stamp, stamps[stamp]) for stamp in map(stamp_of, poses)]
     with_depth, without = offline(seen, depth=True), offline(seen, depth=False)
     both = [stamp for stamp, found in with_depth.items() if len(found) and stamp in heard]
