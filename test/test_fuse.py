@@ -1,6 +1,7 @@
 """``bodypose3d fuse`` on the cell's own films, as a person calls it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from rosbags.highlevel import AnyReader
 
 import cell_sightings as cell
 from bodypose3d_ros.apps.cli import main
-from bodypose3d_ros.apps.fuse import FusedFiles
+from bodypose3d_ros.apps.fuse import CameraFusion, FusedFiles, misplaced
 from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.media.feeds import Feed
 from bodypose3d_ros.media.film_recording import EPOCH
 from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.recording import RecordingWriter
@@ -198,3 +200,37 @@ def deleted(recording):
             for connection, _, raw in reader.messages(connections)
         ]
     return [{m.id for m in message.markers if m.action == m.DELETE} for message in messages]
+
+
+class Seen:
+    """Networks and pipelines of cameras that see what the cell's would."""
+
+    def pipeline(self, *_, **__):
+        return self
+
+    def expect(self, unseen):
+        pass
+
+    def __call__(self, frame):
+        return cell.sighting(frame.source, round(frame.stamp * 15e-9), pixels=3.0)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_films_that_are_not_those_of_their_cameras_are_told_of(swapped):
+    """In three seconds: right places fit to half a degree, exchanged ones are degrees off."""
+    names = ("cell_front", "cell_left", "cell_back")
+    places = dict(zip(names, [names[1], names[0], names[2]] if swapped else names, strict=True))
+    stands = {name: RigCamera(name, cell.FILMS[name].camera, cell.PLACES[name]) for name in names}
+    feeds = [Feed(stands[name], 0, 15.0, lambda: iter(())) for name in names]
+    fusion = CameraFusion(Seen(), feeds)
+    for number in range(45):
+        stamp = round(number / 15 * 1e9)
+        frames = {name: replace(cell.frame(places[name], stamp), source=name) for name in names}
+        fusion(stamp, frames)
+    off = fusion.degrees_off
+    if swapped:
+        assert max(fusion.misplaced.values()) > 2  # who is to blame three cameras do not know
+        assert all(name in misplaced(fusion.misplaced) for name in fusion.misplaced)
+    else:
+        assert fusion.misplaced == {}
+        assert max(off.values()) < 0.5

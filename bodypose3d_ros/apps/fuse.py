@@ -23,7 +23,9 @@ from ..media.recording import RecordingWriter
 from ..media.rig import file_name
 from ..media.storage import Recorded
 from ..media.video import VideoWriter
+from ..node.fusion.parameters import Parameters
 from ..node.transforms import inverse
+from ..perception.fusion.fit import Fit
 from ..perception.fusion.fusion import Fusion, View
 from ..perception.networks import Networks
 from ..perception.pipeline import MAX_PEOPLE
@@ -36,6 +38,9 @@ from ..wire.typestore import ros_types
 from .estimate import NAMESPACE, people
 
 _POSES, _RECORDING = "poses.jsonl", "poses.mcap"
+
+TOLERANCE = Parameters().extrinsics_tolerance
+"""Degrees from which on a camera's place does not fit, as the fusion node has it."""
 
 Instant = tuple[int, dict[str, Frame], Bodies]
 
@@ -54,6 +59,9 @@ class CameraFusion:
         """Images without an answer, since a network gave none that is a number."""
         self.seconds = 0.0
         """What fusing took so far, without finding people in images."""
+        self.misplaced: dict[str, float] = {}
+        """Cameras whose places did not fit for a while what all of them see: degrees, at most."""
+        self._fit = Fit([feed.camera.name for feed in feeds])
         self._pipelines = {
             feed.camera.name: networks.pipeline(None, max_people=max_people, guesses=True)
             for feed in feeds
@@ -72,7 +80,20 @@ class CameraFusion:
         began = time.perf_counter()
         bodies = self.fusion.update(views, stamp)
         self.seconds += time.perf_counter() - began
+        self._compare(bodies, stamp)
         return bodies
+
+    @property
+    def degrees_off(self) -> dict[str, float | None]:
+        """By how much each camera would have to be turned to fit at the end; None: nobody knows."""
+        off = self._fit.degrees_off
+        return {name: None if np.isnan(by) else round(by, 2) for name, by in off.items()}
+
+    def _compare(self, bodies: Bodies, stamp: int) -> None:
+        self._fit.add(self.fusion.views, bodies, stamp, TOLERANCE)
+        for name in self._fit.since:
+            off = self._fit.degrees_off[name]
+            self.misplaced[name] = max(off, self.misplaced.get(name, 0.0))
 
 
 def fused(feeds: Sequence[Feed], fusion: CameraFusion) -> Iterator[Instant]:
@@ -201,3 +222,12 @@ def file_names(feeds: Sequence[Feed]) -> list[str]:
 def overlay_name(feed: Feed) -> str:
     """The file that shows the fused people in a camera's images."""
     return f"overlay_{file_name(feed.camera.name)}.mp4"
+
+
+def misplaced(degrees: Mapping[str, float]) -> str:
+    """What to say of cameras whose places do not fit, by so many degrees at most."""
+    told = ", ".join(f"{name} {off:.1f} degrees" for name, off in degrees.items())
+    return (
+        f"cameras do not fit what they see together, by up to: {told}. Are the films those of the "
+        "rig's cameras, in its order and on one clock, and has no camera been moved since?"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,8 @@ from .terminal import err, listed, out
 if TYPE_CHECKING:
     from ..media.outputs import Outputs
     from ..perception.calibration.calibrate import Calibration
+
+_log = logging.getLogger(__name__)
 
 POSES_TOPIC = DECLARATIONS["poses_topic"].default
 CAMERA_INFO_TOPIC = DECLARATIONS["camera_info_topic"].default
@@ -59,7 +62,7 @@ def fuse(
     from ..media.outputs import result
     from ..media.recording import is_recording
     from ..perception.networks import Options, load_networks
-    from .fuse import CameraFusion, FusedFiles, file_names, fused
+    from .fuse import CameraFusion, FusedFiles, file_names, fused, misplaced
 
     if is_recording(rig_file):
         if films or times or film_rate:
@@ -81,8 +84,16 @@ def fuse(
             for stamp, frames, bodies in fused(feeds, fusion):
                 files.write(stamp, frames, bodies, fusion.fusion)
         finally:
-            files.close({"cameras": [f.camera.name for f in feeds], "dropped": fusion.dropped})
+            files.close(
+                {
+                    "cameras": [feed.camera.name for feed in feeds],
+                    "degrees_off": fusion.degrees_off,
+                    "dropped": fusion.dropped,
+                }
+            )
     written = outputs.keep()
+    if fusion.misplaced:
+        _log.warning("%s", misplaced(fusion.misplaced))
     if not quiet:
         click.echo(
             f"{files.counted['moments']} moments, {files.counted['person_moments']} people in "
