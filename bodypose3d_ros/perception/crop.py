@@ -38,10 +38,9 @@ def image_from_crop(
 
 
 def apply(transforms: Array, points: Array) -> Array:
-    """Points (N, M, 2) through affine transforms (N, 3, 3)."""
-    return np.asarray(
-        points @ transforms[:, :2, :2].transpose(0, 2, 1) + transforms[:, None, :2, 2]
-    )
+    """Points (..., M, 2) through affine transforms (..., 3, 3)."""
+    linear, shift = transforms[..., :2, :2], transforms[..., None, :2, 2]
+    return np.asarray(points @ linear.swapaxes(-1, -2) + shift)
 
 
 def cut(

@@ -153,9 +153,7 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget everybody: the next frame has nothing to do with the last one."""
-        self._seen, self._whole = None, not self._live
-        self._found = self._expected = Regions.none()
-        self._search.reset()
+        self._forget_places()
         if self.tracker is not None:
             self.tracker.reset()
 
@@ -163,10 +161,13 @@ class Pipeline:
         """Where people are in an image of another size says nothing; who they are stays known."""
         size = frame.image.shape[:2]
         if self._size not in (None, size):
-            self._seen, self._whole = None, not self._live
-            self._found = self._expected = Regions.none()
-            self._search.reset()
+            self._forget_places()
         self._size = size
+
+    def _forget_places(self) -> None:
+        self._seen, self._whole = None, not self._live
+        self._found = self._expected = Regions.none()
+        self._search.reset()
 
     def _without_guesses(self, bodies: Bodies) -> Bodies:
         told = without_guesses(bodies)

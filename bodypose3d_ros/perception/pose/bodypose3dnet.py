@@ -214,19 +214,15 @@ def pinholes(camera: Camera, to_image: Array) -> Array:
     if not camera.distorted:
         return k_inv
     from_lens = to_image @ _CROP_FROM_LENS
-    pixels = apply(from_lens, np.tile(_LENS_GRID, (len(to_image), 1, 1)))
+    pixels = apply(from_lens, _LENS_GRID)
     rays = camera.rays(pixels)
     seen = np.isfinite(rays).all(axis=2, keepdims=True)
     # Solved for the correction to K's inverse: it stays zero where too few points decide.
-    correction = np.where(seen, rays - _through(camera.k_inv, pixels), 0)
+    correction = np.where(seen, rays - apply(camera.k_inv, pixels), 0)
     rows = np.concatenate([_LENS_GRID, np.ones((len(_LENS_GRID), 1))], axis=1) * seen
     fitted = np.linalg.pinv(rows) @ correction
     k_inv[:, :2] += fitted.transpose(0, 2, 1) @ np.linalg.inv(from_lens)
     return k_inv
-
-
-def _through(matrix: Array, points: Array) -> Array:
-    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
 
 
 def _onto_rays(joints: Array, pixels: Array, camera: Camera) -> Array:
