@@ -13,6 +13,7 @@ from bodypose3d_ros.body.shape import RADII, SEGMENTS, SIGMAS, capsules
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
 from bodypose3d_ros.perception.lifting.flat import without_guesses
 from bodypose3d_ros.wire.consumers import Ready
+from bodypose3d_ros.wire.consumers.clearing import Clearing
 from bodypose3d_ros.wire.consumers.cloud import Cloud, points
 from bodypose3d_ros.wire.consumers.collision_objects import CollisionObjects, solids
 from bodypose3d_ros.wire.consumers.detections import Detections
@@ -107,7 +108,7 @@ def test_who_has_pixels_and_no_metres_is_nobody_in_3d(output):
     assert repr([through_cdr(m) for _, m in ours]) == repr([through_cdr(m) for _, m in nobodys])
 
 
-@pytest.mark.parametrize("output", [People, Points, Cloud, Detections, CollisionObjects])
+@pytest.mark.parametrize("output", [People, Points, Cloud, Clearing, Detections, CollisionObjects])
 def test_old_people_are_not_told_again_when_poses_stop(output):
     out = output(make())
     out(poses(TWO))
@@ -169,6 +170,36 @@ def test_the_skin_is_a_radius_and_three_deviations_away_in_each_direction():
     low, high = joints[0, ends].min(axis=0), joints[0, ends].max(axis=0)
     assert_allclose(cloud.max(axis=0) - high, RADII[forearm] + [0.3, 0, 0], atol=1e-9)
     assert_allclose(low - cloud.min(axis=0), RADII[forearm] + [0.3, 0, 0], atol=1e-9)
+
+
+def lines(ends):
+    """The cells on lines from the middle of a grid to cells (N, 2), as Nav2 draws them."""
+    long, short = np.abs(ends).max(axis=1)[:, None], np.abs(ends).min(axis=1)[:, None]
+    steps = np.minimum(np.arange(long.max() + 1), long)
+    aside = (short * steps + long // 2) // np.maximum(long, 1)
+    along_x = (np.abs(ends[:, 0]) >= np.abs(ends[:, 1]))[:, None]
+    cells = np.where(along_x, (steps, aside), (aside, steps))
+    return cells.reshape(2, len(ends), -1) * np.sign(ends.T)[..., None]
+
+
+def test_rays_go_all_around_through_every_cell_however_far_the_robot_has_come():
+    """Where none goes, whoever stood there would stay in the costmap for ever."""
+    robot, cell, reach = np.array([50.0, -120.0]), 0.05, 280  # in odom; 14 m to each side
+    topic, message = only(Clearing(make())(poses(TWO)))
+    assert (topic, message.header.stamp.nanosec) == ("clearing", 100_000_000)
+    xyz = np.frombuffer(message.data.tobytes(), "<f4").reshape(-1, 3)
+    rays = xyz[:, :2] - robot
+    edge = (reach + 0.49) * cell * rays / np.abs(rays).max(axis=1, keepdims=True)
+    cleared = np.zeros((2 * reach + 1, 2 * reach + 1), bool)
+    cleared[tuple(lines(np.round(edge / cell).astype(int)) + reach)] = True
+    assert cleared.all()
+    assert (xyz[:, 2] == 0).all()  # layers leave out what is too high or too low
+
+
+def test_nobody_is_cleared_by_the_rays_of_an_image_before():
+    """Both clouds of an image have its stamp, and rays come also when nobody is there."""
+    _, message = only(Clearing(make())(poses(NOBODY, STAMP + 1)))
+    assert (message.header.stamp.nanosec, message.width) == (100_000_001, 3600)
 
 
 # -- vision_msgs ----------------------------------------------------------------------------------

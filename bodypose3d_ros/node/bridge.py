@@ -20,6 +20,7 @@ from ..body.people import transform
 from ..body.skeleton import JOINTS
 from ..errors import InputError
 from ..wire.consumers import Make, Output
+from ..wire.consumers.clearing import Clearing
 from ..wire.consumers.cloud import Cloud
 from ..wire.consumers.collision_objects import CollisionObjects
 from ..wire.consumers.detections import Detections
@@ -32,7 +33,9 @@ from ..wire.pose_cdr import Poses, read
 from .diagnostics import ERROR, OK, WARN, Report
 from .transforms import TransformError
 
-OUTPUTS = ("people", "points", "cloud", "collision_objects", "detections", "humans")
+OUTPUTS = (
+    "people", "points", "cloud", "clearing", "collision_objects", "detections", "humans",
+)  # fmt: skip
 
 _SOON_S = 0.01
 """Between two looks where something is waited for: each takes a millisecond of rclpy's."""
@@ -52,7 +55,8 @@ class Settings:
     outputs: tuple[str, ...] = ()
     """Of OUTPUTS."""
     frame: str = ""
-    """The frame to speak in, for ``people`` with z up and the floor at 0; empty: the poses'."""
+    """The frame to speak in, for ``people`` and ``clearing`` with z up, and for ``people`` with the
+    floor at 0; empty: the poses'."""
     joints: tuple[str, ...] = ()
     """Those of ``points``; none named: all."""
     stale_after: float = 0.5
@@ -157,6 +161,7 @@ class Bridge:
             "people": lambda: People(make),
             "points": lambda: Points(make, settings.joints),
             "cloud": lambda: Cloud(make),
+            "clearing": lambda: Clearing(make),
             "collision_objects": lambda: CollisionObjects(make, settings.collision_rate),
             "detections": lambda: Detections(make),
             "humans": lambda: Humans(make, self.pictures, self._host),

@@ -32,6 +32,7 @@ OUTPUTS = {
     "people": ("people", "people_msgs/msg/People"),
     "points": ("points", "geometry_msgs/msg/PoseArray"),
     "cloud": ("cloud", "sensor_msgs/msg/PointCloud2"),
+    "clearing": ("clearing", "sensor_msgs/msg/PointCloud2"),
     "collision_objects": ("planning_scene", "moveit_msgs/msg/PlanningScene"),
     "detections": ("detections_3d", "vision_msgs/msg/Detection3DArray"),
     "humans": ("/humans/bodies/tracked", "hri_msgs/msg/IdsList"),

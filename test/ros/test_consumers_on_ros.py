@@ -1,6 +1,7 @@
 """Programs that read people on robots, built from their own sources, fed by the bridge."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from geometry_msgs.msg import TransformStamped, Twist
 from graph import RELIABLE, get_message
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from std_msgs.msg import Header
 from tf2_ros import StaticTransformBroadcaster
 
 from bodypose3d_ros.body.people import select
@@ -102,25 +104,43 @@ collision_monitor:
 """
 
 
-def _stand(graph, base):
-    """Tell TF where the camera is: it looks forward, made-up people's feet on the floor."""
-    place = TransformStamped()
-    place.header.frame_id, place.child_frame_id = base, FRAME
-    place.transform.translation.z = 1.0
-    q = place.transform.rotation
+def _stand(graph, *frames):
+    """Tell TF where the camera is: it looks forward, made-up people's feet on the floor.
+
+    Of several frames each is the next one's, at the same place, and the last the camera's.
+    """
+    places = [
+        TransformStamped(header=Header(frame_id=parent), child_frame_id=child)
+        for parent, child in pairwise([*frames, FRAME])
+    ]
+    for place in places:
+        place.transform.rotation.w = 1.0
+    places[-1].transform.translation.z = 1.0
+    q = places[-1].transform.rotation
     q.x, q.y, q.z, q.w = -0.5, 0.5, -0.5, 0.5
-    StaticTransformBroadcaster(graph.node).sendTransform(place)
+    StaticTransformBroadcaster(graph.node).sendTransform(places)
+
+
+def _needs(package):
+    """Where a package is installed; the test is skipped where it is not."""
+    try:
+        return Path(get_package_prefix(package))
+    except PackageNotFoundError:
+        pytest.skip(f"needs {package}, built and sourced")
 
 
 def _built(package, program, what="it"):
     """A program of a package; the test is skipped where it is not built."""
-    try:
-        binary = Path(get_package_prefix(package)) / "lib" / package / program
-    except PackageNotFoundError:
-        pytest.skip(f"needs {package}, built and sourced")
+    binary = _needs(package) / "lib" / package / program
     if not binary.exists():
         pytest.skip(f"needs {package} with {what} as a program, {program}")
     return binary
+
+
+def _activate(graph, node):
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        request = Transition(id=transition)
+        assert graph.call(ChangeState, f"/{node}/change_state", transition=request).success
 
 
 @pytest.fixture
@@ -131,10 +151,7 @@ def monitor(graph, domain, tmp_path):
     parameters.write_text(MONITOR)
     _stand(graph, "base")
     process = Process(domain, "--ros-args", "--params-file", parameters, program=binary)
-    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
-        request = Transition(id=transition)
-        answer = graph.call(ChangeState, "/collision_monitor/change_state", transition=request)
-        assert answer.success
+    _activate(graph, "collision_monitor")
     wanted = graph.node.create_publisher(Twist, "wanted", RELIABLE)
     heard = graph.listen("allowed", "geometry_msgs/msg/Twist")
 
@@ -232,31 +249,155 @@ def test_speed_and_separation_slows_down_for_people_and_fails_open(graph, run, s
     speed(lambda: graph.spin(0.1), 100)  # the camera is dead, and somebody is still there
 
 
+COSTMAP = """\
+costmap:
+  ros__parameters:
+    global_frame: odom
+    robot_base_frame: base
+    rolling_window: true
+    width: 10
+    height: 10
+    resolution: 0.05
+    robot_radius: 0.2
+    update_frequency: 5.0
+    publish_frequency: 5.0
+    always_send_full_costmap: true
+    plugins: [people]
+    people:
+"""
+SOCIAL = "      plugin: nav2_social_costmap_plugin::SocialLayer"
+OBSTACLES = f"""\
+      plugin: nav2_costmap_2d::ObstacleLayer
+      max_obstacle_height: 2.2
+      observation_sources: bodies around
+      bodies:
+        topic: /cloud
+        data_type: PointCloud2
+        sensor_frame: {FRAME}
+        marking: true
+        clearing: false
+        min_obstacle_height: 0.05
+        max_obstacle_height: 2.2
+        obstacle_max_range: 6.0
+        expected_update_rate: 0.5
+      around:
+        topic: /clearing
+        data_type: PointCloud2
+        sensor_frame: {FRAME}
+        marking: false
+        clearing: true
+        min_obstacle_height: -1.0
+        max_obstacle_height: 1.0
+        raytrace_max_range: 8.0
+"""
+LETHAL = 254
+
+
+class Costmap:
+    """Nav2's costmap with one layer of people."""
+
+    def __init__(self, graph, domain, parameters):
+        self.process = Process(
+            *(domain, "--ros-args", "--params-file", parameters),
+            program=_built("nav2_costmap_2d", "nav2_costmap_2d"),
+        )
+        _activate(graph, "costmap")
+        self._heard = graph.listen("/costmap_raw", "nav2_msgs/msg/Costmap")
+
+    def grid(self):
+        """The newest costs by column and row, and the place (x, y) in odom of the first."""
+        newest = self._heard[-1]
+        del self._heard[:-1]
+        about = newest.metadata
+        costs = np.array(newest.data, np.uint8).reshape(about.size_y, about.size_x)
+        return costs.T, np.array([about.origin.position.x, about.origin.position.y])
+
+    def costs(self, *places):
+        """At places in odom, none before it has spoken."""
+        if not self._heard:
+            return []
+        costs, origin = self.grid()
+        cells = ((np.array(places) - origin) / 0.05).astype(int)
+        return costs[tuple(cells.T)].tolist()
+
+    def lethal(self):
+        """(N, 2) places in odom."""
+        if not self._heard:
+            return None
+        costs, origin = self.grid()
+        return origin + 0.05 * (np.argwhere(costs == LETHAL) + 0.5)
+
+
 @pytest.fixture
-def costs(graph, domain):
-    """Nav2's costmap with the social layer alone: what the cells cost at (x, y) of its output."""
-    binary = _built("nav2_social_costmap_plugin", "social_costmap", "a costmap that tells costs")
-    _stand(graph, "odom")
-    process = Process(domain, "odom", "3.0", "0.0", "3.0", "1.0", "3.0", "-1.0", program=binary)
-    yield process
-    process.kill()
+def costmap(graph, domain, tmp_path):
+    """Starts Nav2's costmap with a layer, about a robot at odom's origin."""
+    costmaps = []
+
+    def start(layer):
+        parameters = tmp_path / "costmap.yaml"
+        parameters.write_text(COSTMAP + layer)
+        _stand(graph, "odom", "base")
+        costmaps.append(Costmap(graph, domain, parameters))
+        return costmaps[0]
+
+    yield start
+    for each in costmaps:
+        each.process.kill()
 
 
-def test_people_cost_where_they_are_and_most_where_they_are_going(graph, run, costs):
-    """The costmap of Nav2 hears one who walks to his left, seen from the robot: toward y = 1."""
+def ahead(to_the_left=0.0):
+    """Somebody 3 m ahead of the robot, who walks to his right, toward the robot's left."""
+    bodies = row(1)
+    bodies.joints[..., 0] -= to_the_left
+    bodies.velocity[...] = -1.0, 0.0, 0.0  # the camera's x is to the right
+    return bodies
+
+
+NOBODY = select(row(), [])
+
+
+def test_people_cost_where_they_are_and_most_where_they_are_going(graph, run, costmap):
+    """Nav2's costmap with the social layer; it keeps who was seen last when poses stop."""
+    _needs("nav2_social_costmap_plugin")
     run("bodypose3d_bridge", "-p", "outputs:=[people]", "-p", "frame:=odom")
     node = Node(graph)
-    walking = row(1)
-    walking.joints[..., 0] -= walking.joints[0, INDEX["pelvis"], 0]  # straight ahead
-    walking.velocity[...] = -1.0, 0.0, 0.0  # the camera's x is to the right
-    until(costs, "costs", lambda words: words == ["0"] * 3, lambda: node.send(select(row(), [])))
+    costs = costmap(SOCIAL).costs
+    places = (3.0, 0.0), (3.0, 1.0), (3.0, -1.0)
+    graph.wait(lambda: node.send(NOBODY) and costs(*places) == [0] * 3)
 
-    def ahead(words):
-        here, left, right = map(int, words)
+    def going():
+        here, left, right = costs(*places)
         return here > 200 and left > 50 > right
 
-    until(costs, "costs", ahead, lambda: node.send(walking))
-    until(costs, "costs", lambda words: words == ["0"] * 3, lambda: node.send(select(row(), [])))
+    graph.wait(lambda: node.send(ahead()) and going())
+    graph.spin(2.0)
+    assert going()  # the camera is dead
+    graph.wait(lambda: node.send(NOBODY) and costs(*places) == [0] * 3)
+
+
+def test_people_are_in_the_way_where_they_are_and_nowhere_they_were(graph, run, costmap):
+    """Nav2's costmap with its obstacle layer."""
+    run("bodypose3d_bridge", "-p", "outputs:=[cloud, clearing]", "-p", "frame:=odom")
+    node = Node(graph)
+    nav2 = costmap(OBSTACLES)
+
+    def only_at(place):
+        """Whether cells about it are lethal, and no other."""
+        away = np.linalg.norm(nav2.lethal() - place, axis=1)
+        return len(away) and away.min() < 0.1 and away.max() < 1.0
+
+    def nobody():
+        return nav2.lethal() is not None and not len(nav2.lethal())
+
+    graph.wait(lambda: node.send(NOBODY) and nobody())
+    graph.wait(lambda: node.send(ahead()) and only_at((3.0, 0.0)))
+    graph.wait(lambda: node.send(ahead(to_the_left=2.0)) and only_at((3.0, 2.0)))
+    graph.wait(lambda: node.send(NOBODY) and nobody())
+    graph.wait(lambda: node.send(ahead()) and only_at((3.0, 0.0)))
+    said = len(nav2.process.output)
+    late = "cloud observation buffer has not been updated"  # Nav2's controller stops the robot
+    graph.wait(lambda: any(late in line for line in nav2.process.output[said:]))
+    assert only_at((3.0, 0.0))
 
 
 PLACES = ("0.0", "0.0", "3.0"), ("0.0", "0.0", "5.0")

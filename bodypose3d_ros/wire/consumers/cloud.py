@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...body.people import Bodies
 from ...body.shape import SIGMAS, Capsules, capsules
+from ..messages import Message
 from ..pose_cdr import Poses
 from . import Make, Sent
 
@@ -32,32 +33,34 @@ class Cloud:
         self.ended: tuple[str, ...] = ()
         self._make = make
         self._spacing = spacing
-        field = make.type("sensor_msgs/msg/PointField")
-        self._fields = [
-            field(name=name, offset=4 * n, datatype=_FLOAT32, count=1)
-            for n, name in enumerate("xyz")
-        ]
-        self._cloud = make.type("sensor_msgs/msg/PointCloud2")
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """A cloud for every image, also an empty one: collision_monitor stops without."""
-        data = points(poses.bodies, self._spacing).astype("<f4")
-        cloud = self._cloud(
-            header=self._make.header(poses.stamp, poses.frame_id),
-            height=1,
-            width=len(data),
-            fields=self._fields,
-            is_bigendian=False,
-            point_step=12,
-            row_step=12 * len(data),
-            data=np.frombuffer(data.tobytes(), np.uint8),
-            is_dense=True,
-        )
-        return [(TOPIC, cloud)]
+        return [(TOPIC, point_cloud(self._make, poses, points(poses.bodies, self._spacing)))]
 
     def silent(self, now: int) -> list[Sent]:
         """Nothing: without a cloud collision_monitor stops the robot, which is right."""
         return []
+
+
+def point_cloud(make: Make, poses: Poses, xyz: NDArray[np.float64]) -> Message:
+    """A ``PointCloud2`` of points (P, 3) in metres, in the frame of poses and of their time."""
+    field = make.type("sensor_msgs/msg/PointField")
+    data = xyz.astype("<f4")
+    return make.filled(
+        "sensor_msgs/msg/PointCloud2",
+        header=make.header(poses.stamp, poses.frame_id),
+        height=1,
+        width=len(data),
+        fields=[
+            field(name=name, offset=4 * n, datatype=_FLOAT32, count=1)
+            for n, name in enumerate("xyz")
+        ],
+        point_step=12,
+        row_step=12 * len(data),
+        data=np.frombuffer(data.tobytes(), np.uint8),
+        is_dense=True,
+    )
 
 
 def points(bodies: Bodies, spacing: float = SPACING) -> NDArray[np.float64]:

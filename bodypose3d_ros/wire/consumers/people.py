@@ -37,7 +37,7 @@ class People:
         return [(TOPIC, self._people(header=header, people=people))]
 
     def silent(self, now: int) -> list[Sent]:
-        """Nothing: consumers forget people by the stamp of the last message."""
+        """Nothing: consumers keep the people of the last message, and none may be told as new."""
         return []
 
     def _one(self, bodies: Bodies, n: int) -> Message:
