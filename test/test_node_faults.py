@@ -240,6 +240,9 @@ def test_stamps_of_another_clock_are_a_warning(alone, stamp, says):
     assert (report.level, report.message) == (WARN, says)
     state, _, reason = alive(node)
     assert (state, reason) == (State.STALE, says)
+    node.core.diagnose()
+    (said,) = (text for level, text in node.host.texts if level == logging.WARNING)
+    assert said.startswith(f"{says}: are all machines' clocks the same?")
 
 
 def test_a_camera_info_that_changes_counts_from_the_next_image_on(alone):

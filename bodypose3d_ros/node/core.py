@@ -116,6 +116,12 @@ class Core:
         if worker is not None:
             seconds, ever = self._diagnostics.silence()
             self._silence.look(self._images, seconds, p.stale_after, ever=ever)
+            if other := self._diagnostics.news_of_clock():
+                self._host.log(
+                    logging.WARNING,
+                    f"{other}: are all machines' clocks the same? A recording needs use_sim_time, "
+                    "and a player that sends /clock",
+                )
         facts = {
             "model": p.perception.model,
             "target frame": p.target_frame,

@@ -213,6 +213,12 @@ class Diagnostics:
             times = self._received.times
             return time.monotonic() - (times[-1] if times else self._began), bool(times)
 
+    def news_of_clock(self) -> str:
+        """What should be said, again or at all, of images that are not of the time here."""
+        with self._lock:
+            other = self._other_clock()
+            return other if other and self._is_news("clock") else ""
+
     def state(self, patience: float) -> tuple[State, str]:
         """How the node is now, in a word, and why.
 
@@ -288,15 +294,20 @@ class Diagnostics:
         if blind:
             silent = f"images come, but no poses for {self._silent(now):.1f} s"
             return State.BLIND, self._problem or silent
-        latency = self._published.numbers[-1] / 1e3
-        if latency > _OTHER_CLOCK_S:
-            return State.STALE, f"images are {latency:.1f} s old when their poses leave"
-        if latency < -_OTHER_CLOCK_S:
-            return State.STALE, f"images are stamped {-latency:.1f} s ahead of the time here"
+        if other := self._other_clock():
+            return State.STALE, other
         late = [kind for kind, when in self._trouble.items() if now - when < _WINDOW_S]
         if self._missing or late:
             return State.DEGRADED, "; ".join([*self._missing.values(), *late])
         return State.OK, f"{self._published.rate(now):.1f} Hz"
+
+    def _other_clock(self) -> str:
+        latency = self._published.numbers[-1] / 1e3 if self._published.numbers else 0.0
+        if latency > _OTHER_CLOCK_S:
+            return f"images are {latency:.1f} s old when their poses leave"
+        if latency < -_OTHER_CLOCK_S:
+            return f"images are stamped {-latency:.1f} s ahead of the time here"
+        return ""
 
     def _unheard(self, now: float) -> str:
         """What to say of a camera of which only the small messages arrive; else nothing."""
