@@ -14,19 +14,16 @@ from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.typestore import ros_types
 
 TYPES = ros_types().types
+MESSAGES = Messages(TYPES.__getitem__)
 SECOND = 10**9
 TURN = np.array([0.0, 0.0, np.pi / 2])
 
 
 def tf(parent, child, translation, rotation=(0, 0, 0), seconds=0.0):
-    x, y, z, w = Rotation.from_rotvec(rotation).as_quat()
-    header = Messages(TYPES.__getitem__).header(round(seconds * SECOND), parent)
-    transform = TYPES["geometry_msgs/msg/Transform"](
-        TYPES["geometry_msgs/msg/Vector3"](*map(float, translation)),
-        TYPES["geometry_msgs/msg/Quaternion"](x, y, z, w),
-    )
-    stamped = TYPES["geometry_msgs/msg/TransformStamped"](header, child, transform)
-    return TYPES["tf2_msgs/msg/TFMessage"]([stamped])
+    place = np.eye(4)
+    place[:3, :3] = Rotation.from_rotvec(rotation).as_matrix()
+    place[:3, 3] = translation
+    return MESSAGES.transform(MESSAGES.header(round(seconds * SECOND), parent), child, place)
 
 
 @pytest.fixture
@@ -127,7 +124,8 @@ def test_what_is_no_transform_is_dropped_and_counted(buffer, texts, field, value
 
 def test_ros_1s_leading_slashes_are_taken_off(buffer):
     buffer.add(tf("/base", "/hand", (1, 0, 0)), static=True)
-    buffer.lookup("map", "hand", 11 * SECOND)
+    hand = moved(buffer.lookup("map", "hand", 11 * SECOND), (0, 0, 0))
+    assert hand == pytest.approx((2 + np.sqrt(0.5), np.sqrt(0.5), 0))
 
 
 def test_after_frames_of_the_future_those_of_now_count_again(buffer, texts):
