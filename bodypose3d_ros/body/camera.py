@@ -249,10 +249,6 @@ class Camera:
             rays[~(miss < _INVERSION_TOLERANCE_PX)] = np.nan
         return rays.reshape(pixels.shape)
 
-    def undistort(self, pixels: ArrayLike) -> Array:
-        """Pixels (..., 2) of the raw image to where a lens without distortion would put them."""
-        return _through(self.matrix, self.rays(pixels))
-
     def project(self, points: ArrayLike) -> Array:
         """Points (..., 3) in the optical frame, metres, to pixels (..., 2) of the raw image.
 
