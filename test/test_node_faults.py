@@ -219,7 +219,8 @@ def test_a_clock_that_jumps_makes_everybody_new_and_is_said(watching, seconds):
     assert back.track_id.tolist() == [3] if seconds > 0 else [2]
     assert np.isnan(back.velocity).all()
     watching(4, STAMP + 4 * step)
-    assert watching.node.skipped(0) == ["the images' time jumped back: everybody is new"]
+    said = [text for text in watching.node.skipped(0) if "clocks" not in text]
+    assert said == ["the images' time jumped back: everybody is new"]
 
 
 @pytest.mark.parametrize(
@@ -534,7 +535,7 @@ def test_a_camera_that_comes_and_goes_is_told_of_once_a_minute(alone, clock):
         node.core.diagnose()
         clock.seconds += 2.0
         node.core.diagnose()
-    assert [text for level, text in node.host.texts if level == logging.WARNING] == [
+    assert [text for _, text in node.host.texts if "not come" in text] == [
         "images have not come on /image for 3.0 s",
         "images have not come on /image for 3.0 s",
     ]
