@@ -51,9 +51,9 @@ def test_who_was_not_heard_is_named():
     with pytest.raises(InputError) as refused:
         heard.views()
     assert str(refused.value).split("; ") == [
-        "back: no CameraInfo has come: which topic is it on?",
-        "back: no poses have come: does its node run?",
-        "left: no CameraInfo has come: which topic is it on?",
+        "back: no CameraInfo has come: is --camera-info-topic right?",
+        "back: no poses have come: does its node run, and is --poses-topic right?",
+        "left: no CameraInfo has come: is --camera-info-topic right?",
     ]
 
 

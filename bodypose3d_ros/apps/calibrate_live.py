@@ -60,9 +60,11 @@ class Heard:
         missing = set()
         for name, bodies in self._bodies.items():
             if not bodies:
-                missing.add(f"{name}: no poses have come: does its node run?")
+                missing.add(
+                    f"{name}: no poses have come: does its node run, and is --poses-topic right?"
+                )
             if name not in self._cameras:
-                missing.add(f"{name}: no CameraInfo has come: which topic is it on?")
+                missing.add(f"{name}: no CameraInfo has come: is --camera-info-topic right?")
         if missing:
             raise InputError("; ".join(sorted(missing | self.problems)))
         return {name: self._tracked(name) for name in self._bodies}

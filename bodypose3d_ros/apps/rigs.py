@@ -246,7 +246,8 @@ def calibrate_live(
     views = heard.views()
     rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
     work.write_calibrations(rig, outputs)
-    calibration = calibrate(views, Known(**known))
+    with err.status("finding where the cameras stand"):
+        calibration = calibrate(views, Known(**known))
     work.write(rig, calibration, outputs)
     _tell(calibration, outputs)
 
