@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import STATE_TRACKED, Bodies
 from bodypose3d_ros.body.skeleton import (
     INDEX,
@@ -10,6 +11,10 @@ from bodypose3d_ros.body.skeleton import (
     MEAN_LENGTHS,
     NORMALISED_LENGTHS,
 )
+from bodypose3d_ros.perception.lifting import covariances, size
+from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
+
+CAMERA = Camera.from_hfov(640, 480, 60)
 
 # Metres about the pelvis in a camera's optical frame: facing the camera, so the left is at +x.
 _LEFT = {
@@ -46,6 +51,28 @@ def standing(at=(0.0, 0.0, 3.0)):
         joints[INDEX[name]] = x, y, z
         joints[INDEX[name.replace("left", "right")]] = -x, y, z
     return joints + at
+
+
+def measured(joints):
+    """Joints (N, 34, 3) in the optical frame as BlazePose would measure them without error."""
+    joints = np.asarray(joints, float).reshape(-1, 34, 3)
+    count = len(joints)
+    bodies = Bodies(
+        joints,
+        CAMERA.project(joints),
+        np.where(np.isfinite(joints).all(axis=2), 1.0, 0),
+        np.ones(count),
+        np.zeros(count, np.uint8),
+        size_sigma=np.full(count, BLAZEPOSE_FULL.size_sigma),
+        evidence=size.prior(count, 0, BLAZEPOSE_FULL.size_sigma),
+    )
+    object.__setattr__(bodies, "covariance", covariances(bodies, CAMERA, BLAZEPOSE_FULL))
+    return bodies
+
+
+def people(*places):
+    """People who face the camera, with the pelvis at each place, as they would be measured."""
+    return measured([standing(at) for at in places])
 
 
 def row(count=2):

@@ -20,6 +20,7 @@ from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.perception.pipeline import Pipeline
+from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 NOBODY = Bodies(
     np.zeros((0, 34, 3)),
@@ -313,6 +314,17 @@ def test_pictures_have_the_depths_and_the_floor_that_are_given(tmp_path, picture
     answer = run("estimate", picture, *options)
     assert answer.exit_code == 3
     assert "holds 2 depth images for 1 images" in " ".join(answer.output.split())
+
+
+@pytest.mark.parametrize(("off", "said"), [((1.6, 0.3), True), ((0.5, 0.3), False)])
+def test_a_pitch_that_people_say_is_wrong_is_told(
+    tmp_path, picture, frames, monkeypatch, off, said
+):
+    monkeypatch.setattr(Tracker, "pitch_off", lambda self, floor: off)
+    floor = ["--hfov", 60, "--camera-height", 1.4, "--camera-pitch", 4]
+    answer = run("estimate", picture, *floor, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    assert ("--camera-pitch 5.6 (+- 0.3) fits the floor better" in answer.output) == said
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

@@ -230,6 +230,22 @@ def test_without_the_floors_frame_the_mounting_stands_in_and_it_is_said(alone, c
     assert "metres without floor: TF does not connect" in node.core.diagnose().message
 
 
+def test_what_people_told_of_the_floor_is_forgotten_when_the_floor_is_told_otherwise(alone):
+    """And how far down the camera looks by what people say is in diagnostics."""
+    node = alone(camera_height=1.2)
+    tracker, floors = Tracker(), []
+    tracker.forget_floor = lambda: floors.append(node.core.parameters.camera_pitch)
+    node.pipeline.tracker = tracker
+    node.info()
+    for count, pitch in enumerate((5.0, 5.0, 6.0), start=1):
+        node.core.parameters = replace(node.core.parameters, camera_pitch=pitch)
+        node.image()
+        node.wait(topics.MARKERS, count)
+    assert floors == [5.0, 6.0]
+    facts = node.core.diagnose().values
+    assert facts["camera looks down farther than told (deg)"] == "0.0 +- 0.5"
+
+
 def test_a_floor_above_the_camera_is_none(alone):
     node = alone(floor_frame="ceiling")
     matrix = forward()

@@ -42,16 +42,19 @@ def on_the_floor(height=1.2, distance=4.0):
 
 
 def evidence_of(joints, floor, shape=BLAZEPOSE_FULL):
-    return floor_evidence(joints, np.ones((1, 34)), floor, shape)[0]
+    """The logarithm of the size, and standard deviations: noise, pose, bias, and of the tilt."""
+    evidence = floor_evidence(joints, np.ones((1, 34)), floor, shape)[0]
+    return *evidence[: size.TILT.start], np.linalg.norm(evidence[size.TILT])
 
 
 @pytest.mark.parametrize("true_size", [0.85, 1.0, 1.2])
 def test_the_floor_tells_the_size_of_who_stands_on_it(true_size):
     shape = on_the_floor() / true_size  # as a network draws who is larger: nearer
-    log_size, noise, bias = evidence_of(shape, Floor.from_mounting(1.2))
+    log_size, noise, pose, bias, tilt = evidence_of(shape, Floor.from_mounting(1.2))
     assert np.exp(log_size) == pytest.approx(true_size, rel=1e-6)
-    # Half a degree at 4 m is 35 mm of the 1.15 m between camera and soles, as much as the slant.
-    assert 0.03 < bias < 0.05 and 0.015 < noise < 0.03
+    # Half a degree at 4 m is 35 mm of the 1.15 m between camera and soles.
+    assert tilt == pytest.approx(0.035 / 1.15, rel=0.05)
+    assert 0.015 < noise < 0.03 and 0.015 < pose < 0.03 and 0.02 < bias < 0.03
 
 
 def test_a_pitched_camera_sees_the_same_floor():
@@ -81,14 +84,10 @@ def test_who_sits_jumps_or_shows_no_foot_says_nothing():
 
 
 def test_a_wrong_tilt_weighs_less_the_farther_somebody_is():
-    floor = Floor.from_mounting(1.2)
-    sure = replace(floor, tilt_sigma=0.0)
-    variances = [
-        [evidence_of(on_the_floor(distance=d), each)[2] ** 2 for each in (floor, sure)]
-        for d in (2, 4, 8)
-    ]
-    tilts = np.sqrt([tilted - level for tilted, level in variances])
-    assert tilts[1:] / tilts[:-1] == pytest.approx([2, 2], rel=0.15)
+    tilts = np.array(
+        [evidence_of(on_the_floor(distance=d), Floor.from_mounting(1.2))[-1] for d in (2, 4, 8)]
+    )
+    assert tilts[1:] / tilts[:-1] == pytest.approx([2, 2], rel=0.01)
     # At 8 m half a degree is worth as much as not knowing the size.
     assert tilts[2] > 0.05
 
@@ -100,14 +99,15 @@ def test_what_is_wrong_of_the_floor_counts_by_how_far_down_it_is():
     """
     floor = replace(Floor.from_mounting(2.4), height_sigma=0.03, tilt_sigma=0.01)
     joints = on_the_floor(2.4)
-    _, noise, bias = evidence_of(joints, floor)
+    _, noise, pose, bias, tilt = evidence_of(joints, floor)
     feet = joints[0, FEET[:3]].mean(axis=0)
     distance = np.linalg.norm(feet)
     down = 2.4 - SOLES.mean()
-    off = np.sqrt(0.03**2 + 0.025**2 + (0.01 * distance) ** 2) / down
     along = BLAZEPOSE_FULL.along[FEET[:3]].mean()
     slant = along / distance / np.hypot(1, along * feet[2] / distance / 0.12)
-    assert bias == pytest.approx(np.hypot(off, slant), rel=1e-6)
+    assert bias == pytest.approx(np.hypot(0.03, 0.025) / down, rel=1e-6)
+    assert tilt == pytest.approx(0.01 * np.hypot(feet[0], feet[2]) / down, rel=1e-6)
+    assert pose == pytest.approx(slant, rel=1e-6)
     assert noise == pytest.approx(0.041 / np.sqrt(3) / down, rel=0.02), "three joints"
 
 
@@ -130,11 +130,11 @@ def test_who_sits_with_the_feet_far_before_the_pelvis_keeps_his_size():
 def test_where_the_pelvis_is_unknown_the_shape_alone_says_how_far_the_feet_are_from_it():
     floor = Floor.from_mounting(2.4)
     joints = on_the_floor(2.4)
-    whole = evidence_of(joints, floor)
+    _, _, balanced, *_ = evidence_of(joints, floor)
     joints[0, INDEX["pelvis"]] = np.nan
-    log_size, _, bias = evidence_of(joints, floor)
+    log_size, _, pose, *_ = evidence_of(joints, floor)
     assert log_size == pytest.approx(0, abs=1e-9)
-    assert bias > whole[2]
+    assert pose > balanced
 
 
 def test_one_joint_is_a_foot_only_to_who_asks_for_no_more():
@@ -150,7 +150,8 @@ def test_people_on_one_floor_are_measured_each_by_their_own_feet():
     near, far = on_the_floor(distance=3.0), on_the_floor(distance=6.0) / 1.1
     both = np.concatenate([near, far])
     together = floor_evidence(both, np.ones((2, 34)), floor, BLAZEPOSE_FULL)
-    assert_allclose(together, [evidence_of(near, floor), evidence_of(far, floor)])
+    each = [floor_evidence(one, np.ones((1, 34)), floor, BLAZEPOSE_FULL) for one in (near, far)]
+    assert_allclose(together, np.concatenate(each))
 
 
 def test_of_people_whose_height_is_told_the_size_is_known():
@@ -194,7 +195,8 @@ def seen_at(joints, depth):
 
 def test_a_depth_image_of_a_quarter_of_the_size_tells_the_size():
     truth = standing((0, 0, 3))
-    log_size, noise, bias = depth_evidence(*seen_at(truth / 1.1, depth_of(truth)))[0]
+    log_size, noise, pose, bias, *tilt = depth_evidence(*seen_at(truth / 1.1, depth_of(truth)))[0]
+    assert not pose and not any(tilt)
     assert np.exp(log_size) == pytest.approx(1.1, rel=0.02)
     assert 0 <= noise < 0.01, "all joints say the same"
     assert bias == pytest.approx(0.025 / 3, rel=0.05)
@@ -251,7 +253,7 @@ def lifted_onto(depths, farther=0.10, size_known=True, sure=1.0):
     along = ALONG**2 - ACROSS**2 + (SIZE_SIGMA * distance) ** 2
     evidence = size.prior(1, 0.0, SIZE_SIGMA)
     if size_known:
-        evidence[0, SCALE_DEPTH] = 0.0, 0.01, 0.01
+        evidence[0, SCALE_DEPTH] = 0.0, 0.01, 0, 0.01, 0, 0, 0
     covariance = ACROSS**2 * np.eye(3) + along[:, None, None] * outer
     confidence = np.ones((1, 34))
     confidence[0, KNEE] = sure
@@ -353,20 +355,20 @@ def test_quantiles_are_values_that_are_known():
 
 def test_evidence_is_fused_by_information():
     evidence = size.prior(1, 0.0, 0.05)
-    evidence[0, SCALE_GROUND] = 0.1, 0.03, 0.04
+    evidence[0, SCALE_GROUND] = 0.1, 0.03, 0, 0.04, 0, 0, 0
     mean, sigma, source = size.fuse(evidence)
     # 1/0.05^2 and 1/(0.03^2 + 0.04^2) are the same: halfway.
     assert_allclose(mean, 0.05)
     assert_allclose(sigma, 0.05 / np.sqrt(2))
-    evidence[0, SCALE_DEPTH] = 0.1, 0.0, 0.01
+    evidence[0, SCALE_DEPTH] = 0.1, 0.0, 0, 0.01, 0, 0, 0
     mean, sigma, source = size.fuse(evidence)
     assert source[0] == SCALE_DEPTH and sigma[0] < 0.01 and 0.09 < mean[0] < 0.1
     assert size.fuse(size.prior(1, 0.2, 0.05))[2][0] == SCALE_LIMBS
 
 
 def test_many_frames_of_one_kind_never_say_less_than_its_bias():
-    history = np.full((1, size.MEMORY, size.KINDS, 3), np.nan)
-    history[0, :, SCALE_GROUND] = 0.1, 0.2, 0.04
+    history = np.full((1, size.MEMORY, size.KINDS, size.COLUMNS), np.nan)
+    history[0, :, SCALE_GROUND] = 0.1, 0.2, 0, 0.04, 0, 0, 0
     evidence, counts = size.medians(history)
     assert counts[0, SCALE_GROUND] == size.MEMORY
     _, sigma, _ = size.fuse(evidence, counts)
@@ -375,8 +377,8 @@ def test_many_frames_of_one_kind_never_say_less_than_its_bias():
 
 
 def test_one_table_among_the_depths_does_not_move_a_median():
-    history = np.full((1, size.MEMORY, size.KINDS, 3), np.nan)
-    history[0, :, SCALE_DEPTH] = 0.1, 0.01, 0.01
+    history = np.full((1, size.MEMORY, size.KINDS, size.COLUMNS), np.nan)
+    history[0, :, SCALE_DEPTH] = 0.1, 0.01, 0, 0.01, 0, 0, 0
     history[0, :3, SCALE_DEPTH, 0] = -1.0
     assert size.medians(history)[0][0, SCALE_DEPTH, 0] == 0.1
 
@@ -385,7 +387,7 @@ def test_one_table_among_the_depths_does_not_move_a_median():
 def test_noise_shrinks_with_the_frames_that_a_median_is_of(frames, variance):
     """From three on: a median's variance is pi / 2 of a mean's."""
     evidence = size.prior(1, np.nan, np.nan)
-    evidence[0, SCALE_DEPTH] = 0.1, 0.2, 0.0
+    evidence[0, SCALE_DEPTH] = 0.1, 0.2, 0, 0.0, 0, 0, 0
     value, sigma, kind = size.fuse(evidence, np.full((1, size.KINDS), frames))
     assert value == pytest.approx(0.1)
     assert sigma == pytest.approx(0.2 * np.sqrt(variance))

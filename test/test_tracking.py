@@ -7,41 +7,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, Bodies, select
+from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, select
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
-from bodypose3d_ros.perception.lifting import covariances, size
-from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
 from bodypose3d_ros.perception.tracking.symmetric import inverse
 from bodypose3d_ros.perception.tracking.tracker import Tracker
-from people_made_up import standing
+from people_made_up import measured, people, standing
 
-CAMERA = Camera.from_hfov(640, 480, 60)
 SECOND = 1_000_000_000
 FRAME = SECOND // 15
 PELVIS = INDEX["pelvis"]
 LEFT_WRIST, RIGHT_WRIST = INDEX["left_wrist"], INDEX["right_wrist"]
-
-
-def measured(joints):
-    """Joints (N, 34, 3) in the optical frame as BlazePose would measure them without error."""
-    joints = np.asarray(joints, float).reshape(-1, 34, 3)
-    count = len(joints)
-    bodies = Bodies(
-        joints,
-        CAMERA.project(joints),
-        np.where(np.isfinite(joints).all(axis=2), 1.0, 0),
-        np.ones(count),
-        np.zeros(count, np.uint8),
-        size_sigma=np.full(count, BLAZEPOSE_FULL.size_sigma),
-        evidence=size.prior(count, 0, BLAZEPOSE_FULL.size_sigma),
-    )
-    object.__setattr__(bodies, "covariance", covariances(bodies, CAMERA, BLAZEPOSE_FULL))
-    return bodies
-
-
-def people(*places):
-    return measured([standing(at) for at in places])
 
 
 def nobody():
@@ -258,7 +233,8 @@ def test_who_is_named_is_believed_wherever_they_are():
 def test_evidence_of_the_size_adds_up_over_frames_but_not_below_its_bias():
     tracker = Tracker()
     person = people((0, 0, 3))
-    person.evidence[0, 1] = 0.10, 0.03, 0.02  # the floor: 10 % taller, noisy, with a bias of 2 %
+    # The floor: 10 % taller, noisy, with a bias of 2 %.
+    person.evidence[0, 1] = 0.10, 0.03, 0, 0.02, 0, 0, 0
     for n in range(31):
         bodies = tracker.update(person, n * FRAME)
     assert bodies.log_size[0] == pytest.approx(0.084, abs=0.005)
@@ -267,6 +243,12 @@ def test_evidence_of_the_size_adds_up_over_frames_but_not_below_its_bias():
     assert bodies.scale_source[0] == 1
     assert_allclose(bodies.joints[0, PELVIS, 2], 3 * np.exp(bodies.log_size[0]), rtol=0.01)
     assert np.abs(bodies.velocity[0]).max() < 0.2  # growing is not walking
+    person.evidence[0, 1] = np.nan
+    for n in range(31, 61):
+        bodies = tracker.update(person, n * FRAME)
+    # Whose feet are hidden for two seconds keeps what is not of the pose, and what told of it.
+    assert 0.045 < bodies.log_size[0] < 0.065
+    assert bodies.scale_source[0] == 1
 
 
 def test_everybody_can_be_nobody():

@@ -79,8 +79,7 @@ def _as_seen(bodies: Bodies) -> Bodies:
     """People of the size that the network believes in, whom nobody has followed."""
     larger = np.exp(np.nan_to_num(bodies.log_size))
     sigma = np.where(np.isfinite(bodies.size_sigma), bodies.size_sigma, _SIZE_SIGMA)
-    evidence = prior(len(bodies), 0.0, _SIZE_SIGMA)
-    evidence[:, 0, 2] = sigma
+    evidence = prior(len(bodies), 0.0, sigma)
     return replace(
         bodies,
         joints=bodies.joints / larger[:, None, None],

@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from .estimate import Estimation
 
 
+_SURE = 2.0  # standard deviations from which a floor is said to be told wrongly
+
+
 class _Group(click.Group):
     """Turns this package's errors into one line and an exit code that scripts can use."""
 
@@ -148,7 +151,8 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     if not opened:
         sys.exit(InputError.exit_code)
     with load_networks(chosen) as networks, unfinished_is_said(outputs):
-        pipeline = networks.pipeline(Tracker(), max_people=chosen.max_people)
+        tracker = Tracker()
+        pipeline = networks.pipeline(tracker, max_people=chosen.max_people)
         estimation = Estimation(pipeline, outputs, keep_images=options["keep_images"])
         estimation.summary.failures += failures
         with contextlib.closing(estimation), asked_by_signals(estimation.stop):
@@ -160,6 +164,8 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         written = outputs.keep()
     if not quiet:
         _report(estimation, pipeline.pose.engine.description, written)
+        if scene.floor is not None and len(opened) == 1:
+            _tell_of_pitch(tracker.pitch_off(scene.floor), options["camera_pitch"])
     if summary.failures:
         sys.exit(InputError.exit_code)
 
@@ -247,6 +253,17 @@ def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
     if summary.unreadable:
         out.print(f"[yellow]{summary.unreadable} frames could not be read: see above.[/yellow]")
     listed(written)
+
+
+def _tell_of_pitch(off: tuple[float, float], told: float) -> None:
+    """Where people stand on the floor better if the camera were tilted otherwise."""
+    degrees, sigma = off
+    if abs(degrees) > _SURE * sigma:
+        out.print(
+            f"[yellow]By how large people are near and far, --camera-pitch {told + degrees:.1f} "
+            f"(+- {sigma:.1f}) fits the floor better: is {told:g} right?[/yellow]",
+            soft_wrap=True,
+        )
 
 
 @main.group("models")

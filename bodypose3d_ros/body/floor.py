@@ -46,6 +46,13 @@ class Floor:
         return cls(np.array(up), height)
 
     @property
+    def pitch_axis(self) -> NDArray[np.float64]:
+        """(3,) unit vector about which ``up`` turns in the image of a camera that looks down."""
+        right = np.array([-self.up[1], self.up[0], 0.0])
+        length = float(np.linalg.norm(right))
+        return right / length if length > 1 - _STRAIGHT_DOWN else np.array([1.0, 0.0, 0.0])
+
+    @property
     def place(self) -> NDArray[np.float64]:
         """(4, 4) from the optical frame to one on the floor below the camera: x ahead, z up."""
         ahead = np.array([0.0, 0.0, 1.0])

@@ -127,7 +127,7 @@ _NEUTRAL: dict[str, tuple[tuple[int, ...], float, Any]] = {
     "covariance": ((JOINT_COUNT, 3, 3), np.nan, np.float64),
     "log_size": ((), 0, np.float64),
     "size_sigma": ((), np.nan, np.float64),
-    "evidence": ((3, 3), np.nan, np.float64),
+    "evidence": ((3, 7), np.nan, np.float64),
 }
 """Shape for one person, value and type of what nobody has said of somebody."""
 
@@ -162,7 +162,7 @@ class Bodies:
     error: seen from a camera at c it is ``size_sigma``^2 (x - c)(x - c)^T of the covariance."""
 
     evidence: Array = field(default_factory=_unset)
-    """(N, 3, 3) of the size, as perception.lifting.size has it; NaN where there is none."""
+    """(N, 3, 7) of the size, as perception.lifting.size has it; NaN where there is none."""
 
     def __post_init__(self) -> None:
         count = len(self)

@@ -132,6 +132,8 @@ class Core:
             facts["engine"] = estimation.pipeline.pose.engine.description
             stages = estimation.milliseconds
             facts |= {f"{stage} (ms)": f"{ms:.1f}" for stage, ms in stages.items()}
+            if (off := estimation.pitch_off) is not None:
+                facts["camera looks down farther than told (deg)"] = "{:.1f} +- {:.1f}".format(*off)
         report = self._diagnostics.report(
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),

@@ -85,6 +85,9 @@ class Estimation:
         self._publisher = PeoplePublisher(host)
         self._fixed_frame: str | None = None
         self._floor_known = True
+        self._floor: Floor | None = None
+        """The last image's."""
+        self._told_of_floor: tuple[str | float, ...] = ()
 
     def warm_up(self) -> None:
         """Do once what only the first image has to wait for: imports."""
@@ -118,8 +121,9 @@ class Estimation:
             frame,
             place=places.camera,
             depth=self._depth(shot, frame.camera, p),
-            floor=self._floor(frame, p),
+            floor=self._floor_of(frame, p),
         )
+        self._floor = frame.floor
         found = None if shot.detections is None else boxes(shot.detections, p.detection_class)
         bodies = self.pipeline.estimate(frame, found)
         self._tell_of_unplaced(bodies)
@@ -134,6 +138,15 @@ class Estimation:
             self.pipeline.search(frame, budget)
         self.milliseconds = dict(self.pipeline.milliseconds)
         self._diagnostics.worked(self.milliseconds)
+
+    @property
+    def pitch_off(self) -> tuple[float, float] | None:
+        """Degrees by which the camera looks farther down than was told, as people on the floor say.
+
+        And their standard deviation; None where there is no floor, or nobody is followed.
+        """
+        floor, tracker = self._floor, self.pipeline.tracker
+        return None if floor is None or tracker is None else tracker.pitch_off(floor)
 
     # -- what metres rest on ----------------------------------------------------------------
 
@@ -165,7 +178,11 @@ class Estimation:
         self._diagnostics.source("depth")
         return found
 
-    def _floor(self, frame: Frame, p: Parameters) -> Floor | None:
+    def _floor_of(self, frame: Frame, p: Parameters) -> Floor | None:
+        told = p.floor_frame, p.camera_height, p.camera_pitch, p.camera_roll, p.floor_tilt_sigma
+        if told != self._told_of_floor and self.pipeline.tracker is not None:
+            self.pipeline.tracker.forget_floor()
+        self._told_of_floor = told
         sigma = math.radians(p.floor_tilt_sigma)
         if p.floor_frame:
             # Images do not wait again and again for a frame that nobody sends.

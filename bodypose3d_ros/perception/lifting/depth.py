@@ -17,7 +17,7 @@ from ...body.depth import DepthImage
 from ...body.people import SCALE_DEPTH, Bodies
 from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS, PARENTS
 from .median import median, quantiles
-from .size import LARGEST, SMALLEST, VALUE
+from .size import BIAS, COLUMNS, LARGEST, NOISE, SMALLEST, VALUE
 
 Array = NDArray[np.float64]
 
@@ -111,7 +111,9 @@ def depth_evidence(joints: Array, seen: Array) -> Array:
     size = quantiles(ratio, [_UNHIDDEN])[:, 0]
     spread = _MAD * median(np.abs(ratio - size[:, None]))
     noise = spread * np.sqrt(np.pi / 2 / np.maximum(count, 1))
-    evidence = np.stack([size, noise, _SCALE_BIAS / median(found)], axis=1)
+    evidence = np.zeros((len(joints), COLUMNS))
+    evidence[:, VALUE], evidence[:, NOISE] = size, noise
+    evidence[:, BIAS] = _SCALE_BIAS / median(found)
     # Of no person's size is what stands before somebody, or behind.
     possible = (size > np.log(SMALLEST)) & (size < np.log(LARGEST))
     evidence[~(possible & (count >= _LEAST))] = np.nan

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...body.floor import Floor
 from ...body.skeleton import INDEX
 from .shape_model import ShapeModel
-from .size import LARGEST, SMALLEST
+from .size import BIAS, COLUMNS, LARGEST, NOISE, POSE, SMALLEST, TILT, VALUE
 
 Array = NDArray[np.float64]
 
@@ -63,12 +63,15 @@ def floor_evidence(
     standing = np.arange(len(feet)), by_foot.argmin(axis=1)
     size = by_foot[standing]
     size = np.where((size > SMALLEST) & (size < LARGEST), size, np.nan)
-    distance = size * np.linalg.norm(foot[standing], axis=1)
-    # d log s = d height / drop, and a tilt lifts what is at a distance: d up . p = distance tilt.
+    # d log s = d height / drop, and a turn w of "up" lifts what is at p: d up . p = w . (up x p).
     fall = np.maximum(floor.height - _HEIGHTS.mean(), 1e-3)
     noise = shape.across[_FEET].mean() / np.sqrt(count[standing]) / fall
-    height = np.sqrt(floor.height_sigma**2 + _SOLE_SIGMA**2 + (distance * floor.tilt_sigma) ** 2)
-    evidence = np.stack([np.log(size), noise, np.hypot(height / fall, slant[standing])], axis=1)
+    tilt = floor.tilt_sigma / fall * np.cross(floor.up, size[:, None] * foot[standing])
+    evidence = np.empty((len(feet), COLUMNS))
+    evidence[:, VALUE], evidence[:, NOISE] = np.log(size), noise
+    evidence[:, POSE] = slant[standing]
+    evidence[:, BIAS] = np.hypot(floor.height_sigma, _SOLE_SIGMA) / fall
+    evidence[:, TILT] = tilt
     return np.where(np.isfinite(size)[:, None], evidence, np.nan)
 
 

@@ -17,8 +17,12 @@ Array = NDArray[np.float64]
 KINDS = 3
 """Rows of evidence, by their SCALE_* code: what the network or a stated height says, the floor, a
 depth image."""
-VALUE, NOISE, BIAS = range(3)
-"""Columns of evidence."""
+VALUE, NOISE, POSE, BIAS = range(4)
+"""Columns of evidence: the logarithm, and standard deviations of what is new in every frame, of
+what comes and goes with the pose, and of what stays as long as somebody is followed."""
+TILT = slice(4, 7)
+"""And how the logarithm changes with ``Floor.up`` turned by one ``tilt_sigma`` about each axis."""
+COLUMNS = 7
 MEMORY = 9
 """Frames over which a track's evidence of a kind is averaged, by their median: a foot that was
 lifted, or a depth that was a table's, does not count. Not more: what a network believes changes
@@ -26,30 +30,37 @@ with the pose (on the films, 31 frames put the pelvis 10 to 20 mm farther off th
 SMALLEST, LARGEST = 0.75, 1.35
 """Of the network's mean person: children of twelve to giants. What says somebody is of another size
 has seen something else: a foot that does not stand on the floor, a depth of a table."""
+BY_POSE = 0.6
+"""The part of what networks err in sizes that comes and goes with the pose; the rest stays as long
+as somebody is followed."""
 _MEDIAN = np.pi / 2
 """A median's variance over a mean's."""
 
 
-def prior(people: int, log_size: float, sigma: float) -> Array:
+def prior(people: int, log_size: float, sigma: float | Array) -> Array:
     """(N, KINDS, 3) evidence that holds nothing but what is believed before anything is seen."""
-    evidence = np.full((people, KINDS, 3), np.nan)
-    evidence[:, 0] = log_size, 0.0, sigma
+    evidence = np.full((people, KINDS, COLUMNS), np.nan)
+    evidence[:, 0] = 0.0
+    evidence[:, 0, VALUE] = log_size
+    evidence[:, 0, POSE] = BY_POSE * sigma
+    evidence[:, 0, BIAS] = np.sqrt(1 - BY_POSE**2) * sigma
     return evidence
 
 
-def fuse(evidence: Array, counts: NDArray[np.integer] | None = None) -> tuple[Array, Array, Array]:
+def fuse(
+    evidence: Array, counts: NDArray[np.integer] | None = None
+) -> tuple[Array, Array, NDArray[np.uint8]]:
     """What all of the evidence says together.
 
     Args:
-        evidence: (N, KINDS, 3), NaN where there is none.
+        evidence: (N, KINDS, COLUMNS), NaN where there is none.
         counts: (N, KINDS) over how many frames each value is a median; None: one.
 
     Returns:
         (N,) logarithm of the size, (N,) its standard deviation, (N,) which kind weighs most.
     """
-    frames = np.ones(evidence.shape[:2]) if counts is None else np.maximum(counts, 1)
-    shrunk = np.where(frames > 2, _MEDIAN / frames, 1.0)
-    variance = evidence[..., NOISE] ** 2 * shrunk + evidence[..., BIAS] ** 2
+    white = evidence[..., NOISE] ** 2 * (1 if counts is None else shrunk(counts))
+    variance = white + (evidence[..., POSE:] ** 2).sum(axis=2)
     there = np.isfinite(variance) & np.isfinite(evidence[..., VALUE])
     information = np.where(there, 1 / np.maximum(np.where(there, variance, 1), 1e-8), 0)
     total = np.maximum(information.sum(axis=1), 1e-12)
@@ -57,10 +68,15 @@ def fuse(evidence: Array, counts: NDArray[np.integer] | None = None) -> tuple[Ar
     return mean, 1 / np.sqrt(total), information.argmax(axis=1).astype(np.uint8)
 
 
-def medians(history: Array) -> tuple[Array, NDArray[np.intp]]:
-    """Evidence (N, MEMORY, KINDS, 3) as one row a kind: (N, KINDS, 3), and (N, KINDS) of how many.
+def shrunk(frames: NDArray[np.integer]) -> Array:
+    """The variance of the median of so many frames, over that of one."""
+    return np.asarray(np.where(frames > 2, _MEDIAN / np.maximum(frames, 1), 1.0))
 
-    The value is the median, noise and bias are the newest.
+
+def medians(history: Array) -> tuple[Array, NDArray[np.intp]]:
+    """Evidence (N, MEMORY, KINDS, COLUMNS) as one row a kind, and (N, KINDS) of how many frames.
+
+    The value is the median, all else is the newest.
     """
     values = history[..., VALUE]
     evidence = _newest(history)
@@ -69,6 +85,6 @@ def medians(history: Array) -> tuple[Array, NDArray[np.intp]]:
 
 
 def _newest(history: Array) -> Array:
-    """(N, KINDS, 3) the last evidence of each kind, NaN where there never was any."""
+    """(N, KINDS, COLUMNS) the last evidence of each kind, NaN where there never was any."""
     first = np.isfinite(history[..., VALUE]).argmax(axis=1)
     return np.asarray(history[np.arange(len(history))[:, None], first, np.arange(KINDS)])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...body.floor import Floor
 from ...body.people import (
     SCALE_DEPTH,
     SCALE_LIMBS,
@@ -24,6 +26,7 @@ from ..lifting import size
 from ..lifting.occlusion import before_others
 from . import association
 from .filter import Motion, forget, predict, settle, start, update
+from .sizes import Sizes
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -102,7 +105,7 @@ class _Tracks:
             score=np.zeros(0),
             anchor=np.zeros((0, 3)),
             heading=np.zeros((0, 3)),
-            evidence=np.zeros((0, size.MEMORY, size.KINDS, 3)),
+            evidence=np.zeros((0, size.MEMORY, size.KINDS, size.COLUMNS)),
             log_size=np.zeros(0),
             size_sigma=np.zeros(0),
             scale_source=np.zeros(0, np.uint8),
@@ -110,13 +113,11 @@ class _Tracks:
         )
 
     @classmethod
-    def begin(cls, bodies: Bodies, motion: Motion, ids: NDArray[np.uint32], now: Now) -> _Tracks:
+    def begin(cls, bodies: Bodies, ids: NDArray[np.uint32], evidence: Array, now: Now) -> _Tracks:
         """People seen for the first time."""
         times = np.full(len(bodies), now.stamp)
-        evidence = np.full((len(bodies), size.MEMORY, size.KINDS, 3), np.nan)
-        evidence[:, 0] = bodies.evidence
         return cls(
-            motion=motion,
+            motion=start(_varying(bodies, now)),
             track_id=ids,
             began=times,
             seen=times,
@@ -191,6 +192,7 @@ class Tracker:
         self.restarts = 0
         """How often the clock jumped back."""
         self._tracks = _Tracks.nobody()
+        self._sizes = Sizes()
         self._stamp: int | None = None
         self._shown: frozenset[int] = frozenset()
         self._next_id = 1
@@ -229,8 +231,22 @@ class Tracker:
         """End all tracks: what follows has nothing to do with what came before."""
         self.ended = tuple(sorted(self._shown))
         self._shown = frozenset()
-        self._tracks = _Tracks.nobody()
+        self._tracks, self._sizes = _Tracks.nobody(), Sizes()
         self._stamp = None
+
+    def forget_floor(self) -> None:
+        """The floor is told otherwise now: what people told of it, and it of them, is past."""
+        self._sizes = Sizes()
+
+    def pitch_off(self, floor: Floor) -> tuple[float, float]:
+        """By how much farther the camera looks down than was told, as people on the floor say.
+
+        Returns:
+            Degrees and their standard deviation.
+        """
+        turn, covariance = self._sizes.tilt
+        unit, axis = math.degrees(floor.tilt_sigma), floor.pitch_axis
+        return float(-unit * axis @ turn), float(unit * np.sqrt(axis @ covariance @ axis))
 
     # -- steps of an update -----------------------------------------------------------------
 
@@ -299,26 +315,47 @@ class Tracker:
         hidden = (now.stamp - tracks.seen) / _NS <= self.coast_time
         hidden[followed] = False
         bodies = before_others(bodies, tracks.pixels[hidden])
+        ids = self._ids(rows, int(new.sum()))
+        evidence = _with_before(tracks, rows, bodies)
+        bodies = self._sized(bodies, ids, evidence, now)
         if len(followed):
-            tracks = tracks.replaced(
-                followed,
-                self._followed(
-                    tracks.select(followed), select(bodies, ~new) if new.any() else bodies, now
-                ),
-            )
+            there = select(bodies, ~new) if new.any() else bodies
+            again = self._followed(tracks.select(followed), there, evidence[~new], now)
+            tracks = tracks.replaced(followed, again)
         if new.any():
-            count = int(new.sum())
-            ids = (self._next_id + np.arange(count)).astype(np.uint32)
-            self._next_id += count
-            newcomers = select(bodies, new)
-            tracks = tracks.joined(
-                _Tracks.begin(newcomers, start(_varying(newcomers, now)), ids, now)
-            )
+            newcomers = _Tracks.begin(select(bodies, new), ids[new], evidence[new], now)
+            tracks = tracks.joined(newcomers)
         self._tracks = tracks
 
-    def _followed(self, tracks: _Tracks, bodies: Bodies, now: Now) -> _Tracks:
+    def _ids(self, rows: NDArray[np.intp], new: int) -> NDArray[np.uint32]:
+        """(N,) who is in those rows, newcomers with ids of their own."""
+        fresh = np.arange(self._next_id, self._next_id + new, dtype=np.uint32)
+        self._next_id += new
+        return np.asarray(np.concatenate([self._tracks.track_id, fresh])[rows])
+
+    def _sized(self, bodies: Bodies, ids: NDArray[np.uint32], evidence: Array, now: Now) -> Bodies:
+        """People of the size that all the evidence so far tells of."""
+        self._sizes.keep(self._tracks.track_id)
+        log_size, sigma, source = self._sizes.update(ids, evidence, now.stamp)
+        # A body whose depth was measured stands where it was measured.
+        measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
+        factor = np.exp(np.where(measured, 0, log_size - bodies.log_size))
+        return replace(
+            bodies,
+            joints=_scaled(bodies.joints, now.center, factor),
+            covariance=bodies.covariance
+            + _size_covariance(bodies.joints, now.center, sigma**2 - bodies.size_sigma**2),
+            log_size=log_size,
+            size_sigma=sigma,
+            scale_source=np.where(source == SCALE_LIMBS, bodies.scale_source, source).astype(
+                np.uint8
+            ),
+        )
+
+    def _followed(self, tracks: _Tracks, bodies: Bodies, evidence: Array, now: Now) -> _Tracks:
         """Tracks, row by row, of people who are seen again."""
-        tracks, bodies = self._sized(tracks, bodies, now)
+        tracks = _of_size(tracks, bodies, now)
+        told = np.isfinite(evidence[:, :, 1:, size.VALUE]).any(axis=(1, 2))
         swap = association.swapped(tracks.motion, bodies)
         # Perhaps it was wrong when it was first seen: in the end the network is believed.
         believed = swap & (now.stamp - tracks.unswapped > _SWAPPED_AT_MOST * _NS)
@@ -337,36 +374,12 @@ class Tracker:
             score=bodies.score,
             anchor=_middle(bodies.joints),
             heading=motion.heading,
+            evidence=evidence,
+            log_size=bodies.log_size,
+            size_sigma=bodies.size_sigma,
+            scale_source=np.where(told, bodies.scale_source, tracks.scale_source),
             unswapped=np.where(swap & ~believed, tracks.unswapped, now.stamp),
         )
-
-    def _sized(self, tracks: _Tracks, bodies: Bodies, now: Now) -> tuple[_Tracks, Bodies]:
-        """Both of the size that all the evidence so far tells of."""
-        evidence = np.concatenate([bodies.evidence[:, None], tracks.evidence[:, :-1]], axis=1)
-        log_size, sigma, source = size.fuse(*size.medians(evidence))
-        # A body whose depth was measured stands where it was measured.
-        measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
-        factor = np.exp(np.where(measured, 0, log_size - bodies.log_size))
-        bodies = replace(
-            bodies,
-            joints=_scaled(bodies.joints, now.center, factor),
-            covariance=bodies.covariance
-            + _size_covariance(bodies.joints, now.center, sigma**2 - bodies.size_sigma**2),
-            log_size=log_size,
-            size_sigma=sigma,
-        )
-        mean = tracks.motion.mean.copy()
-        mean[..., :3] = _scaled(mean[..., :3], now.center, np.exp(log_size - tracks.log_size))
-        believed = np.where(source == SCALE_LIMBS, bodies.scale_source, source).astype(np.uint8)
-        tracks = replace(
-            tracks,
-            motion=replace(tracks.motion, mean=mean),
-            evidence=evidence,
-            log_size=log_size,
-            size_sigma=sigma,
-            scale_source=believed,
-        )
-        return tracks, bodies
 
     def _published(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> Bodies:
         """The tracks of those seen in their order, and of those who are coasting."""
@@ -432,6 +445,21 @@ def _middle(joints: Array) -> Array:
 def _scaled(joints: Array, center: Array, factor: Array) -> Array:
     """Joints (N, 34, 3) of people larger by a factor (N,), as a camera at the centre sees them."""
     return np.asarray(center + (joints - center) * factor[:, None, None])
+
+
+def _of_size(tracks: _Tracks, bodies: Bodies, now: Now) -> _Tracks:
+    """Tracks as far away as people are who are of these bodies' size."""
+    mean = tracks.motion.mean.copy()
+    grown = np.exp(bodies.log_size - tracks.log_size)
+    mean[..., :3] = _scaled(mean[..., :3], now.center, grown)
+    return replace(tracks, motion=replace(tracks.motion, mean=mean))
+
+
+def _with_before(tracks: _Tracks, rows: NDArray[np.intp], bodies: Bodies) -> Array:
+    """(N, MEMORY, KINDS, COLUMNS) what is told of people's sizes now, and was told before."""
+    nothing = np.full((len(bodies), *tracks.evidence.shape[1:]), np.nan)
+    before = np.concatenate([tracks.evidence, nothing])[rows, :-1]
+    return np.concatenate([bodies.evidence[:, None], before], axis=1)
 
 
 def _size_covariance(joints: Array, center: Array, variance: Array) -> Array:
