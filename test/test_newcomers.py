@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame, Keypoints, Regions
 from bodypose3d_ros.body.skeleton import INDEX, JOINTS
 from bodypose3d_ros.media import film
@@ -149,7 +150,8 @@ def test_joints_outside_the_image_are_unknown(networks):
     """A man without his head in the picture: it was found above it, with confidence 0.999."""
     whole = first_frame("one_person")
     top = int(film.load("one_person").pixels[0, 0, INDEX["neck"], 1])
-    frame = Frame(whole.image[top:].copy(), None, 0)
+    image = whole.image[top:].copy()
+    frame = Frame(image, Camera.from_hfov(image.shape[1], image.shape[0], 60), 0)
     person = Regions.from_boxes(np.array([[190.0, 60 - top, 450, 440 - top]]))
     keypoints = networks.pose.estimate(frame, person)
     head = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
