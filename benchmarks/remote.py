@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import multiprocessing
 import socket
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,14 @@ from tools.triton.server import TritonServer
 
 ROBOTS = (1, 4, 16)
 NETWORK, DETECTOR = "blazepose-landmarks", "blazepose-detector"
-HEATMAPS, FLOATS = "-heatmaps", "-floats"
+WHOLE, FLOATS = "-whole", "-floats"
 FORMS = {
-    "": "bytes, landmarks",
-    HEATMAPS: "bytes, heatmaps",
-    FLOATS: "floats, heatmaps",
+    "": "bytes, in brief",
+    WHOLE: "bytes, whole",
+    FLOATS: "floats, whole",
 }
-"""What a network's name on the server ends with, and what goes there and comes back. The first is
-how networks are exported, the second how they once were."""
+"""What a network's name on the server ends with, and how crops go there and answers come back: as
+networks are exported, as they once were, and as plans are."""
 PATIENCE_S = 60.0
 CHUNK = 16384
 """Bytes that a sender has the line for."""
@@ -69,11 +69,12 @@ def main() -> None:
         with TritonServer(served) as server:
             the_way(server, options.seconds)
             print("\nOn the loopback interface")
-            one_frame(server.url, options.seconds)
+            one_frame(server.url, options.seconds, "one person", shown())
             with line(server.port, options.line) as (url, carried):
                 print(f"\nOver a line of {options.line:g} Mbit/s, both ways together")
                 carry(url, carried)
-                one_frame(url, options.seconds)
+                one_frame(url, options.seconds, "one person", shown())
+                one_frame(url, options.seconds, "nobody", nobody())
             many_robots(server, options.seconds)
             outage(server, options.outage)
 
@@ -86,11 +87,11 @@ def networks(folder: Path) -> dict[str, NetworkFile]:
         if file.part is not None:
             before = folder / f"{name}.onnx"
             onnx.save(taking_bytes(onnx.load(file.path()), file.part.value_range), before)
-            files[f"{name}{HEATMAPS}"] = NetworkFile(str(before))
+            files[f"{name}{WHOLE}"] = NetworkFile(str(before))
     # 3x208x256 floats are BlazePose's heatmaps, 3x1x256 what is left without them.
     for form, pixels, rows in (
         ("", TensorProto.UINT8, 1),
-        (HEATMAPS, TensorProto.UINT8, 208),
+        (WHOLE, TensorProto.UINT8, 208),
         (FLOATS, TensorProto.FLOAT, 208),
     ):
         file = thin_network(folder / f"thin{form}.onnx", pixels, rows)
@@ -137,6 +138,8 @@ def line(port: int, megabits: float) -> Iterator[tuple[str, Any]]:
     context = multiprocessing.get_context("spawn")
     carried, ready = context.Array("q", 2), context.Event()
     with socket.create_server(("127.0.0.1", 0)) as near:
+        # Else what is short waits 40 ms for the receipt of what went before; asyncio leaves it so.
+        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         arguments = near, port, megabits * 1e6, carried, ready
         process = context.Process(target=proxy, args=arguments)
         process.start()
@@ -211,11 +214,18 @@ def shown() -> Iterator[Frame]:
     """One person, again and again, as a camera that goes on."""
     frames = list(film.load("one_person").frames())
     step = frames[1].stamp - frames[0].stamp
-    for count, frame in enumerate(cycle([*frames, *reversed(frames)])):
+    for count, frame in enumerate(itertools.cycle([*frames, *reversed(frames)])):
         yield Frame(frame.image, frame.camera, count * step, frame.frame_id)
 
 
-def one_frame(url: str, seconds: float) -> None:
+def nobody() -> Iterator[Frame]:
+    """An empty room, whose areas are searched two a frame."""
+    frame = next(film.load("walk_through").frames())
+    for count in itertools.count():
+        yield Frame(frame.image, frame.camera, count * round(1e9 / RATE), frame.frame_id)
+
+
+def one_frame(url: str, seconds: float, who: str, frames: Iterator[Frame]) -> None:
     """Here and on the server in turns, frame by frame: what others do hits all alike."""
     where = ("here", *(f"on the server: {what}" for what in FORMS.values()))
     milliseconds: dict[str, list[float]] = {each: [] for each in where}
@@ -225,7 +235,7 @@ def one_frame(url: str, seconds: float) -> None:
         loaded += [networks_on(url, form) for form in FORMS]
         pipelines = [stack.enter_context(each).pipeline(Tracker(), live=True) for each in loaded]
         end = time.monotonic() + seconds
-        for frame in shown():
+        for frame in frames:
             found = []
             for pipeline, times in zip(pipelines, milliseconds.values(), strict=True):
                 start = time.perf_counter()
@@ -240,7 +250,7 @@ def one_frame(url: str, seconds: float) -> None:
             if time.monotonic() > end:
                 break
     local = np.array(milliseconds["here"][WARM_UP:])
-    print(f"\nA frame of one person, {len(local)} of them, in turns\n")
+    print(f"\nA frame of {who}, {len(local)} of them, in turns\n")
     print("| networks | median | 95 % | more than here, median | keypoints apart, at most |")
     print("| --- | --- | --- | --- | --- |")
     for each in where:

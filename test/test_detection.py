@@ -1,17 +1,21 @@
 """The search: tiles that cover the image, answers that go back to where they came from."""
 
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from bodypose3d_ros.body.people import Regions
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.engines import TensorInfo, models
+from bodypose3d_ros.engines.likeliest import of_the_likeliest
 from bodypose3d_ros.engines.load import load
+from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import OutputError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.contract import image_size
@@ -19,6 +23,7 @@ from bodypose3d_ros.perception.detection import HipCircles
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector, tiles
 from bodypose3d_ros.perception.pose import around
 from bodypose3d_ros.perception.pose.blazepose import refine, turn
+from tools.standin.graph import Graph
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +128,68 @@ def test_answers_about_one_body_are_averaged_by_their_scores_and_others_are_othe
     assert_allclose(found.score, [sure, 1 / (1 + np.exp(-2))], rtol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def likeliest(tmp_path_factory):
+    """A network that tells of the five likeliest of what it is given."""
+    g = Graph()
+    for name in ("boxes", "scores"):
+        g.op("Identity", f"{name}_in", name=name)
+    shapes = {"boxes": (2254, 12), "scores": (2254, 1)}
+    inputs = {f"{name}_in": shape for name, shape in shapes.items()}
+    file = g.save(tmp_path_factory.mktemp("network") / "network.onnx", "given", inputs, shapes)
+    onnx.save(of_the_likeliest(onnx.load(file), 5), file)
+    return OnnxRuntimeEngine(file, threads=1)
+
+
+class ToldOfTheLikeliest:
+    """The same network, of whose answers the likeliest come."""
+
+    inputs = Seeing.inputs
+
+    def __init__(self, seeing, likeliest):
+        self.seeing, self.likeliest = seeing, likeliest
+
+    def infer(self, inputs):
+        answer = self.seeing.infer(inputs)
+        return self.likeliest.infer({f"{name}_in": tensor for name, tensor in answer.items()})
+
+
+CROWD = [(ANCHOR + 2 * cell, (cell, 0.0), (0.0, -40.0)) for cell in (0, 1, 6, 700, 800)]
+"""Anchors of all three strides."""
+
+
+def test_of_the_likeliest_a_detector_finds_what_it_does_of_all(likeliest):
+    image, areas = np.zeros((480, 640, 3), np.uint8), tiles(640, 480)[:3]
+    every = BlazePoseDetector(Seeing(*CROWD, score=9.0)).detect(image, areas)
+    found = BlazePoseDetector(ToldOfTheLikeliest(Seeing(*CROWD, score=9.0), likeliest)).detect(
+        image, areas
+    )
+    assert len(every) > len(areas)
+    for name in ("center", "radius", "rotation", "score"):
+        assert_array_equal(getattr(found, name), getattr(every, name))
+
+
+@pytest.mark.parametrize("output", ["boxes", "scores"])
+@pytest.mark.parametrize("broken", [np.nan, -np.inf])
+def test_a_broken_candidate_is_told_however_unlikely_it_is(likeliest, output, broken):
+    seeing = Seeing(*CROWD)
+    answer = seeing.infer({"input": np.zeros((1, 3, 224, 224), np.float32)})
+    answer[output][0, 2000] = broken
+    seeing.infer = lambda _: answer
+    with pytest.raises(OutputError, match=f"NaN or infinity in {output}"):
+        BlazePoseDetector(ToldOfTheLikeliest(seeing, likeliest)).detect(*SQUARE)
+
+
+@pytest.mark.parametrize("number", [-1, 2254])
+def test_a_candidate_that_is_none_is_said(likeliest, number):
+    told = ToldOfTheLikeliest(Seeing(*CROWD), likeliest)
+    answer = told.infer({"input": np.zeros((1, 3, 224, 224), np.float32)})
+    answer["likeliest_anchors"][0, 4] = number
+    told.infer = lambda _: answer
+    with pytest.raises(OutputError, match="a candidate that it has not"):
+        BlazePoseDetector(told).detect(*SQUARE)
+
+
 def test_a_detector_that_gives_no_numbers_is_said():
     def infer(inputs):
         answer = Seeing((ANCHOR, (0, 0), (0, -40))).infer(inputs)
@@ -139,6 +206,21 @@ def test_somebody_is_seen_from_a_score_of_one_half(logit, found):
         len(detector.detect(np.zeros((224, 224, 3), np.uint8), np.array([[0, 0, 224, 224]])))
         == found
     )
+
+
+def test_a_server_tells_of_more_candidates_than_are_likely(detector):
+    part = models.BLAZEPOSE.parts[0]
+    infer, likely = detector.engine.infer, []
+
+    def counted(inputs):
+        answer = infer(inputs)
+        likely.extend((answer["scores"] >= 0).sum(axis=1))
+        return answer
+
+    seeing = SimpleNamespace(infer=counted, inputs=detector.engine.inputs)
+    for frame in islice(film.load("three_people").frames(), 0, None, 20):
+        BlazePoseDetector(seeing).detect(frame.image, tiles(640, 480))
+    assert 5 < np.max(likely) < part.likeliest / 2
 
 
 def test_an_empty_room_holds_nobody(detector):

@@ -386,10 +386,19 @@ def test_of_bytes_a_network_answers_what_it_does_of_floats(tmp_path, network):
         engine.infer({"input": as_input(engine.inputs[0], crops, file.part.value_range)})
         for engine in (floats, of_bytes)
     )
+    if network == DETECTOR:
+        which = found["likeliest_anchors"]
+        wanted = {
+            f"likeliest_{name}": np.take_along_axis(tensor, which, axis=1)
+            for name, tensor in wanted.items()
+        }
     compared = wanted.keys() & found.keys()
     assert (
         compared
-        == {LANDMARKS: {"landmarks", "presence", "world"}, DETECTOR: {"boxes", "scores"}}[network]
+        == {
+            LANDMARKS: {"landmarks", "presence", "world"},
+            DETECTOR: {"likeliest_boxes", "likeliest_scores"},
+        }[network]
     )
     for name in compared:
         assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-4)
@@ -566,8 +575,9 @@ def test_what_is_exported_gets_bytes_and_answers_in_brief_with_the_same_poses(ex
     with serving(networks) as server:
         check_poses_are_the_local_ones(server.url)
         assert set(server.bytes_a_person) == {3 * 256 * 256, 3 * 224 * 224}
-        # 39 landmarks of five floats, three, and two doubles, and one; the detector's 2254 of 13.
-        assert set(server.bytes_back) == {39 * (8 * 4 + 2 * 8) + 4, 2254 * 13 * 4}
+        # 39 landmarks of five floats, three, and two doubles, and one; 64 candidates of 13, and
+        # their numbers.
+        assert set(server.bytes_back) == {39 * (8 * 4 + 2 * 8) + 4, 64 * (13 * 4 + 8)}
     assert "heatmaps" not in caplog.text
 
 

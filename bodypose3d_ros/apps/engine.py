@@ -103,7 +103,7 @@ def export_triton(
 
     NAME is one of `bodypose3d models list`, blazepose if none is named. Nodes, and every command
     that estimates, use them with --engine triton --triton-url HOST:8001. BlazePose takes crops as
-    bytes there, a quarter of what floats are, and keeps its heatmaps: 2 kB of 640 come back.
+    bytes there, a quarter of what floats are, and answers in brief: 2 kB a person, not 640.
     """
     from ..engines.plans import BuildOptions
     from ..engines.repository import Serving, networks_of, write

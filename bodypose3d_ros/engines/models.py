@@ -50,6 +50,8 @@ class Part:
     """What becomes of the names of its outputs; those left out are left out."""
     refinement: Refinement | None = None
     """What its heatmaps are for, where it has some."""
+    likeliest: int | None = None
+    """How many of its candidates a server is to answer with, where it finds people."""
     ranges: str = ""
     """The package's file of ranges by which it is put into 8 bits; empty: it stays as it is."""
 
@@ -99,6 +101,8 @@ def _blazepose_parts(variant: str, detector: str, landmarks: str) -> tuple[Part,
             _DETECTOR_SHA256,
             (-1, 1),
             {"Identity": "boxes", "Identity_1": "scores"},
+            # In our films and photographs at most 18 are likely in an area.
+            likeliest=64,
         ),
         # Identity_2, the segmentation mask, is left out: a third of the network's time.
         Part(

@@ -1,8 +1,8 @@
 """A model repository: networks in the folders and with the descriptions that Triton reads.
 
 Of each network ``NAME/config.pbtxt`` and ``NAME/1/model.onnx``, or ``model.plan``, TensorRT's.
-BlazePose's ONNX files are written for a way that is thin: they take pixels as bytes, and keep
-heatmaps to themselves.
+BlazePose's ONNX files are written for a thin line: they take pixels as bytes, and keep heatmaps and
+candidates that are nobody to themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 from ..errors import EngineError, RefusedError, WriteError
 from . import TensorInfo, models, plans
 from .cache import scratch_folder
+from .likeliest import of_the_likeliest
 from .load import MAX_BATCH, check_file
 from .onnxruntime import OnnxRuntimeEngine
 from .pixels import taking_bytes
@@ -119,6 +120,8 @@ def _write_onnx(target: Path, file: models.NetworkFile) -> Path:
     network = taking_bytes(network, file.part.value_range)
     if file.part.refinement is not None:
         network = refining(network, file.part.refinement)
+    if file.part.likeliest is not None:
+        network = of_the_likeliest(network, file.part.likeliest)
     onnx.save(network, target)
     return target
 

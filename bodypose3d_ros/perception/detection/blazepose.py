@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ...engines import Engine, models
+from ...engines import Engine, Tensors, models
+from ...errors import OutputError
 from ..contract import check_finite
 from ..crop import as_input, cut, image_from_crop
 from . import HipCircles
@@ -22,9 +23,14 @@ from . import HipCircles
 Array = NDArray[np.float64]
 
 INPUT = 224
+CANDIDATES = 2254
+LIKELIEST = "likeliest_anchors"
+"""What a network gives that tells of its likeliest candidates alone: which they are."""
 MIN_SCORE = 0.5
 _VALUE_RANGE = models.BLAZEPOSE.parts[0].value_range
 _MIN_IOU = 0.3
+_UNLIKELY = -1000.0
+"""A logit of nobody."""
 _STRIDES = ((8, 2), (16, 2), (32, 6))
 """Pixels a cell, anchors a cell."""
 
@@ -63,6 +69,8 @@ class BlazePoseDetector:
         crops = cut(image, to_image, (INPUT, INPUT), cv2.BORDER_CONSTANT)
         tensor = as_input(self.engine.inputs[0], crops, _VALUE_RANGE)
         answer = self.engine.infer({"input": tensor})
+        if LIKELIEST in answer:
+            answer = _spread(answer)
         check_finite(answer, ("boxes", "scores"))
         found = [
             self._decode(boxes, scores[:, 0], origin, scale)
@@ -99,6 +107,24 @@ class BlazePoseDetector:
         keypoints = raw[:, 4:8].reshape(-1, 2, 2) + anchors[:, None]
         kept, kept_scores = _weighted_suppression(corners, keypoints.reshape(-1, 4), scores)
         return kept.reshape(-1, 2, 2) * scale + origin, kept_scores
+
+
+def _spread(answer: Tensors) -> Tensors:
+    """The boxes and scores of all candidates, those not told of nobody's.
+
+    On a server the network tells of the likeliest alone (``engines/likeliest.py``).
+
+    Raises:
+        OutputError: A candidate is none.
+    """
+    which = answer[LIKELIEST]
+    if (which < 0).any() or (which >= CANDIDATES).any():
+        raise OutputError("the network gave a candidate that it has not: this image is left out")
+    boxes = np.zeros((len(which), CANDIDATES, 12), np.float32)
+    scores = np.full((len(which), CANDIDATES, 1), _UNLIKELY, np.float32)
+    np.put_along_axis(boxes, which, answer["likeliest_boxes"], axis=1)
+    np.put_along_axis(scores, which, answer["likeliest_scores"], axis=1)
+    return {"boxes": boxes, "scores": scores}
 
 
 @cache
