@@ -456,3 +456,9 @@ def test_verify_fails_when_a_model_was_changed(monkeypatch, tmp_path):
     answer = run("models", "verify")
     assert answer.exit_code == 4
     assert "detector.onnx has changed" in answer.output
+
+
+def test_a_film_of_the_package_is_not_a_file_but_can_be_made_one():
+    done = CliRunner().invoke(main, ["estimate", "one_person", "--hfov", "60"])
+    assert done.exit_code == 3
+    assert "bodypose3d film to-bag one_person FOLDER" in " ".join(done.output.split())

@@ -16,6 +16,7 @@ from ..errors import InputError, printable
 from ..wire.images import Image
 from . import pictures, video
 from .depth import DepthFolder
+from .film import all_names
 from .recording import Item, Recording, is_recording
 
 _log = logging.getLogger(__name__)
@@ -161,6 +162,11 @@ def open_source(
 
 
 def _open(path: Path, cameras: CameraChoice, topics: Topics, index: int, name: str) -> Source:
+    if not path.exists() and str(path) in all_names():
+        raise InputError(
+            f"{path}: is a film of this package: make a recording of it with  "
+            f"bodypose3d film to-bag {path} FOLDER"
+        )
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_dir() and not is_recording(path):

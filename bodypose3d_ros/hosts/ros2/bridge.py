@@ -71,8 +71,10 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self._updater.node_name = self.get_fully_qualified_name().lstrip("/")
         self._updater.setHardwareID("none")
         self._updater.add("bridge", self._diagnose)
-        on = ", ".join(settings.outputs)
-        self.get_logger().info(f"outputs: {on}" if on else "no output is on: set outputs")
+        on, read = ", ".join(settings.outputs), self.resolve_topic_name("poses")
+        self.get_logger().info(
+            f"outputs: {on}; poses are read from {read}" if on else "no output is on: set outputs"
+        )
 
     def _poses(self, cdr: bytes) -> None:
         self._take_images()
