@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import IO
 
 import numpy as np
 import psutil
@@ -32,7 +33,6 @@ DOMAIN = 99
 RATE = 30
 WARM_UP_S = 5.0
 _COMMAND = (sys.executable, "-c", "from bodypose3d_ros.apps.cli import main; main()")
-_GRAPH = ("--domain", str(DOMAIN), "--interface", LOOPBACK)
 
 
 class Listener:
@@ -111,15 +111,22 @@ def report(listener: Listener, seconds: float) -> None:
 
 
 def spin_for(graph: Node, seconds: float) -> None:
+    """Listen for a while."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         graph.spin_once(left)
 
 
-def start(command: str, *arguments: str) -> subprocess.Popen[bytes]:
+def start(
+    command: str, *arguments: str, domain: int = DOMAIN, stderr: int | IO[str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A command of ours on the loopback interface."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CYCLONEDDS")}
     return subprocess.Popen(
-        [*_COMMAND, command, *arguments, *_GRAPH], env=environment, stdout=subprocess.DEVNULL
+        [*_COMMAND, command, *arguments, "--domain", str(domain), "--interface", LOOPBACK],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
     )
 
 

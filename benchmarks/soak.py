@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ from bodypose3d_ros.node.qos import DEFAULT, SENSOR_DATA
 from bodypose3d_ros.wire.messages import Message, Messages
 from bodypose3d_ros.wire.pose_cdr import read
 
+from .dds_latency import spin_for, start
+
 DOMAIN = 98
 FILM = "one_person"
 RECOVERY_S = 20.0
@@ -55,7 +58,9 @@ MEMORY_MB = 60.0
 """By which the node may grow once every fault has come: buffers of the largest images."""
 _FAULT_S = 4.0
 _HOUR = 3600 * 10**9
-_COMMAND = (sys.executable, "-c", "from bodypose3d_ros.apps.cli import main; main()")
+
+# Beside another benchmark's programs, theirs would answer for these.
+started = partial(start, domain=DOMAIN, stderr=subprocess.DEVNULL)
 
 
 @dataclass
@@ -103,20 +108,20 @@ class Camera:
     def kill(self, graph: Node) -> None:
         """It is gone at once, and comes back."""
         self._end(signal.SIGKILL)
-        spin(graph, _FAULT_S)
+        spin_for(graph, _FAULT_S)
         self.process = self._started("1")
 
     def sleep(self, graph: Node) -> None:
         """It stops without a word, and wakes up."""
         self.process.send_signal(signal.SIGSTOP)
-        spin(graph, _FAULT_S)
+        spin_for(graph, _FAULT_S)
         self.process.send_signal(signal.SIGCONT)
 
     def flood(self, graph: Node) -> None:
         """Ten times as many images."""
         self._end(signal.SIGTERM)
         self.process = self._started("10")
-        spin(graph, _FAULT_S)
+        spin_for(graph, _FAULT_S)
         self._end(signal.SIGTERM)
         self.process = self._started("1")
 
@@ -125,14 +130,14 @@ class Camera:
         for shown in ("one_person_distorted", FILM):
             self._end(signal.SIGTERM)
             self.process = self._started("1", shown)
-            spin(graph, _FAULT_S)
+            spin_for(graph, _FAULT_S)
 
     def close(self) -> None:
         """End it."""
         self._end(signal.SIGTERM)
 
     def _started(self, speed: str, shown: str = FILM) -> subprocess.Popen[bytes]:
-        return start("play", shown, "--loop", "--speed", speed, "--wait", "1")
+        return started("play", shown, "--loop", "--speed", speed, "--wait", "1")
 
     def _end(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
@@ -180,7 +185,7 @@ class Vandal:
         end = time.monotonic() + _FAULT_S
         while time.monotonic() < end:
             send()
-            spin(self._graph, 0.05)
+            spin_for(self._graph, 0.05)
 
     def _header(self, stamp: int) -> Message:
         return self._messages.header(stamp, film.FRAME_ID)
@@ -210,7 +215,7 @@ class Vandal:
 def asleep(graph: Node, node: subprocess.Popen[bytes]) -> None:
     """The node stops without a word, as on a machine that swaps, and wakes up."""
     node.send_signal(signal.SIGSTOP)
-    spin(graph, _FAULT_S / 2)
+    spin_for(graph, _FAULT_S / 2)
     node.send_signal(signal.SIGCONT)
 
 
@@ -218,7 +223,7 @@ def busy(graph: Node) -> None:
     """Something else takes every core."""
     command = [sys.executable, "-c", "while True: pass"]
     others = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
-    spin(graph, _FAULT_S)
+    spin_for(graph, _FAULT_S)
     for other in others:
         other.kill()
         other.wait()
@@ -226,8 +231,8 @@ def busy(graph: Node) -> None:
 
 def deserted(graph: Node) -> None:
     """Who listens is killed, and does not say goodbye."""
-    listeners = [start("echo"), start("echo")]
-    spin(graph, _FAULT_S)
+    listeners = [started("echo"), started("echo")]
+    spin_for(graph, _FAULT_S)
     for listener in listeners:
         listener.kill()
         listener.wait()
@@ -240,7 +245,7 @@ def soak(seconds: float, seed: int, log: Path) -> int:
     with (
         log.open("wb") as said,
         Node(Names("soak"), Network.from_environment(DOMAIN, LOOPBACK, {})) as graph,
-        ended(start("node", "--host", "dds", stderr=said)) as node,
+        ended(started("node", "--host", "dds", stderr=said)) as node,
     ):
         poses, told = interface.POSES.type, interface.DIAGNOSTICS.type
         graph.create_subscription(poses, "/bodypose3d/poses", watch.take_poses, DEFAULT, raw=True)
@@ -273,7 +278,7 @@ def soak(seconds: float, seed: int, log: Path) -> int:
                     watch.wrong.append(f"no poses within {RECOVERY_S:.0f} s of {name}")
                 again = time.monotonic() - began
                 slowest, count = max(slowest, again), count + 1
-                spin(graph, dice.uniform(0.5, 3.0))
+                spin_for(graph, dice.uniform(0.5, 3.0))
                 now = holds(node)
                 print(f"{name:12} poses again after {again:4.1f} s, {now[0]:.0f} MB, "
                       f"{now[1]} threads, {now[2]} handles", flush=True)  # fmt: skip
@@ -325,25 +330,6 @@ def came(graph: Node, watch: Watch, seconds: float) -> bool:
     while watch.people == before and time.monotonic() < end:
         graph.spin_once(0.1)
     return watch.people > before
-
-
-def spin(graph: Node, seconds: float) -> None:
-    """Listen for a while."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        graph.spin_once(left)
-
-
-def start(command: str, *arguments: str, stderr: object = None) -> subprocess.Popen[bytes]:
-    """A command of ours on the loopback interface."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CYCLONEDDS")}
-    graph = ("--domain", str(DOMAIN), "--interface", LOOPBACK)
-    return subprocess.Popen(
-        [*_COMMAND, command, *arguments, *graph],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=stderr or subprocess.DEVNULL,  # type: ignore[arg-type]  # a file or nothing
-    )
 
 
 @contextmanager

@@ -21,6 +21,9 @@ _GRID = (225, 225, 225)
 _TICKS = 5
 
 
+Point = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Axes:
     """What a chart is about: its title and the names of its axes, with units."""
@@ -30,16 +33,17 @@ class Axes:
     y: str
 
 
-def lines(path: Path, axes: Axes, series: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    """Lines through points, one a name."""
-    points = np.array([point for line in series.values() for point in line])
-    high = points.max(axis=0)
-    picture = _paper(axes, (float(high[0]), float(high[1])))
+def lines(
+    path: Path, axes: Axes, series: Mapping[str, Sequence[Point]], *, dots: bool = True
+) -> None:
+    """Lines through points, one a name, the points themselves as dots."""
+    high = np.max([point for line in series.values() for point in line], axis=0).tolist()
+    picture = _paper(axes, high)
     for number, (name, line) in enumerate(series.items()):
         color = _COLORS[number % len(_COLORS)]
-        drawn = _to_pixels(np.array(line), (float(high[0]), float(high[1])))
+        drawn = _to_pixels(np.array(line), high)
         cv2.polylines(picture, [drawn], False, color, 2, cv2.LINE_AA)
-        for x, y in drawn.tolist():
+        for x, y in drawn.tolist() if dots else ():
             cv2.circle(picture, (x, y), 4, color, -1, cv2.LINE_AA)
         _legend(picture, number, name, color)
     _keep(path, picture)
@@ -53,14 +57,7 @@ def histogram(path: Path, axes: Axes, samples: Mapping[str, Sequence[float]], bi
         counts, edges = np.histogram(values, bins, (0, last))
         share = np.repeat(counts / max(len(values), 1), 2)
         series[name] = list(zip(np.repeat(edges, 2)[1:-1].tolist(), share.tolist(), strict=True))
-    high = (last, max(y for line in series.values() for _, y in line))
-    picture = _paper(axes, high)
-    for number, (name, line) in enumerate(series.items()):
-        color = _COLORS[number % len(_COLORS)]
-        drawn = _to_pixels(np.array(line), high)
-        cv2.polylines(picture, [drawn], False, color, 2, cv2.LINE_AA)
-        _legend(picture, number, name, color)
-    _keep(path, picture)
+    lines(path, axes, series, dots=False)
 
 
 def _paper(axes: Axes, high: tuple[float, float]) -> NDArray[np.uint8]:
