@@ -76,6 +76,14 @@ def test_the_film_becomes_poses_markers_and_frames(graph, run):
     assert node.returncode is None
 
 
+def test_a_misspelt_parameter_is_told_of(graph, run):
+    node = run("bodypose3d_node", "-p", "camera_hight:=1.3", "-p", "camera_pitch:=12.0")
+    said = "parameters that this node has not were set: "
+    graph.wait(lambda: any(said in line for line in node.output))
+    (line,) = (line for line in node.output if said in line)
+    assert line.endswith(f"{said}camera_hight")  # and none of rclpy's own
+
+
 def test_the_overlay_is_published_while_somebody_looks(graph, run):
     run("bodypose3d_node")
     camera = Camera(graph).connected()

@@ -21,7 +21,7 @@ from ...node.interface import ALIVE_PERIOD_S
 from ...node.kinds import ESTIMATION, Kind
 from ..loading import load
 from .host import RosHost, message_class
-from .parameters import declare, declare_optional
+from .parameters import declare, declare_optional, without_effect
 from .program import run
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -91,6 +91,9 @@ class BodyPose3D(LifecycleNode):  # type: ignore[misc]  # rclpy ships no types
         self._updater.setHardwareID("none")
         for name, report in self._core.statuses().items():
             self._updater.add(name, partial(self._diagnose, report))
+        if unknown := without_effect(self):
+            names = ", ".join(unknown)
+            self.get_logger().warning(f"parameters that this node has not were set: {names}")
         self._start = threading.Thread(target=self._autostart, name="autostart", daemon=True)
         if self._core.autostart:
             self._start.start()

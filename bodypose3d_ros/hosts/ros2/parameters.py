@@ -52,6 +52,19 @@ def declare_optional(node: Node, declarations: Mapping[str, Setting]) -> dict[st
     return {name: value for name, value in values.items() if value is not None}
 
 
+def without_effect(node: Node) -> list[str]:
+    """What files and the command line have set that nobody has declared: misspelt, mostly.
+
+    QoS overrides are declared with their topics, later.
+    """
+    given: Mapping[str, Parameter] = node._parameter_overrides  # rclpy has no other way to them
+    return sorted(
+        name
+        for name in given
+        if not node.has_parameter(name) and not name.startswith("qos_overrides.")
+    )
+
+
 def _declare(node: Node, each: Setting) -> Value:
     value: Value
     if not isinstance(each.default, tuple):
