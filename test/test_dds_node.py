@@ -324,6 +324,7 @@ def test_a_recording_is_played_as_a_camera(start, graph, listen, tmp_path, trans
     spin_until(graph, lambda: poses and distance(poses[-1]) > 6.5)
     assert player.ended() == 0
     assert player.output[-1] == "sent 6 images"
+    assert any(line.startswith("images go to /") for line in player.output)
     # A colour of a JPEG is off by two at most, which are two decimetres here. Of images that come
     # sooner than a busy machine works on them the newest is worked on.
     numbers = [round(distance(p)) for p in poses]

@@ -174,6 +174,7 @@ def play(
         shown = film.load(source) if source in film.all_names() else None
         if shown is not None:
             stand(member, shown)
+        click.echo(f"images go to {camera.topic}")
         camera.wait_for_subscribers(member, wait_for)
         if shown is not None and shown.in_rig and loop and speed == 1:
             shots = by_the_clock(shown)

@@ -49,6 +49,11 @@ class CameraPublisher:
         info = interface.CAMERA_INFO
         self._info = node.create_publisher(info.type, info.name, _QOS)
 
+    @property
+    def topic(self) -> str:
+        """Where its images go."""
+        return self._image.channel.name
+
     def wait_for_subscribers(self, node: Node, count: int) -> None:
         """Serve the node until so many want both topics, and know of us, too."""
         while node.running and min(self._image.subscribers, self._info.subscribers) < count:
