@@ -297,6 +297,16 @@ def test_a_view_that_has_left_and_right_exchanged_is_turned_round_and_one_astray
     assert adjust.observed(two, [[0, 1]], places) is None  # none of them is believed
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_of_two_views_one_that_has_left_and_right_exchanged_is_turned_round(seed):
+    """Both are as far from their mean either way; each has joints 5 cm off on each axis."""
+    off = np.random.default_rng(seed).normal(0, 0.05, (2, 34, 3))
+    views = [sighted(0, standing() + off[0]), sighted(1, standing()[MIRRORED] + off[1])]
+    seen = adjust.observed(views, [[0, 1]], np.array([np.eye(4)] * 2))
+    ours, theirs = seen.ray[seen.view == 0], seen.ray[seen.view == 1]
+    assert np.abs(ours - theirs).max() < 0.1  # 0.3 of 3 metres; a shoulder's width is as much
+
+
 def adjusted(rays, joints, errors):
     """What was found of one person by one view, whose keypoints are so far off."""
     count = len(rays)

@@ -212,18 +212,15 @@ def _observe(
             for track in tracks
         ]
     )
+    orders = np.where(_crossed(world)[:, None], MIRRORED, np.arange(JOINT_COUNT))
+    world = np.take_along_axis(world, orders[..., None], axis=1)
     middle = _median(world)
     start = sum(len(part) for part in points)
     agreed = 0
     new: list[_Row] = []
-    for track, joints in zip(tracks, world, strict=True):
-        straight, crossed = (
-            float(np.nanmean(np.linalg.norm(order - middle, axis=1)))
-            for order in (joints, joints[MIRRORED])
-        )
-        if min(straight, crossed) > within:
+    for track, joints, order in zip(tracks, world, orders, strict=True):
+        if float(np.nanmean(np.linalg.norm(joints - middle, axis=1))) > within:
             continue
-        order = np.arange(JOINT_COUNT) if straight <= crossed else MIRRORED
         ray, confidence = track.rays[moment][order], track.confidence[moment][order]
         usable = _POINTS & known(ray) & (confidence >= _LEAST_CONFIDENCE) & known(middle)
         joint = np.flatnonzero(usable)
@@ -234,6 +231,19 @@ def _observe(
     if agreed >= 2:
         rows += new
         points.append(np.nan_to_num(middle))
+
+
+def _crossed(world: Array) -> NDArray[np.bool_]:
+    """(V,) whether left and right are exchanged in a view, beside the one that most others fit.
+
+    A mean of views would not tell: one that has them exchanged is as far from it either way.
+    """
+    straight, crossed = (
+        np.nanmean(np.linalg.norm(world[:, None] - order[None], axis=3), axis=2)
+        for order in (world, world[:, MIRRORED])
+    )
+    middle = np.fmin(straight, crossed).sum(axis=1).argmin()
+    return np.asarray(crossed[middle] < straight[middle])
 
 
 def _median(world: Array) -> Array:
