@@ -22,14 +22,6 @@ from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.perception.pipeline import Pipeline
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 
-NOBODY = Bodies(
-    np.zeros((0, 34, 3)),
-    np.zeros((0, 34, 2)),
-    np.zeros((0, 34)),
-    np.zeros(0),
-    np.zeros(0, np.uint8),
-)
-
 
 def run(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
@@ -295,7 +287,8 @@ def test_what_cannot_be_read_is_told_by_name_what_to_do(tmp_path, name, says):
 def frames(monkeypatch):
     """The frames that the pipeline is handed, in which it finds nobody."""
     seen = []
-    monkeypatch.setattr(Pipeline, "__call__", lambda self, frame: seen.append(frame) or NOBODY)
+    nobody = Bodies.none()
+    monkeypatch.setattr(Pipeline, "__call__", lambda self, frame: seen.append(frame) or nobody)
     return seen
 
 

@@ -11,7 +11,7 @@ from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, Bodies, select
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED, known
 from bodypose3d_ros.perception.fusion.association import TRUNK, associate
-from bodypose3d_ros.perception.fusion.fusion import Fusion, View, _without_ghosts, nobody
+from bodypose3d_ros.perception.fusion.fusion import Fusion, View, _without_ghosts
 from bodypose3d_ros.perception.fusion.shapes import Shapes
 from bodypose3d_ros.perception.fusion.triangulation import triangulate
 from bodypose3d_ros.perception.tracking.tracker import Tracker
@@ -35,7 +35,7 @@ def stacked(points, covariances):
 def test_two_rays_that_cross_are_a_point():
     # One view is 20 cm too near along x, the other 30 cm too far along y.
     shapes = stacked([(-0.2, 0, 0), (0, 0.3, 0)], [along(0), along(1)])
-    position, covariance = triangulate(shapes, nobody())
+    position, covariance = triangulate(shapes, Bodies.none())
     assert_allclose(position[0, 0], [0, 0, 0], atol=0.001)
     # Thin where either is, and both are in z; that they disagree along their rays makes it larger.
     assert_allclose(np.sqrt(np.diag(covariance[0, 0])), [0.01, 0.01, 0.007], rtol=0.15)
@@ -43,20 +43,20 @@ def test_two_rays_that_cross_are_a_point():
 
 def test_a_view_that_is_wrong_is_thrown_out_by_two_that_agree():
     shapes = stacked([(0, 0, 0), (0, 0, 0), (0.1, 0, 0.25)], [along(0), along(1), along(1)])
-    position, _ = triangulate(shapes, nobody())
+    position, _ = triangulate(shapes, Bodies.none())
     assert np.linalg.norm(position[0, 0]) < 0.005
 
 
 def test_one_view_alone_says_what_it_says():
     shapes = stacked([(1, 2, 3), (np.nan,) * 3], [along(0), along(1)])
-    position, covariance = triangulate(shapes, nobody())
+    position, covariance = triangulate(shapes, Bodies.none())
     assert_allclose(position[0, 0], [1, 2, 3], atol=1e-6)
     assert_allclose(covariance[0, 0], along(0), rtol=1e-4, atol=1e-9)
 
 
 def test_what_nobody_sees_is_unknown():
     shapes = stacked([(np.nan,) * 3], [along(0)])
-    position, covariance = triangulate(shapes, nobody())
+    position, covariance = triangulate(shapes, Bodies.none())
     assert np.isnan(position).all()
     assert np.isnan(covariance).all()
 
@@ -89,7 +89,7 @@ def test_where_rays_cross_a_view_learns_how_deep_its_other_joints_lie(wrong):
     joints[0] += error
     joints[1, arm] = np.nan
     shapes = Shapes(joints[:, None], spread[:, None], shared[:, None])
-    position, covariance = triangulate(shapes, nobody())
+    position, covariance = triangulate(shapes, Bodies.none())
     off_by = np.linalg.norm(position[0, arm] - truth[arm], axis=1)
     assert np.linalg.norm(off_by) < np.linalg.norm(error[arm]) / 3
     # The rest is what the covariance says.
@@ -106,7 +106,7 @@ def views_of(number, **changes):
 def test_people_are_the_same_in_all_views_whatever_their_order():
     views = views_of(0)
     views[1] = select(views[1], [1, 0])
-    found = associate(views, CENTERS, nobody())
+    found = associate(views, CENTERS, Bodies.none())
     assert found.body.tolist() == [[0, 1], [1, 0], [0, 1]]
     assert not found.swapped.any()
 
@@ -114,7 +114,7 @@ def test_people_are_the_same_in_all_views_whatever_their_order():
 @pytest.mark.parametrize("size", [0.85, 1.15])
 def test_who_is_small_or_tall_is_the_same_in_all_views(size):
     # Every view puts a person of 1.45 m, or of 1.95 m, 50 cm wrong along its own rays.
-    found = associate(views_of(0, size=size), CENTERS, nobody())
+    found = associate(views_of(0, size=size), CENTERS, Bodies.none())
     assert found.body.tolist() == [[0, 1]] * 3
     assert len(run(Fusion(Tracker), range(3), size=size)) == 2
 
@@ -124,7 +124,7 @@ def test_two_people_whom_one_view_each_sees_are_two():
         cell.in_world(name, cell.sighting(name, 0, people))
         for name, people in (("cell_front", (0,)), ("cell_left", (1,)))
     )
-    assert associate([he, she], CENTERS[:2], nobody()).body.tolist() == [[0, -1], [-1, 0]]
+    assert associate([he, she], CENTERS[:2], Bodies.none()).body.tolist() == [[0, -1], [-1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def mirrored(bodies):
 def test_who_takes_left_for_right_is_outvoted():
     views = views_of(0)
     views[0] = mirrored(views[0])
-    found = associate(views, CENTERS, nobody())
+    found = associate(views, CENTERS, Bodies.none())
     assert found.body.tolist() == [[0, 1]] * 3
     assert found.swapped.tolist() == [[True, True], [False, False], [False, False]]
 
@@ -184,7 +184,7 @@ def test_against_one_view_that_swaps_sides_it_counts_how_somebody_was():
 
 def run(fusion, numbers, names=SYNCHRONOUS, **changes):
     """Feed frames of the cell that shoot together; people at the last of them."""
-    people = nobody()
+    people = Bodies.none()
     for number in numbers:
         stamp = cell.FILMS["cell_front"].stamp(number)
         views = {
@@ -266,7 +266,7 @@ def test_somebody_where_no_other_camera_looks_is_believed_after_a_while():
         stamp = cell.FILMS["cell_front"].stamp(number)
         left = replace(cell.frame("cell_left", stamp), place=away)
         front = View.of(cell.frame("cell_front", stamp), cell.sighting("cell_front", number, (0,)))
-        views = {"cell_front": front, "cell_left": View.of(left, nobody())}
+        views = {"cell_front": front, "cell_left": View.of(left, Bodies.none())}
         counts.append(len(fusion.update(views, stamp)))
     assert counts[0] == 0, "one image of one camera is not enough"
     assert counts[-1] == 1
@@ -367,7 +367,7 @@ def test_time_that_jumps_back_begins_anew():
 @pytest.mark.parametrize("names", [("cell_front",), SYNCHRONOUS])
 def test_nobody_at_all_is_nobody(names):
     fusion = Fusion(Tracker)
-    views = {name: View.of(cell.frame(name, 0), nobody()) for name in names}
+    views = {name: View.of(cell.frame(name, 0), Bodies.none()) for name in names}
     assert len(fusion.update(views, 0)) == 0
     assert fusion.seen_by == {}
 

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 import cell_sightings as cell
-from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, select
+from bodypose3d_ros.body.people import STATE_COASTING, STATE_TRACKED, Bodies, select
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.fusion import fit, fusion, triangulation
 from bodypose3d_ros.perception.fusion.association import (
@@ -241,7 +241,7 @@ def test_of_all_views_and_pairs_of_them_that_counts_which_all_are_nearest_to():
     points[2] = 1.0
     information = np.tile(np.eye(3) * 100, (3, 2, 34, 1, 1))
     seen = np.ones((3, 2, 34), bool)
-    assert_allclose(triangulation._agreed(points, information, seen, fusion.nobody()), 0, atol=1e-9)
+    assert_allclose(triangulation._agreed(points, information, seen, Bodies.none()), 0, atol=1e-9)
     seen[0] = False
     information[0] = 0
     expected = replace(row(1), joints=np.ones((1, 34, 3)))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.node.fusion.gathering import (
     AHEAD,
     LATE,
@@ -15,7 +16,6 @@ from bodypose3d_ros.node.fusion.gathering import (
     Placed,
 )
 from bodypose3d_ros.node.fusion.parameters import Parameters
-from bodypose3d_ros.perception.fusion.fusion import nobody
 from bodypose3d_ros.wire.pose_cdr import Poses
 
 MS = 1_000_000
@@ -53,7 +53,7 @@ class Cell:
     def say(self, camera, shot, came, *, clock=0.0):
         """A camera's poses of an image shot at a time, in milliseconds, by its own clock."""
         self.until(came)
-        poses = Poses(EPOCH + round((shot + clock) * MS), camera, nobody(), np.zeros((0, 4)))
+        poses = Poses(EPOCH + round((shot + clock) * MS), camera, Bodies.none(), np.zeros((0, 4)))
         age = (came - shot - clock) / 1e3
         problem = self.gathering.add(Arrival(camera, poses, self.ms / 1e3, age))
         self.look()

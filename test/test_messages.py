@@ -51,10 +51,6 @@ def people(*places):
     )  # fmt: skip
 
 
-NOBODY = Bodies(np.zeros((0, 34, 3)), np.zeros((0, 34, 2)), np.zeros((0, 34)), np.zeros(0),
-                np.zeros(0, np.uint8))  # fmt: skip
-
-
 def through_cdr(message):
     return TYPES.deserialize_cdr(
         TYPES.serialize_cdr(message, message.__msgtype__), message.__msgtype__
@@ -126,7 +122,7 @@ def test_constants_name_the_joints_in_order():
 
 
 def test_nobody_is_an_empty_array_not_silence():
-    array = pose_array(NOBODY)
+    array = pose_array(Bodies.none())
     assert array.poses == []
     assert array.header.stamp.nanosec == 123_456_789
 
@@ -134,7 +130,7 @@ def test_nobody_is_an_empty_array_not_silence():
 def test_the_nearest_person_is_the_one_with_the_nearest_joint():
     bodies = people((0, 0, 4.0), (0.5, 0, 2.0), (0, 0, 5.0))
     assert nearest(bodies) == 1
-    assert nearest(NOBODY) is None
+    assert nearest(Bodies.none()) is None
 
 
 @pytest.mark.parametrize("frame_id", ["", "c", "cam", "cams", "camera", "camera7", "camera78"])
@@ -213,7 +209,7 @@ def test_everything_that_can_be_clicked_away_is():
 
 
 @pytest.mark.parametrize("frame_id", ["", "c", "cam", "cams", "camera", "camera7", "camera78"])
-@pytest.mark.parametrize("bodies", [NOBODY, people(*PLACES)], ids=["nobody", "two"])
+@pytest.mark.parametrize("bodies", [Bodies.none(), people(*PLACES)], ids=["nobody", "two"])
 def test_poses_come_back_out_of_their_bytes(frame_id, bodies):
     """Whatever the length of the frame's name does to the alignment of what follows."""
     poses = read(PoseCdr(bodies, STAMP, frame_id, (640, 480)).array())
@@ -251,7 +247,7 @@ def test_no_part_of_a_message_passes_for_a_message():
 
 
 def test_a_count_of_people_that_cannot_be_there_reserves_no_memory():
-    cdr = bytearray(PoseCdr(NOBODY, STAMP, "", (640, 480)).array())
+    cdr = bytearray(PoseCdr(Bodies.none(), STAMP, "", (640, 480)).array())
     cdr[-4:] = b"\xff\xff\xff\xff"
     with pytest.raises(InputError, match="4294967295 people"):
         read(bytes(cdr))

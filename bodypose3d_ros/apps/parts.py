@@ -24,7 +24,6 @@ from ..body.people import Bodies, Frame
 from ..errors import InputError, OutputError
 from ..media.outputs import beside, writing
 from ..media.sources import Source
-from ..perception.fusion.fusion import nobody
 from ..perception.lifting.flat import without_guesses
 from ..perception.pipeline import Pipeline
 from ..perception.tracking.tracker import Tracker
@@ -164,7 +163,7 @@ def _measured(frame: Frame, pipeline: Pipeline) -> _Moment:
     try:
         bodies = pipeline(frame)
     except OutputError as error:
-        return _Moment(frame.stamp, nobody(), {}, str(error))
+        return _Moment(frame.stamp, Bodies.none(), {}, str(error))
     return _Moment(frame.stamp, bodies, dict(pipeline.milliseconds))
 
 

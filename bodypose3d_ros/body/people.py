@@ -173,6 +173,13 @@ class Bodies:
     def __len__(self) -> int:
         return len(self.score)
 
+    @classmethod
+    def none(cls) -> Bodies:
+        """Nobody at all."""
+        joints = (0, JOINT_COUNT)
+        score, source = np.zeros(0), np.zeros(0, np.uint8)
+        return cls(np.zeros((*joints, 3)), np.zeros((*joints, 2)), np.zeros(joints), score, source)
+
     @cached_property
     def orientation(self) -> Array:
         """(N, 34, 4) quaternions x y z w of the joints' frames; the identity where unknown."""

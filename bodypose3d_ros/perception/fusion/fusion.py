@@ -102,7 +102,7 @@ class Fusion:
         self._gone: dict[int, tuple[int, Array]] = {}
         """By track id: when somebody was last here who no longer is, and where."""
         self._views: dict[str, View] = {}
-        self._people = nobody()
+        self._people = Bodies.none()
         self._stamp = 0
 
     def update(self, views: Mapping[str, View], stamp: int) -> Bodies:
@@ -146,7 +146,7 @@ class Fusion:
         people = self._expected(frame.stamp)
         by = [self.seen_by.get(int(track), ()) for track in people.track_id]
         missed = np.array([bool(cameras) and name not in cameras for cameras in by], bool)
-        return View.of(frame, nobody()).regions(select(people, missed))
+        return View.of(frame, Bodies.none()).regions(select(people, missed))
 
     @property
     def views(self) -> Mapping[str, View]:
@@ -155,7 +155,7 @@ class Fusion:
 
     def reset(self) -> None:
         """Forget everybody."""
-        self._views, self._people, self._stamp = {}, nobody(), 0
+        self._views, self._people, self._stamp = {}, Bodies.none(), 0
         self.seen_by, self._sizes, self._lone_since, self._gone = {}, {}, {}, {}
         self.tracker.reset()
         self._lone.reset()
@@ -324,7 +324,7 @@ def _fused(sightings: Sightings, shapes: Shapes, expected: Bodies) -> Bodies:
     """N people as all views together have them, the first of them those expected, by their ids."""
     people = sightings.score.shape[1]
     if not people:
-        return nobody()
+        return Bodies.none()
     joints, covariance = triangulate(shapes, expected)
     return Bodies(
         joints=joints,
@@ -345,14 +345,3 @@ def _same(fused: Bodies, people: Bodies) -> NDArray[np.intp]:
         return np.full(len(fused), -1)
     apart = _apart(fused.joints[:, None], people.joints)
     return np.asarray(np.where(apart.min(axis=1) < _SAME, apart.argmin(axis=1), -1))
-
-
-def nobody() -> Bodies:
-    """No person at all."""
-    return Bodies(
-        joints=np.zeros((0, JOINT_COUNT, 3)),
-        pixels=np.zeros((0, JOINT_COUNT, 2)),
-        confidence=np.zeros((0, JOINT_COUNT)),
-        score=np.zeros(0),
-        scale_source=np.zeros(0, np.uint8),
-    )
