@@ -21,7 +21,7 @@ from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.rig import Rig, RigCamera
 from bodypose3d_ros.perception.calibration import adjust
 from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
-from bodypose3d_ros.perception.calibration.relative import at_one_scale, pair_of
+from bodypose3d_ros.perception.calibration.relative import at_one_scale, ways_of
 from bodypose3d_ros.perception.calibration.tracks import Recorded, tracks_of
 from bodypose3d_ros.perception.calibration.world import LIMBS, stature_of
 
@@ -179,7 +179,7 @@ def test_a_tall_and_a_small_person_make_a_rig_of_one_scale():
     taken_for = np.array([0.875, 1.13])[:, None, None]
     tracks = tracks_of({name: recorded(name, range(0, 60, 3), size=taken_for) for name in NAMES})
     couples = itertools.combinations(range(len(NAMES)), 2)
-    pairs = [pair for a, b in couples if (pair := pair_of(tracks, a, b))]
+    pairs = [ways_of(tracks, a, b)[0] for a, b in couples]
     assert [len(pair.same) for pair in pairs] == [2, 2, 2]
     people = [[n for n, _ in enumerate(tracks) if n % 2 == own] for own in (0, 1)]
     tracks, pairs = at_one_scale(tracks, pairs, people)

@@ -115,9 +115,9 @@ def test_two_views_of_somebody_at_fifteen_moments_lie_as_the_bodies_do(moments, 
     theirs = moved(np.linalg.inv(between), seen)
     rays, sure, reach = np.zeros((moments, 34, 2)), np.ones((moments, 34)), np.ones(moments)
     tracks_ = [Track(0, rays, seen, sure, reach), Track(1, rays, theirs, sure, reach)]
-    found = relative.pair_of(tracks_, 0, 1)
-    assert (found is not None) == enough
-    if found:
+    ways = relative.ways_of(tracks_, 0, 1)
+    assert len(ways) == enough
+    for found in ways:
         assert_allclose(found.transform, between, atol=1e-9)
         assert (found.first, found.second, found.same, found.count) == (0, 1, [(0, 1)], moments)
         assert_allclose(found.size, [1.0])
@@ -163,16 +163,22 @@ def test_people_who_are_turned_otherwise_in_another_view_are_perhaps_others(by, 
     apart = relative.apart_in_facing(people, [[0, 1]], places)
     assert apart == {(0, 1): pytest.approx(by, abs=1e-4)}
     if by < 30:
-        calibrate._check_facing(people, [[0, 1]], places, ["left", "right"])
+        calibrate._check_facing(
+            relative.Rig([*places], people, [[0, 1]]), places, ["left", "right"]
+        )
         return
     with pytest.raises(InputError, match="left and right: people are turned 40 degrees otherwise"):
-        calibrate._check_facing(people, [[0, 1]], places, ["left", "right"])
+        calibrate._check_facing(
+            relative.Rig([*places], people, [[0, 1]]), places, ["left", "right"]
+        )
 
 
 def test_of_people_whom_one_view_alone_sees_nothing_is_told_of_how_they_are_turned():
     people = [turning(0, place()), turning(0, place(), by=80)]
     assert relative.apart_in_facing(people, [[0, 1]], np.array([place()])) == {}
-    calibrate._check_facing(people, [[0, 1]], np.array([place()]), ["left"])
+    calibrate._check_facing(
+        relative.Rig([place()], people, [[0, 1]]), np.array([place()]), ["left"]
+    )
 
 
 def test_sizes_and_distances_are_those_that_explain_all_the_pairs():
@@ -227,7 +233,7 @@ def test_a_pair_that_contradicts_those_that_lead_round_is_left_out():
         pair(1, 3, [(3, 5)], [1.0], turned, count=30),
     ]
     tracks_ = [track(view) for view in (0, 0, 1, 1, 2, 3)]
-    kept, people = relative.agreeing(tracks_, pairs)
+    kept, people = relative.agreeing(tracks_, [each for _, each in relative.ranked(pairs)])
     assert people == [[0, 2, 4, 5], [1, 3]]
     left = {(each.first, each.second) for each in kept}
     assert left == {(0, 1), (0, 2), (1, 2), (0, 3), (2, 3)}
@@ -250,9 +256,51 @@ def test_views_stand_as_most_people_fit_and_not_as_one_can_be_laid_onto_another(
         seen(0, he, 40), seen(0, she, 25), seen(1, moved(inverse, he), 25),
         seen(1, moved(inverse, she), 40),
     ]  # fmt: skip
-    found = relative.pair_of(tracks_, 0, 1)
+    found = relative.ways_of(tracks_, 0, 1)[0]
     assert sorted(found.same) == [(0, 2), (1, 3)]
     assert_allclose(found.transform, between, atol=1e-6)
+
+
+def test_who_stands_far_from_the_one_by_whom_views_are_laid_together_takes_part_in_it():
+    """The other view has him turned by 8 degrees, and would miss her, 4 m behind him, by 0.5 m."""
+    between, turn = place((0, 70, 0), (3, 0, 2)), place((0, 8, 0))
+    on_the_spot = standing((0, 0, 0))
+    spots = np.stack([(x, 0, 3) for x in np.linspace(-0.2, 0.2, 30)])[:, None]
+    behind = spots + (0, 0, 4)
+    seen = [on_the_spot + spots, on_the_spot + behind]
+    others = [moved(turn, on_the_spot) + spots, on_the_spot + behind]
+    for her in (seen[1], others[1]):
+        her[10:] = np.nan  # too seldom to lay views together by her
+    tracks_ = [
+        Track(view, joints[..., :2], joints, np.ones((30, 34)), np.ones(30))
+        for view, people in enumerate((seen, [moved(np.linalg.inv(between), o) for o in others]))
+        for joints in people
+    ]
+    (found,) = relative.ways_of(tracks_, 0, 1)
+    assert (found.same, found.count) == ([(0, 2), (1, 3)], 40)
+    assert relative.degrees_apart(found.transform, between) < 2
+
+
+@pytest.mark.parametrize(("count", "rigs"), [(34, 1), (35, 2)])
+def test_another_way_in_which_views_may_stand_makes_another_rig(monkeypatch, count, rigs):
+    """It needs half of what supports the best: 40 moments, and 30 that lead round a third view."""
+    aside, turned = place((0, 0, 0), (2, 0, 0)), place((0, 120, 0), (2, 0, 0))
+    ways = {
+        (0, 1): [pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0], aside, count=40)],
+        (0, 2): [pair(0, 2, [(0, 4)], [1.0], aside @ aside, count=30)],
+        (1, 2): [
+            pair(1, 2, [(3, 4)], [1.0], turned, count),
+            pair(1, 2, [(2, 4)], [1.0], aside, count=30),
+        ],
+    }
+    monkeypatch.setattr(relative, "ways_of", lambda tracks, *views: ways[views])
+    found = relative.rigs_of([track(view) for view in (0, 0, 1, 1, 2)], 3)
+    assert_allclose(found[0].places, [np.eye(4), aside, aside @ aside], atol=1e-9)
+    assert found[0].people == [[0, 2, 4], [1, 3]]
+    assert len(found) == rigs
+    for other in found[1:]:
+        assert_allclose(other.places, [np.eye(4), aside, aside @ turned], atol=1e-9)
+        assert other.people == [[0, 2], [1, 3, 4]]
 
 
 # -- what is adjusted -----------------------------------------------------------------------------
@@ -326,6 +374,81 @@ def test_a_user_is_told_pixels_people_and_how_much_of_the_image_was_used():
     assert told == (pytest.approx(5.0), 3, 4 / 16)
 
 
+def explaining(degrees, off=0.0):
+    """Two cameras, turned so, and a joint that both see, off by so many standard deviations."""
+    places = np.array([place(), place((0, degrees, 0), (1, 0, 0))])
+    none, both = np.zeros(2, np.intp), np.arange(2)
+    seen = adjust.Observations(
+        both, none, np.zeros((2, 2)), np.full(2, 0.1), none, np.zeros((1, 3)), none[:1], none[:1]
+    )
+    residuals = np.array([[0.0, 0.0], [0.1 * off, 0.0]])
+    return adjust.Adjusted(places, np.zeros((1, 3)), seen, residuals)
+
+
+def test_what_keypoints_say_is_what_they_have_beyond_their_joints_less_what_is_off():
+    assert explaining(0).explained == pytest.approx(4 - 3)
+    assert explaining(0, off=np.sqrt(3)).explained == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "off", "refused"), [(100, 0.5, False), (100, 0.3, True), (8, 0.0, False)]
+)
+def test_cameras_that_explain_nearly_as_much_otherwise_are_refused(degrees, off, refused):
+    """A joint that is 0.3 sigma off explains 0.96 of one that is not, 0.5 sigma 0.88."""
+    best, rival = explaining(0), explaining(degrees, off)
+    if not refused:
+        calibrate._check_rival(best, rival, ["left", "right"])
+        return
+    with pytest.raises(InputError, match="left and right: they may as well stand 100 degrees"):
+        calibrate._check_rival(best, rival, ["left", "right"])
+
+
+def crowd(view, moments):
+    """A track of somebody who is seen at the first so many of twenty moments."""
+    rays = np.full((20, 34, 2), np.nan)
+    rays[:moments] = 0
+    return Track(view, rays, np.full((20, 34, 3), np.nan), np.ones((20, 34)), np.ones(20))
+
+
+def test_whom_two_views_see_at_once_and_do_not_know_again_is_another_matter_than_nobody():
+    """Walking where both see them is of no use to people who do."""
+    names, lost = ["left", "right"], [np.eye(4), None]
+    for moments, says in (
+        (14, "right: shares nobody with left and those that do for 15 moments"),
+        (15, "right: whom it sees fits nobody whom left and others see: they may be other people"),
+    ):
+        people = [crowd(0, 20), crowd(1, moments)]
+        with pytest.raises(InputError, match=says):
+            calibrate._refuse(relative.Rig(lost, people, []), people, names)
+    alone = [crowd(0, 20)]
+    with pytest.raises(InputError, match="right: shares nobody with left"):
+        calibrate._refuse(relative.Rig(lost, alone, []), alone, names)
+    with pytest.raises(InputError, match="no two cameras agree on where anybody is: they may be"):
+        calibrate._refuse(relative.Rig([np.eye(4)] * 2, alone, []), alone, names)
+
+
+@pytest.mark.parametrize(
+    ("third", "says"),
+    [
+        (crowd(2, 14), "let somebody walk where it and two others see them"),
+        (crowd(2, 15), "of whom it sees with two others nobody fits what these see"),
+    ],
+)
+def test_who_tells_nothing_of_a_distance_is_nobody_or_somebody_who_does_not_fit(
+    monkeypatch, third, says
+):
+    monkeypatch.setattr(calibrate, "loose", lambda adjusted: 1)
+    people = [crowd(0, 20), crowd(1, 20), third]
+    with pytest.raises(InputError, match=f"b: nobody tells how far away it is.*{says}"):
+        calibrate._check_loose(explaining(0), people, ["a", "b", "c"])
+
+
+def test_of_fewer_moments_than_parts_of_the_time_each_is_a_part():
+    found = adjusted(np.zeros((4, 2)), np.arange(4), np.zeros((4, 2)))
+    moments = replace(found.observations, moment=np.array([3, 5, 5, 9]))
+    assert calibrate._blocks(replace(found, observations=moments)).tolist() == [0, 1, 1, 2]
+
+
 def test_places_are_laid_onto_others_turned_moved_and_scaled_as_a_whole():
     rng = np.random.default_rng(1)
     truth = np.array([place(rng.uniform(-90, 90, 3), rng.normal(0, 3, 3)) for _ in range(4)])
@@ -333,6 +456,23 @@ def test_places_are_laid_onto_others_turned_moved_and_scaled_as_a_whole():
     other = whole @ truth
     other[:, :3, 3] *= 1.7
     assert_allclose(calibrate.aligned(other, truth), truth, atol=1e-9)
+
+
+def test_people_are_made_as_large_as_adjusted_cameras_have_them():
+    """Views believe in people 1.2 times too large; of one of them no keypoint was used."""
+    between = place((0, 60, 0), (2, 0, 1))
+    places = np.array([np.eye(4), between])
+    true = [
+        sighted(view, moved(np.linalg.inv(places[view]), standing(at)))
+        for at in ((0, 0, 3), (1, 0, 4))
+        for view in (0, 1)
+    ]
+    seen = adjust.observed(true[:2], [[0, 1]], places)
+    found = adjust.Adjusted(places, seen.start, seen, np.zeros_like(seen.ray))
+    larger = [replace(each, joints=1.2 * each.joints) for each in true]
+    resized = calibrate._resized(larger, [[0, 1], [2, 3]], found)
+    for each, as_it_is in zip(resized, true, strict=True):
+        assert_allclose(each.joints, as_it_is.joints, atol=1e-9)
 
 
 # -- the world ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..lifting.size import LARGEST, SMALLEST
-from .tracks import Track
+from .tracks import SHORTEST, Track
 
 Array = NDArray[np.float64]
 
@@ -27,8 +27,13 @@ FITS = 0.25
 FEWEST = 15
 """Moments in which two views have to see the same person."""
 _SAMPLES, _SAMPLE = 200, 3
+_NEARER = 3 * FITS, 2 * FITS, 1.5 * FITS, FITS
+"""Metres within which people take part in how views stand, round by round: who stands far from the
+one by whom views were laid together is moved most by what is still wrong with it."""
 _SHARE = 0.5
 """Of the moments that two tracks have in common, how many must fit for them to be one person."""
+_RIVAL = 0.5
+"""Part of the best pair's support from which a pair that contradicts it is looked at."""
 _ROUND = 45.0
 """Degrees by which two pairs may miss a third that they lead round to: each is 5 to 15 off."""
 _ACROSS = [[INDEX[f"{side}_{name}"] for name in ("shoulder", "hip")] for side in ("left", "right")]
@@ -52,49 +57,81 @@ class Pair:
     """At how many moments they fit."""
 
 
-def pair_of(tracks: Sequence[Track], first: int, second: int) -> Pair | None:
-    """How two views stand to each other; None where they share nobody for long enough.
+def ways_of(tracks: Sequence[Track], first: int, second: int) -> list[Pair]:
+    """The ways in which two views may stand to each other, none like another.
 
-    Two people who hardly move can be laid onto each other; only where the views truly stand do all
-    people fit at once, so of all ways to lay somebody onto somebody the one counts by which most
-    moments of all people fit.
+    Two people who hardly move can be laid onto each other, and that is a way, too. Only where the
+    views truly stand do all people fit at once: by whom most moments of all people fit is first.
     """
-    ours = [n for n, track in enumerate(tracks) if track.view == first]
-    theirs = [n for n, track in enumerate(tracks) if track.view == second]
-    candidates = [
-        pair
-        for a in ours
-        for b in theirs
-        if (transform := _fit(tracks[a].joints, tracks[b].joints)) is not None
-        and (pair := _shared(tracks, (first, second), transform)).same
-    ]
-    return max(candidates, key=lambda pair: pair.count, default=None)
+    ways = []
+    for a, b in _couples(tracks, first, second):
+        transform = _fit(tracks[a].joints, tracks[b].joints)
+        if transform is not None:
+            ways.append(_shared(tracks, (first, second), _joined(tracks, first, second, transform)))
+    found: list[Pair] = []
+    for way in sorted(ways, key=lambda way: -way.count):
+        if way.count >= FEWEST and not any(_alike(way.transform, o.transform) for o in found):
+            found.append(way)
+    return found
+
+
+def _couples(tracks: Sequence[Track], first: int, second: int) -> list[tuple[int, int]]:
+    """Indices of every track of one view with every one of another."""
+    ours, theirs = ([n for n, t in enumerate(tracks) if t.view == view] for view in (first, second))
+    return list(itertools.product(ours, theirs))
 
 
 def _shared(tracks: Sequence[Track], views: tuple[int, int], transform: Array) -> Pair:
     """Who is whom in two views that stand so to each other."""
-    ours, theirs = ([n for n, t in enumerate(tracks) if t.view == view] for view in views)
     found = []
-    for a in ours:
-        for b in theirs:
-            size = _size(tracks[a].joints, tracks[b].joints, transform)
-            fits, common = _fitting(size * tracks[a].joints, size * tracks[b].joints, transform)
-            if fits >= FEWEST and fits >= _SHARE * common:
-                found.append((fits, (a, b), size))
+    for a, b in _couples(tracks, *views):
+        ours, theirs, size = _sized(tracks[a], tracks[b], transform)
+        fits, common = _fitting(ours, theirs, transform)
+        if fits >= SHORTEST and fits >= _SHARE * common:
+            found.append((fits, (a, b), size))
     found.sort(reverse=True)
     same, sizes = [people for _, people, _ in found], [size for _, _, size in found]
     return Pair(*views, transform, same, sizes, sum(fits for fits, _, _ in found))
 
 
+def _joined(tracks: Sequence[Track], first: int, second: int, transform: Array) -> Array:
+    """The transform by everybody whom it brings near each other, nearer from round to round."""
+    for within in _NEARER:
+        points, onto = [], []
+        for a, b in _couples(tracks, first, second):
+            ours, theirs, _ = _sized(tracks[a], tracks[b], transform)
+            straight, crossed = _either(ours, theirs, transform)
+            apart = np.fmin(straight, crossed)
+            near = apart < within
+            if near.sum() < max(SHORTEST, _SHARE * np.isfinite(apart).sum()):
+                continue
+            theirs = np.where((crossed < straight)[:, None, None], theirs[:, MIRRORED], theirs)
+            both = known(ours) & known(theirs) & near[:, None]
+            points.append(theirs[both])
+            onto.append(ours[both])
+        if not points:
+            return transform
+        transform = rigid(np.concatenate(points), np.concatenate(onto))
+    return transform
+
+
+def _sized(ours: Track, theirs: Track, transform: Array) -> tuple[Array, Array, float]:
+    """Joints (T, 34, 3) of two tracks, as large as they have to be to fit, and how much larger."""
+    size = _size(ours.joints, theirs.joints, transform)
+    return size * ours.joints, size * theirs.joints, size
+
+
 def agreeing(tracks: Sequence[Track], pairs: Sequence[Pair]) -> tuple[list[Pair], list[list[int]]]:
     """Pairs that do not contradict each other, and the tracks of several views that are one person.
 
-    Who is whom is taken over from pair to pair, those first that agree with most others about how
-    views stand. Nobody is in a view twice at a time: who would be by a pair, is not that person.
+    Who is whom is taken over from pair to pair in their order; two views have one pair at most.
+    Nobody is in a view twice at a time: who would be by a pair, is not that person.
     """
     group = {number: [number] for number in range(len(tracks))}
-    kept = []
-    for pair in sorted(pairs, key=lambda pair: -_support(pair, pairs)):
+    kept: dict[tuple[int, int], Pair] = {}
+    for pair in pairs:
+        if (pair.first, pair.second) in kept:
+            continue
         same = []
         for n, (a, b) in enumerate(pair.same):
             if group[a] is not group[b] and not _apart(tracks, group[a], group[b]):
@@ -104,23 +141,30 @@ def agreeing(tracks: Sequence[Track], pairs: Sequence[Pair]) -> tuple[list[Pair]
             group.update(dict.fromkeys(together, together))
         if same:
             left = [pair.same[n] for n in same]
-            kept.append(replace(pair, same=left, size=[pair.size[n] for n in same]))
+            kept[pair.first, pair.second] = replace(
+                pair, same=left, size=[pair.size[n] for n in same]
+            )
     people = {tuple(sorted(each)) for each in group.values()}
-    return kept, sorted(list(each) for each in people if len(each) > 1)
+    return list(kept.values()), sorted(list(each) for each in people if len(each) > 1)
+
+
+def ranked(pairs: Sequence[Pair]) -> list[tuple[int, Pair]]:
+    """Pairs and the moments that support each, the best supported first."""
+    return sorted(((_support(pair, pairs), pair) for pair in pairs), key=lambda each: -each[0])
 
 
 def _support(pair: Pair, pairs: Sequence[Pair]) -> int:
     """At how many moments a pair fits, and others that lead round to the same by a third view."""
-    support = pair.count
-    ways = {(each.first, each.second): (each.transform, each.count) for each in pairs}
-    ways |= {(b, a): (np.asarray(np.linalg.inv(way)), n) for (a, b), (way, n) in ways.items()}
-    for first, third in ways:
-        if first == pair.first and (third, pair.second) in ways:
-            one, count = ways[first, third]
-            other, also = ways[third, pair.second]
-            if _degrees(one @ other, pair.transform) < _ROUND:
-                support += min(count, also)
-    return support
+    ways = [(each.first, each.second, each.transform, each.count) for each in pairs]
+    ways += [(b, a, np.asarray(np.linalg.inv(way)), count) for a, b, way, count in ways]
+    round_by: dict[int, int] = {}
+    for first, third, one, count in ways:
+        for start, end, other, also in ways:
+            if (first, start, end) != (pair.first, third, pair.second):
+                continue
+            if _alike(one @ other, pair.transform):
+                round_by[third] = max(round_by.get(third, 0), min(count, also))
+    return pair.count + sum(round_by.values())
 
 
 def _apart(tracks: Sequence[Track], ones: Sequence[int], others: Sequence[int]) -> bool:
@@ -132,7 +176,12 @@ def _apart(tracks: Sequence[Track], ones: Sequence[int], others: Sequence[int]) 
     )
 
 
-def _degrees(one: Array, other: Array) -> float:
+def _alike(one: Array, other: Array) -> bool:
+    return degrees_apart(one, other) < _ROUND
+
+
+def degrees_apart(one: Array, other: Array) -> float:
+    """By how many degrees two transforms turn otherwise."""
     turn = one[:3, :3].T @ other[:3, :3]
     return float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
 
@@ -174,8 +223,52 @@ def at_one_scale(
     return grown, moved
 
 
+@dataclass(frozen=True)
+class Rig:
+    """A way in which all views may stand, roughly, and who is whom then."""
+
+    places: list[Array | None]
+    """(4, 4) by view, from its optical frame to the first's; None where it shares nobody."""
+    tracks: list[Track]
+    """Of all views, people as large as they are beside each other."""
+    people: list[list[int]]
+    """Indices of the tracks that are one person, for each person."""
+
+    def has(self, pair: Pair) -> bool:
+        """Whether two views stand here as by a pair."""
+        one, other = self.places[pair.first], self.places[pair.second]
+        if one is None or other is None:
+            return False
+        return _alike(np.asarray(np.linalg.inv(one)) @ other, pair.transform)
+
+
+def rigs_of(tracks: Sequence[Track], views: int) -> list[Rig]:
+    """The ways in which all views may stand, the one first that most pairs of views support.
+
+    Each other one holds a way in which two views may stand that no earlier one has.
+    """
+    pairs = [
+        way
+        for first, second in itertools.combinations(range(views), 2)
+        for way in ways_of(tracks, first, second)
+    ]
+    supported = ranked(pairs)
+    pairs = [pair for _, pair in supported]
+    rigs = [_rig(tracks, pairs, views)]
+    for support, pair in supported:
+        if support >= _RIVAL * supported[0][0] and not any(rig.has(pair) for rig in rigs):
+            rigs.append(_rig(tracks, [pair, *pairs], views))
+    return rigs
+
+
+def _rig(tracks: Sequence[Track], pairs: Sequence[Pair], views: int) -> Rig:
+    kept, people = agreeing(tracks, pairs)
+    grown, kept = at_one_scale(tracks, kept, people)
+    return Rig(spanned(kept, views)[0], grown, people)
+
+
 def spanned(pairs: Sequence[Pair], views: int) -> tuple[list[Array | None], list[Pair]]:
-    """Every view's place in the first one's optical frame, along the pairs that share most.
+    """Every view's place in the first one's optical frame, along the pairs that come first.
 
     Returns:
         (4, 4) by view, None for a view that shares nobody with those that lead to the first; and
@@ -187,7 +280,7 @@ def spanned(pairs: Sequence[Pair], views: int) -> tuple[list[Array | None], list
         reaching = [p for p in pairs if (places[p.first] is None) != (places[p.second] is None)]
         if not reaching:
             return places, used
-        pair = max(reaching, key=lambda each: each.count)
+        pair = reaching[0]
         one, other = places[pair.first], places[pair.second]
         if one is not None:
             places[pair.second] = one @ pair.transform
@@ -212,6 +305,11 @@ def distances(ours: Array, theirs: Array, transform: Array) -> Array:
 
     Sides count as the better of as they are and exchanged.
     """
+    return np.asarray(np.fmin(*_either(ours, theirs, transform)))
+
+
+def _either(ours: Array, theirs: Array, transform: Array) -> tuple[Array, Array]:
+    """(T,), (T,) the same with sides as they are, and exchanged."""
     moved = theirs @ transform[:3, :3].T + transform[:3, 3]
     either = []
     for other in (moved, moved[:, MIRRORED]):
@@ -219,7 +317,7 @@ def distances(ours: Array, theirs: Array, transform: Array) -> Array:
         count = np.isfinite(apart).sum(axis=1)
         mean = np.nansum(apart, axis=1) / np.maximum(count, 1)
         either.append(np.where(count >= JOINT_COUNT // 3, mean, np.nan))
-    return np.asarray(np.fmin(*either))
+    return either[0], either[1]
 
 
 def apart_in_facing(
@@ -286,12 +384,4 @@ def _fit(ours: Array, theirs: Array) -> Array | None:
             best = cost, transform
     if best is None:
         return None
-    transform = best[1]
-    for _ in range(3):
-        fits = distances(ours, theirs, transform) < FITS
-        if fits.sum() < _SAMPLE:
-            return None
-        chosen = both & fits[:, None]
-        transform = rigid(theirs[chosen], ours[chosen])
-    count, seen = _fitting(ours, theirs, transform)
-    return transform if count >= FEWEST and count >= _SHARE * seen else None
+    return best[1]
