@@ -386,8 +386,18 @@ def explaining(degrees, off=0.0):
 
 
 def test_what_keypoints_say_is_what_they_have_beyond_their_joints_less_what_is_off():
-    assert explaining(0).explained == pytest.approx(4 - 3)
+    assert explaining(0).explained == explaining(0).redundant == 4 - 3
     assert explaining(0, off=np.sqrt(3)).explained == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("off", "refused"), [(1.4, False), (1.5, True)])
+def test_cameras_that_hardly_explain_what_was_seen_are_refused(off, refused):
+    """A joint that is 1.4 sigma off explains 0.28 of what it may, 1.5 sigma 0.20."""
+    if not refused:
+        calibrate._check_fit(explaining(0, off), ["left", "right"])
+        return
+    with pytest.raises(InputError, match="left, right: wherever they stand, what they see hardly"):
+        calibrate._check_fit(explaining(0, off), ["left", "right"])
 
 
 @pytest.mark.parametrize(

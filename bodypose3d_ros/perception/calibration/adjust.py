@@ -102,14 +102,17 @@ class Adjusted:
     """(M, 2) found less seen, x/z and y/z."""
 
     @property
-    def explained(self) -> float:
-        """How many coordinates of keypoints speak for it.
+    def redundant(self) -> int:
+        """How many coordinates of keypoints there are beyond the three that each joint takes."""
+        return 2 * len(self.observations.view) - 3 * len(self.observations.start)
 
-        Those beyond the three that each joint takes for itself, less the cost of all: one that is
-        1.7 sigma off speaks neither for it nor against it.
+    @property
+    def explained(self) -> float:
+        """How many of these speak for it: all less their cost.
+
+        One that is 1.7 sigma off speaks neither for it nor against it.
         """
-        seen = self.observations
-        return 2 * len(seen.view) - 3 * len(seen.start) - _cost(self.residuals, seen.sigma)
+        return self.redundant - _cost(self.residuals, self.observations.sigma)
 
 
 def observed(
