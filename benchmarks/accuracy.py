@@ -3,9 +3,9 @@
 python -m benchmarks.accuracy [--table] [--untracked] [--cost] [FILM ...]
 
 ``--table`` gives each film with what a robot may know besides the picture: nothing, the floor, a
-floor whose tilt is wrong by half a degree and by one either way, a depth image, a noisy one, and
-floor and noisy depth together; a rig's films have no depth images. ``--cost`` gives what each of
-these takes to use, for the first film's first person four times over.
+floor whose tilt is wrong by half a degree, by one and by three either way, a depth image, a noisy
+one, and floor and noisy depth together; a rig's films have no depth images. ``--cost`` gives what
+each of these takes to use, for the first film's first person four times over.
 """
 
 import sys
@@ -29,6 +29,7 @@ from bodypose3d_ros.perception.tracking.tracker import Tracker
 _LIFTS = 200
 SOURCES = (
     "nothing", "floor", "floor, 0.5 deg wrong", "floor, 1 deg wrong", "floor, -1 deg wrong",
+    "floor, 3 deg wrong", "floor, -3 deg wrong",
     "depth", "noisy depth", "floor, noisy depth",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Which frames people are tracked and given in, and what their metres rest on."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from bodypose3d_ros.body.floor import Floor
 from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node import interface as topics
-from bodypose3d_ros.node.diagnostics import WARN, State
+from bodypose3d_ros.node.diagnostics import OK, WARN, State
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from known_people import KnownPeople, picture
@@ -244,6 +245,28 @@ def test_what_people_told_of_the_floor_is_forgotten_when_the_floor_is_told_other
     assert floors == [5.0, 6.0]
     facts = node.core.diagnose().values
     assert facts["camera looks down farther than told (deg)"] == "0.0 +- 0.5"
+
+
+def test_a_floor_that_does_not_fit_is_said_and_poses_are_degraded(alone, clock):
+    clock.before("node.diagnostics")
+    node = alone(camera_height=1.2)
+    node.pipeline.tracker = SimpleNamespace(
+        floor_misfit=0.17, forget_floor=lambda: None, pitch_off=lambda floor: (0.0, 0.5), late=0
+    )
+    node.info()
+    for count in (1, 2):
+        clock.seconds += 0.85
+        node.image()
+        node.wait(topics.MARKERS, count)
+    report = node.core.diagnose()
+    assert report.level == WARN
+    says = "metres without fitting floor: who stands on it would be larger than people are by +17%"
+    assert report.message.startswith(says)
+    assert alive(node)[0] == State.DEGRADED
+    node.pipeline.tracker.floor_misfit = 0.0
+    node.image()
+    node.wait(topics.MARKERS, 3)
+    assert node.core.diagnose().level == OK
 
 
 def test_a_floor_above_the_camera_is_none(alone):

@@ -357,13 +357,32 @@ def test_evidence_is_fused_by_information():
     evidence = size.prior(1, 0.0, 0.05)
     evidence[0, SCALE_GROUND] = 0.1, 0.03, 0, 0.04, 0, 0, 0
     mean, sigma, source = size.fuse(evidence)
-    # 1/0.05^2 and 1/(0.03^2 + 0.04^2) are the same: halfway.
-    assert_allclose(mean, 0.05)
-    assert_allclose(sigma, 0.05 / np.sqrt(2))
+    # 1/0.05^2 and 1/(0.03^2 + 0.04^2) are the same: halfway, but for 1 + (2/3)^2 of doubt.
+    assert_allclose(mean, 0.1 / (1 + 13 / 9))
+    assert_allclose(sigma, 0.05 * np.sqrt(13 / 22))
     evidence[0, SCALE_DEPTH] = 0.1, 0.0, 0, 0.01, 0, 0, 0
     mean, sigma, source = size.fuse(evidence)
     assert source[0] == SCALE_DEPTH and sigma[0] < 0.01 and 0.09 < mean[0] < 0.1
     assert size.fuse(size.prior(1, 0.2, 0.05))[2][0] == SCALE_LIMBS
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [(0.03, 0.022), (0.1, 0.06), (0.2, 0.029), (-0.12, -0.078), (-0.2, -0.073)],
+)
+def test_a_floor_that_asks_for_sizes_that_hardly_anybody_has_is_hardly_believed(asked, found):
+    """Three degrees told wrongly ask for people a fifth too large. Children are believed rather."""
+    evidence = size.prior(1, 0.0, 0.05)
+    evidence[0, SCALE_GROUND] = asked, 0, 0, 0.03, 0, 0, 0
+    mean, sigma, _ = size.fuse(evidence)
+    assert mean[0] == pytest.approx(found, abs=0.002)
+    assert sigma[0] <= 0.05
+
+
+def test_a_depth_image_is_believed_whatever_size_it_finds():
+    evidence = size.prior(1, 0.0, 0.05)
+    evidence[0, SCALE_DEPTH] = -0.25, 0, 0, 0.01, 0, 0, 0
+    assert size.fuse(evidence)[0][0] == pytest.approx(-0.24, abs=0.001)
 
 
 def test_many_frames_of_one_kind_never_say_less_than_its_bias():

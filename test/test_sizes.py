@@ -68,7 +68,7 @@ def test_who_walks_tells_how_the_floor_is_tilted_and_keeps_the_size():
     known = Sizes()
     found = walk(known, PITCH - 1, UP_AND_DOWN)
     assert found[0] > 0.035, "half believed at first"
-    assert found[-1] < 0.65 * found[0]
+    assert found[-1] < 0.7 * found[0]
     assert np.ptp(found[-120:]) < 0.65 * np.ptp(found[:120]), "and changes less on the way"
     turned, covariance = known.tilt
     degrees = np.degrees(Floor.from_mounting(1).tilt_sigma) * turned
@@ -167,3 +167,16 @@ def test_people_tell_the_tracker_of_a_wrong_pitch_until_it_is_told_another():
     assert sigma < 0.42
     tracker.forget_floor()
     assert tracker.pitch_off(floor) == pytest.approx((0.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("pitch", "misfit"), [(PITCH - 4, 0.34), (PITCH + 4, -0.2), (PITCH - 1, 0)]
+)
+def test_a_floor_on_which_nobody_is_of_a_size_that_people_have_does_not_fit(pitch, misfit):
+    known = Sizes()
+    walk(known, pitch, np.full(45, 4.0))
+    assert known.misfit == 0, "for some seconds nothing is said"
+    walk(known, pitch, np.full(45, 4.0), begin=45)
+    assert known.misfit == pytest.approx(misfit, abs=0.03)
+    walk(known, PITCH, np.full(90, 4.0), begin=90)
+    assert known.misfit == 0, "and nothing when it fits again"

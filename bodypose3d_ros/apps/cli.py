@@ -52,7 +52,9 @@ from .stopping import asked_by_signals, unfinished_is_said
 from .terminal import err, escaped, listed, log_to_terminal, out, progress
 
 if TYPE_CHECKING:
+    from ..body.floor import Floor
     from ..media.sources import CameraChoice, Scene, Source, Topics
+    from ..perception.tracking.tracker import Tracker
     from .estimate import Estimation
 
 
@@ -165,7 +167,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     if not quiet:
         _report(estimation, pipeline.pose.engine.description, written)
         if scene.floor is not None and len(opened) == 1:
-            _tell_of_pitch(tracker.pitch_off(scene.floor), options["camera_pitch"])
+            _tell_of_floor(tracker, scene.floor, options["camera_pitch"])
     if summary.failures:
         sys.exit(InputError.exit_code)
 
@@ -255,15 +257,21 @@ def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
     listed(written)
 
 
-def _tell_of_pitch(off: tuple[float, float], told: float) -> None:
-    """Where people stand on the floor better if the camera were tilted otherwise."""
-    degrees, sigma = off
-    if abs(degrees) > _SURE * sigma:
-        out.print(
-            f"[yellow]By how large people are near and far, --camera-pitch {told + degrees:.1f} "
-            f"(+- {sigma:.1f}) fits the floor better: is {told:g} right?[/yellow]",
-            soft_wrap=True,
+def _tell_of_floor(tracker: Tracker, floor: Floor, pitch: float) -> None:
+    """Whether people's sizes say that it was told wrongly."""
+    from ..perception.tracking.tracker import UNFIT
+
+    off, sigma = tracker.pitch_off(floor)
+    if misfit := tracker.floor_misfit:
+        said = f"The floor does not fit: {UNFIT.format(misfit)}"
+    elif abs(off) > _SURE * sigma:
+        said = (
+            f"By how large people are near and far, --camera-pitch {pitch + off:.1f} "
+            f"(+- {sigma:.1f}) fits the floor better: is {pitch:g} right?"
         )
+    else:
+        return
+    out.print(f"[yellow]{said}[/yellow]", soft_wrap=True)
 
 
 @main.group("models")

@@ -21,6 +21,7 @@ from ..media.depth import registered
 from ..perception.lifting.flat import NO_DISTANCE
 from ..perception.pipeline import Pipeline
 from ..perception.search import Budget
+from ..perception.tracking.tracker import UNFIT
 from ..wire import depth, images
 from ..wire.messages import Messages
 from ..wire.pose_cdr import PoseCdr
@@ -127,6 +128,7 @@ class Estimation:
         found = None if shot.detections is None else boxes(shot.detections, p.detection_class)
         bodies = self.pipeline.estimate(frame, found)
         self._tell_of_unplaced(bodies)
+        self._tell_of_floor()
         if self.pipeline.tracker is None and places.camera is not None:
             bodies = transform(bodies, places.camera)
         published = bodies if places.target is None else transform(bodies, places.target)
@@ -209,6 +211,15 @@ class Estimation:
             self._missing("distance", InputError(NO_DISTANCE))
         elif len(bodies):
             self._diagnostics.source("distance")
+
+    def _tell_of_floor(self) -> None:
+        tracker = self.pipeline.tracker
+        if self._floor is None or tracker is None:
+            return
+        if misfit := tracker.floor_misfit:
+            self._missing("fitting floor", InputError(UNFIT.format(misfit)))
+        else:
+            self._diagnostics.source("fitting floor")
 
     def _missing(self, name: str, why: Bodypose3dError) -> None:
         if self._diagnostics.source(name, str(why)):

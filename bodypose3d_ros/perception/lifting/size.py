@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...body.people import SCALE_GROUND
 from .median import median
 
 Array = NDArray[np.float64]
@@ -33,6 +34,9 @@ has seen something else: a foot that does not stand on the floor, a depth of a t
 BY_POSE = 0.6
 """The part of what networks err in sizes that comes and goes with the pose; the rest stays as long
 as somebody is followed."""
+ODD_LARGER, ODD_SMALLER = 3.0, 6.0
+"""Squared Mahalanobis distances, from the size believed beforehand, at which what the floor says
+counts half: hardly anybody is much larger than people are on average, and children are smaller."""
 _MEDIAN = np.pi / 2
 """A median's variance over a mean's."""
 
@@ -61,11 +65,27 @@ def fuse(
     """
     white = evidence[..., NOISE] ** 2 * (1 if counts is None else shrunk(counts))
     variance = white + (evidence[..., POSE:] ** 2).sum(axis=2)
+    floor = evidence[:, SCALE_GROUND, VALUE] - evidence[:, 0, VALUE]
+    variance[:, SCALE_GROUND] *= doubt(floor, variance[:, SCALE_GROUND] + variance[:, 0])
     there = np.isfinite(variance) & np.isfinite(evidence[..., VALUE])
     information = np.where(there, 1 / np.maximum(np.where(there, variance, 1), 1e-8), 0)
     total = np.maximum(information.sum(axis=1), 1e-12)
     mean = (information * np.where(there, evidence[..., VALUE], 0)).sum(axis=1) / total
     return mean, 1 / np.sqrt(total), information.argmax(axis=1).astype(np.uint8)
+
+
+def doubt(off: Array, variance: Array) -> Array:
+    """How many times its variance counts what the floor says.
+
+    Where that is a size that hardly anybody has, the floor was rather told wrongly, or the feet
+    stand higher: its errors have heavy tails.
+
+    Args:
+        off: (N,) from the logarithm of the size that is believed beforehand.
+        variance: (N,) that is expected of it.
+    """
+    odd = off**2 / np.where(variance > 0, variance, np.inf)
+    return np.asarray(1 + (np.nan_to_num(odd) / np.where(off > 0, ODD_LARGER, ODD_SMALLER)) ** 2)
 
 
 def shrunk(frames: NDArray[np.integer]) -> Array:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...body.people import SCALE_GROUND
 from ..lifting import size
 from ..lifting.size import BIAS, KINDS, NOISE, POSE, TILT, VALUE
 
@@ -22,9 +23,13 @@ ALIKE = 1.0
 """Seconds after which what a pose adds to the evidence is another: as much of it is one sample."""
 FORGET = 600.0
 """Seconds after which the floor may be tilted otherwise: a mast bends, a mounting slips."""
-ODD = 4.0
-"""Squared Mahalanobis distance, of a person's size beforehand, from which nothing is learned: who
-stands on a step, or is no person, shall not tilt the floor for the others."""
+ODD = 3.0
+"""Squared Mahalanobis distance, from the size believed beforehand, from which the floor teaches
+nothing: who stands on a step, or is no person, shall not tilt it for the others."""
+SETTLED = 5.0
+"""Seconds over which it is judged whether people are of sizes that people have."""
+_MOST = 0.5
+_FLOOR = SCALE_GROUND - 1
 _TILT = slice(0, 3)
 
 
@@ -41,6 +46,15 @@ class Sizes:
         self._mean: Array = np.zeros(3)
         self._covariance: Array = np.eye(3)
         self._stamp: int | None = None
+        self._judged: Array = np.zeros(3)
+        """Means over the last seconds, from 0: of those who stand on the floor, of those among them
+        whose size few have, and of the logarithm of the size that the floor asks for."""
+
+    @property
+    def misfit(self) -> float:
+        """The part by which people would be too large for this floor to fit them; 0: it fits."""
+        standing, odd, asked = self._judged
+        return float(np.expm1(asked / standing)) if odd > _MOST else 0.0
 
     @property
     def tilt(self) -> tuple[Array, Array]:
@@ -78,10 +92,17 @@ class Sizes:
             return log_size, sigma, source
         told = self._told(self._rows(track_id, evidence), evidence, counts)
         log_size, sigma = self._answer(told)
-        fresh = told.there & np.isfinite(history[:, 0, 1:, VALUE]) & (told.oddity < ODD)
+        fresh = told.there & np.isfinite(history[:, 0, 1:, VALUE])
+        self._judge(told, fresh[:, _FLOOR], min(1.0, seconds / SETTLED))
+        fresh[:, _FLOOR] &= ~told.odd
         if seconds > 0 and fresh.any():
             self._learn(told, fresh, min(1.0, seconds / ALIKE))
         return log_size, sigma, source
+
+    def _judge(self, told: _Told, standing: NDArray[np.bool_], share: float) -> None:
+        if standing.any():
+            now = np.array([1, told.odd[standing].mean(), told.asked[standing].mean()])
+            self._judged = self._judged + share * (now - self._judged)
 
     def _wait(self, seconds: float) -> None:
         """The floor's tilt becomes unknown again: an Ornstein-Uhlenbeck process."""
@@ -122,25 +143,22 @@ class Sizes:
         person, kind = np.nonzero(there)
         toward[person, kind, row[person]] = 1
         toward[person, kind, row[person] + 1 + kind] = 1
-        pose, prior = evidence[:, 0, POSE] ** 2, (evidence[:, 0, POSE : BIAS + 1] ** 2).sum(axis=1)
+        pose = evidence[:, 0, POSE] ** 2
         own = further[..., NOISE] ** 2 * size.shrunk(counts[:, 1:]) + further[..., POSE] ** 2
+        turn, turns = self.tilt
+        tilted = further[:, _FLOOR, TILT]
+        asked = further[:, _FLOOR, VALUE] - tilted @ turn - evidence[:, 0, VALUE]
+        whole = (
+            own[:, _FLOOR]
+            + further[:, _FLOOR, BIAS] ** 2
+            + np.einsum("ni,ij,nj->n", tilted, turns, tilted)
+        )
+        expected = whole + pose + evidence[:, 0, BIAS] ** 2
+        own[:, _FLOOR] += (size.doubt(asked, expected) - 1) * whole
         varying = np.where(there[:, :, None] & there[:, None], pose[:, None, None], 0)
         varying += np.where(there, own, 1)[..., None] * np.eye(KINDS - 1)
-        tilt, spread = self.tilt
-        tilted = further[..., TILT]
-        odd = further[..., VALUE] - evidence[:, :1, VALUE] - tilted @ tilt
-        variance = (
-            prior[:, None] + own + further[..., BIAS] ** 2 + (tilted @ spread * tilted).sum(axis=2)
-        )
-        return _Told(
-            row,
-            there,
-            toward,
-            further[..., VALUE] - toward @ self._mean,
-            pose,
-            odd**2 / variance,
-            varying,
-        )
+        off = further[..., VALUE] - toward @ self._mean
+        return _Told(row, there, toward, off, pose, asked, asked**2 > ODD * expected, varying)
 
     def _answer(self, told: _Told) -> tuple[Array, Array]:
         """The sizes in this pose: what stays of them, and what the pose adds."""
@@ -185,7 +203,9 @@ class _Told:
     """(N, K) evidence less what the state expects."""
     pose: Array
     """(N,) variance of what this pose adds to the size that people keep."""
-    oddity: Array
-    """(N, K) squared Mahalanobis distance from what people beforehand are."""
+    asked: Array
+    """(N,) by how much the floor asks for another logarithm of the size than is believed."""
+    odd: NDArray[np.bool_]
+    """(N,) whether that is a size that few have."""
     varying: Array
     """(N, K, K) covariance of what does not stay, of that and of each kind's own."""

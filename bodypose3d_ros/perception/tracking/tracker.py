@@ -37,6 +37,11 @@ REMEMBER_TIME = 5.0
 """Seconds within which somebody who comes back gets the id back."""
 CLOCK_JUMP = 1.0
 """Seconds: older than the newest image by more, an image begins another time."""
+UNFIT = (
+    "who stands on it would be larger than people are by {:+.0%}: are the camera's height and "
+    "pitch, or the floor's frame, right?"
+)
+"""What to say of a floor that does not fit, with ``Tracker.floor_misfit``."""
 _STRAIGHT_ON = 1.0  # seconds for which somebody unseen is expected to go on
 STEADY = 0.65
 """The part of the size's variance that stays as long as somebody is seen; the rest comes and goes
@@ -237,6 +242,15 @@ class Tracker:
     def forget_floor(self) -> None:
         """The floor is told otherwise now: what people told of it, and it of them, is past."""
         self._sizes = Sizes()
+
+    @property
+    def floor_misfit(self) -> float:
+        """The part by which people would be too large for the floor to fit them; 0: it fits.
+
+        As most of those say who stood on it in the last seconds, where hardly anybody is so large,
+        or so small.
+        """
+        return self._sizes.misfit
 
     def pitch_off(self, floor: Floor) -> tuple[float, float]:
         """By how much farther the camera looks down than was told, as people on the floor say.
