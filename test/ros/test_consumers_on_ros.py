@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs a sourced ROS 2")
 pytest.importorskip("bodypose3d_ros.msg", reason="needs this package built by colcon and sourced")
@@ -14,6 +15,8 @@ from geometry_msgs.msg import TransformStamped, Twist
 from graph import RELIABLE, get_message
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rosidl_runtime_py.utilities import get_service
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from tf2_ros import StaticTransformBroadcaster
 
@@ -21,6 +24,7 @@ from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.shape import capsules
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node.interface import POSES
+from bodypose3d_ros.wire.consumers.collision_objects import solids
 from bodypose3d_ros.wire.pose_cdr import PoseCdr
 from people_made_up import row
 from ros_network import PEERS, Process, within
@@ -400,41 +404,115 @@ def test_people_are_in_the_way_where_they_are_and_nowhere_they_were(graph, run, 
     assert only_at((3.0, 0.0))
 
 
-PLACES = ("0.0", "0.0", "3.0"), ("0.0", "0.0", "5.0")
+ROBOT = """\
+<robot name="rails">
+  <link name="base"/><link name="along"/>
+  <link name="ball"><collision><geometry><sphere radius="0.05"/></geometry></collision></link>
+  <joint name="x" type="prismatic">
+    <parent link="base"/><child link="along"/><origin xyz="0 0 1"/><axis xyz="1 0 0"/>
+    <limit lower="0" upper="6" effort="1" velocity="1"/>
+  </joint>
+  <joint name="y" type="prismatic">
+    <parent link="along"/><child link="ball"/><axis xyz="0 1 0"/>
+    <limit lower="-3" upper="3" effort="1" velocity="1"/>
+  </joint>
+</robot>
+"""
+GROUPS = """\
+<robot name="rails"><group name="all"><joint name="x"/><joint name="y"/></group></robot>
+"""
+MOVE_GROUP = {
+    "robot_description": ROBOT,
+    "robot_description_semantic": GROUPS,
+    "planning_pipelines": ["ompl"],
+    "ompl": {"planning_plugins": ["ompl_interface/OMPLPlanner"]},
+}
+
+
+class MoveIt:
+    """MoveIt's move_group with a robot that is a ball on rails, a metre above the floor."""
+
+    def __init__(self, graph):
+        self._graph = graph
+
+    def runs_into(self, x, y):
+        """The objects that the ball touches at a place."""
+        service = get_service("moveit_msgs/srv/GetStateValidity")
+        answer = self._graph.call(
+            service, "/check_state_validity", robot_state=_at(x, y), group_name="all"
+        )
+        assert answer.valid == (not answer.contacts)
+        bodies = {name for c in answer.contacts for name in (c.contact_body_1, c.contact_body_2)}
+        return bodies - {"ball"}
+
+    def people(self):
+        """How many shapes each has in its planning scene."""
+        service = get_service("moveit_msgs/srv/GetPlanningScene")
+        wanted = get_message("moveit_msgs/msg/PlanningSceneComponents")()
+        wanted.components = wanted.WORLD_OBJECT_GEOMETRY
+        answer = self._graph.call(service, "/get_planning_scene", components=wanted)
+        return {each.id: len(each.primitives) for each in answer.scene.world.collision_objects}
+
+    def way(self, start, goal):
+        """Places (N, 2), close together, on a way that it plans."""
+        service = get_service("moveit_msgs/srv/GetMotionPlan")
+        plan = service.Request().motion_plan_request
+        plan.group_name, plan.start_state, plan.allowed_planning_time = "all", _at(*start), 5.0
+        goals = [
+            get_message("moveit_msgs/msg/JointConstraint")(joint_name=name, position=at, weight=1.0)
+            for name, at in zip("xy", goal, strict=True)
+        ]
+        plan.goal_constraints = [
+            get_message("moveit_msgs/msg/Constraints")(joint_constraints=goals)
+        ]
+        answer = self._graph.call(service, "/plan_kinematic_path", motion_plan_request=plan)
+        points = answer.motion_plan_response.trajectory.joint_trajectory.points
+        corners = np.array([point.positions for point in points])
+        return np.concatenate(np.linspace(corners[:-1], corners[1:], 20, axis=1))
+
+
+def _at(x, y):
+    """The robot's state with the ball at a place."""
+    joints = JointState(name=["x", "y"], position=[x, y])
+    return get_message("moveit_msgs/msg/RobotState")(joint_state=joints)
 
 
 @pytest.fixture
-def scene(graph, domain):
-    """MoveIt's planning scene with a robot that is a ball, put at each of PLACES in turn."""
-    binary = _built(
-        "moveit_core", "planning_scene_listener", "a scene that tells what a ball runs into"
-    )
-    process = Process(domain, FRAME, "0.05", *PLACES[0], *PLACES[1], program=binary)
-    yield process
+def moveit(graph, domain, tmp_path):
+    """MoveIt with OMPL, ready."""
+    _needs("moveit_planners_ompl")
+    binary = _built("moveit_ros_move_group", "move_group")
+    parameters = tmp_path / "move_group.yaml"
+    parameters.write_text(yaml.safe_dump({"move_group": {"ros__parameters": MOVE_GROUP}}))
+    _stand(graph, "base")
+    process = Process(domain, "--ros-args", "--params-file", parameters, program=binary)
+    states = graph.node.create_publisher(JointState, "joint_states", RELIABLE)
+    graph.node.create_timer(0.1, lambda: states.publish(_at(0.0, 0.0).joint_state))
+    yield MoveIt(graph)
     process.kill()
 
 
-def test_moveit_keeps_clear_of_people_while_they_are_there(graph, node, run, scene):
-    """Who is added, moved and removed is so in the scene, and is what a robot would run into."""
-    run("bodypose3d_bridge", "-p", "outputs:=[collision_objects]")
-    bodies = select(row(), [0])
-    bodies.joints[...] -= bodies.joints[:, INDEX["pelvis"], None] - (0.0, 0.0, 3.0)
-    limbs = 3 * len(capsules(bodies.joints[0], bodies.covariance[0]).radius)
+def test_moveit_keeps_clear_of_people_while_they_are_there(graph, run, moveit):
+    """Who is added, moved and removed is so in move_group, and is what its robot would run into."""
+    run("bodypose3d_bridge", "-p", "outputs:=[collision_objects]", "-p", "frame:=base")
+    node = Node(graph)
+    here, there = (3.0, 0.0), (3.0, 2.0)
+    shapes = len(solids(capsules(row(1).joints[0], row(1).covariance[0])).kind)
+    graph.wait(lambda: node.send(NOBODY) and graph.node.count_publishers("/planning_scene"))
+    assert not moveit.runs_into(*here)
 
-    def says(*lines):
-        """The newest scene, and what it says of the ball at each place."""
-        return [*lines] == next(
-            (
-                scene.output[n : n + 3]
-                for n in reversed(range(len(scene.output) - 2))
-                if scene.output[n].startswith("scene")
-            ),
-            None,
-        )
+    graph.wait(lambda: node.send(ahead()) and moveit.runs_into(*here) == {"person_1"})
+    assert moveit.people() == {"person_1": shapes}
+    assert not moveit.runs_into(*there)
+    way = moveit.way((0.0, 0.0), (6.0, 0.0))
+    np.testing.assert_allclose(way[[0, -1]], [(0, 0), (6, 0)], atol=1e-3)
+    assert np.linalg.norm(way - here, axis=1).min() > 0.2  # around the trunk
 
-    there = f"scene 1 person_1:{limbs}"
-    graph.wait(lambda: node.send(bodies) and says(there, "ball 0 person_1", "ball 1 -"))
-    bodies.joints[..., 2] += 2.0
-    graph.wait(lambda: node.send(bodies) and says(there, "ball 0 -", "ball 1 person_1"))
-    nobody = select(row(), [])
-    graph.wait(lambda: node.send(nobody) and says("scene 1", "ball 0 -", "ball 1 -"))
+    left = ahead(to_the_left=2.0)
+    graph.wait(lambda: node.send(left) and moveit.runs_into(*there) == {"person_1"})
+    assert not moveit.runs_into(*here)
+    graph.spin(2.0)
+    assert moveit.runs_into(*there) == {"person_1"}  # the camera is dead
+
+    graph.wait(lambda: node.send(NOBODY) and not moveit.people())
+    assert not moveit.runs_into(*there)
