@@ -33,6 +33,7 @@ class Status(dict):
 
 
 def test_cameras_come_and_go_and_people_stay(start, run, graph):
+    pytest.importorskip("cyclonedds", reason="the cameras need cyclonedds (pip install .[dds])")
     cameras = {name: start(PEERS / "cell_node.py", name) for name in CAMERAS}
     run(FUSION, "-p", "cameras:=[front, left, back]")
     status, poses = Status(graph), graph.listen(f"/{FUSION}/poses", topics.POSES.type)

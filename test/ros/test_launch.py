@@ -82,8 +82,16 @@ def test_a_cell_says_what_it_needs(launch, tmp_path):
     assert "say rig:=FILE" in (tmp_path / "output").read_text()
 
 
+def test_a_file_that_is_no_rig_is_said_to_be_none(launch, tmp_path):
+    calibration = tmp_path / "front.yaml"
+    calibration.write_text("image_width: 640\n")
+    assert launch("cell.launch.py", f"rig:={calibration}").wait(30) == 1
+    assert "front.yaml: is no rig file" in (tmp_path / "output").read_text()
+
+
 def test_a_cell_starts_from_its_rig_file(graph, launch, start, tmp_path):
     """The rig file tells where the cameras stand; their nodes run elsewhere here."""
+    pytest.importorskip("cyclonedds", reason="the cameras need cyclonedds (pip install .[dds])")
     stand = [
         RigCamera(name.removeprefix("cell_"), shown.camera, shown.place)
         for name, shown in cell.FILMS.items()
