@@ -132,6 +132,23 @@ def test_people_are_carried_on_by_their_velocity_and_become_less_sure():
                         atol=1e-12)  # fmt: skip
 
 
+def test_what_size_does_to_people_carried_on_it_does_along_their_new_rays():
+    """Along the old ones it would be more than all of their variance, and less than none left."""
+    bodies = row(1)
+    by_size = 0.15 * bodies.joints
+    bodies = replace(
+        bodies,
+        covariance=bodies.covariance + by_size[..., :, None] * by_size[..., None, :],
+        size_sigma=np.array([0.15]),
+        velocity=np.full((1, 34, 3), (2.0, 0.0, 0.0)),
+    )
+    now = View(None, np.eye(4), 0, bodies).carried(SECOND // 10)
+    later = Seen.of(now, np.zeros(3))
+    across = np.linalg.eigvalsh(later.shape[0, 0])
+    assert_allclose(across, 0.02**2 + 0.07**2, rtol=1e-3)
+    assert_allclose(later.growth[0, 0], 0.15 * (bodies.joints[0, 0] + [0.2, 0, 0]))
+
+
 def test_how_far_somebody_is_from_others_is_the_mean_over_what_both_have():
     others = np.stack([standing(), standing((0, 0, 4.0)), np.full((34, 3), np.nan)])
     others[1, 3:] = np.nan
@@ -223,7 +240,8 @@ def test_a_body_slants_about_its_own_trunk_whoever_else_is_there():
     joints = np.stack([[standing((0, 0, 3)), standing((1, 0, 4))]] * 2)
     joints[:, 1, INDEX["left_wrist"]] = np.nan  # what is unknown of one says nothing of the other
     seen = Sightings(
-        joints, np.zeros((*joints.shape, 3)), np.ones(joints.shape[:3]), np.ones((2, 2)),
+        joints, np.tile(0.1**2 * np.eye(3), (2, 2, 34, 1, 1)), np.ones(joints.shape[:3]),
+        np.ones((2, 2)),
         np.full((2, 2), 0.05), np.zeros((2, 2), bool),
     )  # fmt: skip
     slant = Shapes.of(seen, centers, np.zeros(2)).shared[..., 1:]

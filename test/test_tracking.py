@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 
 from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, select
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
-from bodypose3d_ros.perception.tracking.symmetric import inverse
+from bodypose3d_ros.perception.lifting import size
+from bodypose3d_ros.perception.tracking.symmetric import inverse, without
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import measured, people, standing
 
@@ -97,6 +98,38 @@ def test_the_inverse_by_cofactors_is_the_inverse():
     turned = np.linalg.qr(rng.normal(size=(50, 3, 3)))[0]
     spread = turned @ np.diag([0.01, 0.02, 0.6]) ** 2 @ turned.swapaxes(1, 2)
     assert_allclose(inverse(spread) @ spread, np.tile(np.eye(3), (50, 1, 1)), atol=1e-8)
+
+
+def test_a_covariance_is_left_one_whatever_is_taken_from_it():
+    """An error that does not belong to it, as of a ray that has turned, is taken in part."""
+    ray = np.array([0.2, 0.1, 3.0])
+    across, by_size = 0.02**2 * np.eye(3), 0.15 * ray
+    whole = across + np.outer(by_size, by_size)
+    assert_allclose(without(whole, by_size), across, atol=1e-9)
+    turned = 0.15 * (ray + [0.3, 0, 0])
+    left = without(whole, turned)
+    assert np.linalg.eigvalsh(whole - np.outer(turned, turned))[0] < 0, "all of it is too much"
+    assert np.linalg.eigvalsh(left)[0] > 0
+    assert np.trace(left) < np.trace(whole)
+
+
+def test_who_turns_out_to_be_a_third_larger_is_as_sure_as_a_covariance_can_say():
+    """Whom a network gives as pixels alone may be of any size, until the feet are seen."""
+    tracker = Tracker()
+    unsure = people((0, 0, 4))
+    by_size = 0.15 * unsure.joints
+    unsure = replace(
+        unsure,
+        covariance=0.02**2 * np.eye(3) + by_size[..., :, None] * by_size[..., None, :],
+        size_sigma=np.array([0.15]),
+        evidence=size.prior(1, 0.0, 0.15),
+    )
+    tracker.update(unsure, 0)
+    unsure.evidence[0, 1] = 0.3, 0.01, 0.01, 0.01, 0, 0, 0
+    for n in range(1, 15):
+        shown = tracker.update(unsure, n * FRAME)
+        given = np.isfinite(shown.covariance[0]).all(axis=(1, 2))
+        assert np.linalg.eigvalsh(shown.covariance[0, given])[:, 0].min() > 0.01**2
 
 
 def test_somebody_hidden_is_predicted_for_half_a_second_ever_less_surely():

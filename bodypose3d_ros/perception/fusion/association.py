@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ...body.people import SCALE_DEPTH, Bodies, select
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
+from ..tracking.symmetric import without
 
 Array = NDArray[np.float64]
 
@@ -74,9 +75,7 @@ class Seen:
     def of(cls, bodies: Bodies, center: Array) -> Seen:
         """As a camera at a place (3,) sees them."""
         growth = (bodies.joints - center) * np.nan_to_num(bodies.size_sigma)[:, None, None]
-        return cls(
-            bodies.joints, bodies.covariance - growth[..., :, None] * growth[..., None, :], growth
-        )
+        return cls(bodies.joints, without(bodies.covariance, growth), growth)
 
     @classmethod
     def known(cls, bodies: Bodies) -> Seen:

@@ -17,6 +17,7 @@ from ...body.people import SCALE_NETWORK, STATE_COASTING, Bodies, Frame, Regions
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..lifting.size import prior
 from ..tracking.association import STRIDE
+from ..tracking.symmetric import without
 from ..tracking.tracker import Tracker
 from .association import Association, Sightings, associate, gathered
 from .shapes import Shapes, sizes
@@ -67,7 +68,14 @@ class View:
 
     def carried(self, stamp: int) -> Bodies:
         """Its bodies as they should be at a stamp."""
-        return carried_on(self.bodies, (stamp - self.stamp) / 1e9)
+        now = carried_on(self.bodies, (stamp - self.stamp) / 1e9)
+        # What size does to them it does along today's rays, not along yesterday's.
+        before, after = (
+            np.nan_to_num(self.bodies.size_sigma)[:, None, None] * (joints - self.place[:3, 3])
+            for joints in (self.bodies.joints, now.joints)
+        )
+        along = after[..., :, None] * after[..., None, :]
+        return replace(now, covariance=without(now.covariance, before) + along)
 
     def covers(self, joints: Array) -> bool:
         """Whether most of one person's joints (34, 3) would be in the image."""

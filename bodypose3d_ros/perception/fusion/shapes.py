@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...body.skeleton import known
 from ..lifting.median import median
+from ..tracking.symmetric import without
 from .association import TRUNK, Sightings
 
 Array = NDArray[np.float64]
@@ -61,7 +62,7 @@ class Shapes:
         slant = np.where(sightings.measured, 0, SLANT)[..., None, None, None]
         return cls(
             joints,
-            sightings.covariance - np.nan_to_num(size[..., :, None] * size[..., None, :]),
+            without(sightings.covariance, np.nan_to_num(size)),
             np.nan_to_num(
                 np.concatenate(
                     [grown[..., None], slant * unit[..., :, None] * off[..., None, :]], axis=4

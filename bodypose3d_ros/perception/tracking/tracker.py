@@ -27,6 +27,7 @@ from ..lifting.occlusion import before_others
 from . import association
 from .filter import Motion, forget, predict, settle, start, update
 from .sizes import Sizes
+from .symmetric import without
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -354,11 +355,14 @@ class Tracker:
         # A body whose depth was measured stands where it was measured.
         measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
         factor = np.exp(np.where(measured, 0, log_size - bodies.log_size))
+        joints = _scaled(bodies.joints, now.center, factor)
         return replace(
             bodies,
-            joints=_scaled(bodies.joints, now.center, factor),
-            covariance=bodies.covariance
-            + _size_covariance(bodies.joints, now.center, sigma**2 - bodies.size_sigma**2),
+            joints=joints,
+            covariance=without(
+                bodies.covariance, _by_size(bodies.joints, now.center, bodies.size_sigma)
+            )
+            + _size_covariance(joints, now.center, sigma**2),
             log_size=log_size,
             size_sigma=sigma,
             scale_source=np.where(source == SCALE_LIMBS, bodies.scale_source, source).astype(
@@ -478,8 +482,13 @@ def _with_before(tracks: _Tracks, rows: NDArray[np.intp], bodies: Bodies) -> Arr
 
 def _size_covariance(joints: Array, center: Array, variance: Array) -> Array:
     """(N, 34, 3, 3) what an error of size (N,) does to joints seen from a centre (3,)."""
-    ray = joints - center
-    return np.asarray((variance[:, None, None] * ray)[..., :, None] * ray[..., None, :])
+    part = _by_size(joints, center, np.sqrt(variance))
+    return np.asarray(part[..., :, None] * part[..., None, :])
+
+
+def _by_size(joints: Array, center: Array, sigma: Array) -> Array:
+    """(N, 34, 3) metres by which joints move with one standard deviation (N,) of the size."""
+    return np.asarray(sigma[:, None, None] * (joints - center))
 
 
 def _varying(bodies: Bodies, now: Now) -> Bodies:
@@ -487,8 +496,8 @@ def _varying(bodies: Bodies, now: Now) -> Bodies:
 
     It is added when they are published.
     """
-    steady = _size_covariance(bodies.joints, now.center, STEADY * bodies.size_sigma**2)
-    return replace(bodies, covariance=bodies.covariance - steady)
+    steady = _by_size(bodies.joints, now.center, np.sqrt(STEADY) * bodies.size_sigma)
+    return replace(bodies, covariance=without(bodies.covariance, steady))
 
 
 def _velocity(tracks: _Tracks, now: Now) -> Array:
