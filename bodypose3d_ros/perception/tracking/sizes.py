@@ -85,10 +85,10 @@ class Sizes:
         """
         seconds = 0.0 if self._stamp is None else (stamp - self._stamp) / 1e9
         self._stamp = stamp
-        self._wait(seconds)
         evidence, counts = size.medians(history)
         log_size, sigma, source = size.fuse(evidence, counts)
-        if not (counts[:, 1:] > 0).any() and not len(self._track_id):
+        self._wait(seconds)
+        if not counts[:, 1:].any() and not len(self._track_id):
             return log_size, sigma, source
         told = self._told(self._rows(track_id, evidence), evidence, counts)
         log_size, sigma = self._answer(told)
@@ -106,6 +106,8 @@ class Sizes:
 
     def _wait(self, seconds: float) -> None:
         """The floor's tilt becomes unknown again: an Ornstein-Uhlenbeck process."""
+        if not len(self._track_id) and (np.diagonal(self._covariance) == 1).all():
+            return  # nobody has told of it yet
         decay = np.exp(-seconds / FORGET)
         self._mean[_TILT] *= decay
         self._covariance[_TILT] *= decay

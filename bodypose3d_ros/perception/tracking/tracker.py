@@ -352,6 +352,11 @@ class Tracker:
         """People of the size that all the evidence so far tells of."""
         self._sizes.keep(self._tracks.track_id)
         log_size, sigma, source = self._sizes.update(ids, evidence, now.stamp)
+        told = (
+            (log_size != bodies.log_size) | (sigma != bodies.size_sigma) | (source != SCALE_LIMBS)
+        )
+        if not told.any():
+            return bodies
         # A body whose depth was measured stands where it was measured.
         measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
         factor = np.exp(np.where(measured, 0, log_size - bodies.log_size))
@@ -467,6 +472,8 @@ def _scaled(joints: Array, center: Array, factor: Array) -> Array:
 
 def _of_size(tracks: _Tracks, bodies: Bodies, now: Now) -> _Tracks:
     """Tracks as far away as people are who are of these bodies' size."""
+    if np.array_equal(bodies.log_size, tracks.log_size):
+        return tracks
     mean = tracks.motion.mean.copy()
     grown = np.exp(bodies.log_size - tracks.log_size)
     mean[..., :3] = _scaled(mean[..., :3], now.center, grown)
