@@ -180,3 +180,14 @@ def test_a_floor_on_which_nobody_is_of_a_size_that_people_have_does_not_fit(pitc
     assert known.misfit == pytest.approx(misfit, abs=0.03)
     walk(known, PITCH, np.full(90, 4.0), begin=90)
     assert known.misfit == 0, "and nothing when it fits again"
+
+
+def test_nothing_is_said_of_a_floor_on_which_nobody_has_stood_for_long():
+    known = Sizes()
+    walk(known, PITCH - 4, np.full(90, 4.0))
+    assert known.misfit > 0
+    nobody = np.zeros((0, size.MEMORY, size.KINDS, size.COLUMNS))
+    for n in range(90, 90 + 5 * 15):
+        known.keep(np.zeros(0, np.uint32))
+        known.update(np.zeros(0, np.uint32), nobody, n * FRAME)
+    assert known.misfit == 0

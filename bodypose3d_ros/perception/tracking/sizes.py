@@ -88,21 +88,19 @@ class Sizes:
         evidence, counts = size.medians(history)
         log_size, sigma, source = size.fuse(evidence, counts)
         self._wait(seconds)
+        self._judged = self._judged * (1 - min(1.0, seconds / SETTLED))
         if not counts[:, 1:].any() and not len(self._track_id):
             return log_size, sigma, source
         told = self._told(self._rows(track_id, evidence), evidence, counts)
         log_size, sigma = self._answer(told)
         fresh = told.there & np.isfinite(history[:, 0, 1:, VALUE])
-        self._judge(told, fresh[:, _FLOOR], min(1.0, seconds / SETTLED))
+        if (standing := fresh[:, _FLOOR]).any():
+            now = np.array([1, told.odd[standing].mean(), told.asked[standing].mean()])
+            self._judged = self._judged + min(1.0, seconds / SETTLED) * now
         fresh[:, _FLOOR] &= ~told.odd
         if seconds > 0 and fresh.any():
             self._learn(told, fresh, min(1.0, seconds / ALIKE))
         return log_size, sigma, source
-
-    def _judge(self, told: _Told, standing: NDArray[np.bool_], share: float) -> None:
-        if standing.any():
-            now = np.array([1, told.odd[standing].mean(), told.asked[standing].mean()])
-            self._judged = self._judged + share * (now - self._judged)
 
     def _wait(self, seconds: float) -> None:
         """The floor's tilt becomes unknown again: an Ornstein-Uhlenbeck process."""
