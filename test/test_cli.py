@@ -318,6 +318,9 @@ def test_a_pitch_that_people_say_is_wrong_is_told(
     answer = run("estimate", picture, *floor, "--out", tmp_path / "out")
     assert answer.exit_code == 0, answer.output
     assert ("--camera-pitch 5.6 (+- 0.3) fits the floor better" in answer.output) == said
+    monkeypatch.setattr(Tracker, "floor_misfit", -0.2)
+    answer = run("estimate", picture, *floor, "--out", tmp_path / "out")
+    assert "who stands on it would be 20% smaller than people are" in answer.output
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

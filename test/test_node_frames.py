@@ -260,7 +260,7 @@ def test_a_floor_that_does_not_fit_is_said_and_poses_are_degraded(alone, clock):
         node.wait(topics.MARKERS, count)
     report = node.core.diagnose()
     assert report.level == WARN
-    says = "metres without fitting floor: who stands on it would be larger than people are by +17%"
+    says = "metres without fitting floor: who stands on it would be 17% larger than people are"
     assert report.message.startswith(says)
     assert alive(node)[0] == State.DEGRADED
     node.pipeline.tracker.floor_misfit = 0.0

@@ -259,11 +259,11 @@ def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
 
 def _tell_of_floor(tracker: Tracker, floor: Floor, pitch: float) -> None:
     """Whether people's sizes say that it was told wrongly."""
-    from ..perception.tracking.tracker import UNFIT
+    from ..perception.tracking.tracker import unfit
 
     off, sigma = tracker.pitch_off(floor)
     if misfit := tracker.floor_misfit:
-        said = f"The floor does not fit: {UNFIT.format(misfit)}"
+        said = f"The floor does not fit: {unfit(misfit)}"
     elif abs(off) > _SURE * sigma:
         said = (
             f"By how large people are near and far, --camera-pitch {pitch + off:.1f} "

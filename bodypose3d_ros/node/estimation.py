@@ -21,7 +21,7 @@ from ..media.depth import registered
 from ..perception.lifting.flat import NO_DISTANCE
 from ..perception.pipeline import Pipeline
 from ..perception.search import Budget
-from ..perception.tracking.tracker import UNFIT
+from ..perception.tracking.tracker import unfit
 from ..wire import depth, images
 from ..wire.messages import Messages
 from ..wire.pose_cdr import PoseCdr
@@ -217,7 +217,7 @@ class Estimation:
         if self._floor is None or tracker is None:
             return
         if misfit := tracker.floor_misfit:
-            self._missing("fitting floor", InputError(UNFIT.format(misfit)))
+            self._missing("fitting floor", InputError(unfit(misfit)))
         else:
             self._diagnostics.source("fitting floor")
 

@@ -38,11 +38,6 @@ REMEMBER_TIME = 5.0
 """Seconds within which somebody who comes back gets the id back."""
 CLOCK_JUMP = 1.0
 """Seconds: older than the newest image by more, an image begins another time."""
-UNFIT = (
-    "who stands on it would be larger than people are by {:+.0%}: are the camera's height and "
-    "pitch, or the floor's frame, right?"
-)
-"""What to say of a floor that does not fit, with ``Tracker.floor_misfit``."""
 _STRAIGHT_ON = 1.0  # seconds for which somebody unseen is expected to go on
 STEADY = 0.65
 """The part of the size's variance that stays as long as somebody is seen; the rest comes and goes
@@ -442,6 +437,15 @@ class Tracker:
         pairs = self._matched(bodies, now)
         ids[pairs[:, 1]] = self._tracks.track_id[pairs[:, 0]]
         return replace(bodies, track_id=ids, state=np.full(len(bodies), STATE_TRACKED, np.uint8))
+
+
+def unfit(misfit: float) -> str:
+    """What to say of a floor that does not fit, by its ``Tracker.floor_misfit``."""
+    size = f"{abs(misfit):.0%} {'larger' if misfit > 0 else 'smaller'}"
+    return (
+        f"who stands on it would be {size} than people are: are the camera's height and pitch, or "
+        "the floor's frame, right?"
+    )
 
 
 def _named(tracks: NDArray[np.uint32], people: NDArray[np.uint32]) -> association.Pairs:
