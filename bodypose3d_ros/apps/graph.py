@@ -7,8 +7,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +131,7 @@ def _run(
 
 
 @click.command()
-@click.argument("source", metavar="FILM|VIDEO|RECORDING")
+@click.argument("source", metavar="FILM|VIDEO|RECORDING|CAMERA")
 @camera_options
 @click.option("--loop", is_flag=True, help="Begin again at the end, until stopped.")
 @click.option(
@@ -157,16 +158,24 @@ def play(
     """Be a camera: send images and CameraInfo at their own rate.
 
     One of `bodypose3d film list`, which comes with its place in the world on /tf_static, a video,
-    or a recording. Films of one rig that play in a --loop show the same moment.
+    or a recording. Films of one rig that play in a --loop show the same moment. Or a camera that is
+    there now: /dev/video0, or the address of a stream (rtsp://..., http://... of MJPEG).
     """
     from ..media import film
+    from ..media.live import LiveCamera, is_live
+    from ..media.sources import live
 
     cameras, topics = cameras_of(options), topics_of(options)
+    if is_live(source) and (loop or speed != 1):
+        raise click.UsageError("--loop and --speed are for what has an end, which a camera has not")
 
     def frames() -> Iterator[Frame]:
         return _frames(source, cameras, topics)
 
-    with graph_node("camera", options) as member:
+    with (
+        graph_node("camera", options) as member,
+        LiveCamera(source, cameras.size) if is_live(source) else nullcontext() as newest,
+    ):
         from ..hosts.dds.camera import CameraPublisher, by_the_clock, on_time, paced, stand
         from ..hosts.dds.camera import play as send
 
@@ -176,7 +185,9 @@ def play(
             stand(member, shown)
         click.echo(f"images go to {camera.topic}")
         camera.wait_for_subscribers(member, wait_for)
-        if shown is not None and shown.in_rig and loop and speed == 1:
+        if newest is not None:
+            shots = live(newest, cameras, partial(_served, member))
+        elif shown is not None and shown.in_rig and loop and speed == 1:
             shots = by_the_clock(shown)
         else:
             shots = on_time(paced(frames, speed=speed, loop=loop))
@@ -325,6 +336,12 @@ def _frames(source: str, cameras: CameraChoice, topics: Topics) -> Iterator[Fram
             _log.warning("%s: not sent: %s", source, item.problem)
         elif item.frame is not None:
             yield item.frame
+
+
+def _served(member: Node) -> bool:
+    """Serve the node between two images; whether it goes on."""
+    member.spin_once(0)
+    return member.running
 
 
 def _checked(frames: Iterator[Frame], compressed: bool) -> Iterator[Frame]:

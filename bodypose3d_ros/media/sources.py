@@ -17,6 +17,7 @@ from ..wire.images import Image
 from . import pictures, video
 from .depth import DepthFolder
 from .film import all_names
+from .live import LiveCamera, is_live, without_password
 from .recording import Item, Recording, is_recording
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 _ROS1 = ".bag"
 _FRAME_ID = "camera_optical_frame"
 _PICTURE_INTERVAL = 1_000_000_000  # pictures have no time of their own: one a second
+_LIVE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,18 @@ class CameraChoice:
     calibration: Path | None = None
     hfov: float | None = None
     rectified: bool = False
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height that the calibration is for; None: there is none.
+
+        Raises:
+            CameraError: It cannot be used.
+        """
+        if self.calibration is None:
+            return None
+        camera = Camera.from_yaml(self.calibration, rectified=self.rectified)
+        return camera.width, camera.height
 
     def of(self, width: int, height: int) -> Camera:
         """The camera of images of that size.
@@ -167,6 +181,11 @@ def _open(path: Path, cameras: CameraChoice, topics: Topics, index: int, name: s
             f"{path}: is a film of this package: make a recording of it with  "
             f"bodypose3d film to-bag {path} FOLDER"
         )
+    if is_live(str(path)):
+        raise InputError(
+            f"{without_password(str(path))}: is a camera, which has no end: `bodypose3d play` "
+            "sends its images to `bodypose3d node`"
+        )
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_dir() and not is_recording(path):
@@ -205,25 +224,46 @@ def _is_source(path: Path) -> bool:
 
 def _picture(path: Path, cameras: CameraChoice, index: int, name: str) -> Iterator[Item]:
     image = pictures.read(path)
-    yield Item(_frame(path, image, cameras, index * _PICTURE_INTERVAL, name))
+    camera = _camera(path, image, cameras)
+    yield Item(Frame(image, camera, index * _PICTURE_INTERVAL, _FRAME_ID, name))
     if (count := pictures.count(path)) > 1:
         yield Item(problem=f"holds {count} pictures, of which only the first is looked at")
 
 
 def _video(film: video.Video, cameras: CameraChoice, name: str) -> Iterator[Item]:
+    camera: Camera | None = None  # a calibration takes as long to read as an image to be looked at
     for stamp, image in film.frames():
         if isinstance(image, str):
             yield Item(problem=image)
-        else:
-            yield Item(_frame(film.path, image, cameras, stamp, name))
+            continue
+        if camera is None or image.shape[:2] != (camera.height, camera.width):
+            camera = _camera(film.path, image, cameras)
+        yield Item(Frame(image, camera, stamp, _FRAME_ID, name))
 
 
-def _frame(path: Path, image: Image, cameras: CameraChoice, stamp: int, name: str) -> Frame:
+def live(camera: LiveCamera, cameras: CameraChoice, running: Callable[[], bool]) -> Iterator[Frame]:
+    """The newest frame of a camera, again and again.
+
+    Args:
+        camera: That one.
+        cameras: What it is calibrated as.
+        running: Asked between images, and every twentieth of a second; false ends it.
+    """
+    calibrated: Camera | None = None
+    while running():
+        if (taken := camera.next(_LIVE_S)) is None:
+            continue
+        stamp, image = taken
+        if calibrated is None or image.shape[:2] != (calibrated.height, calibrated.width):
+            calibrated = _camera(camera.name, image, cameras)
+        yield Frame(image, calibrated, stamp, _FRAME_ID, camera.name)
+
+
+def _camera(name: Path | str, image: Image, cameras: CameraChoice) -> Camera:
     try:
-        camera = cameras.of(image.shape[1], image.shape[0])
+        return cameras.of(image.shape[1], image.shape[0])
     except InputError as error:
-        raise type(error)(f"{path}: {error}") from error
-    return Frame(image, camera, stamp, _FRAME_ID, name)
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _recording(path: Path, cameras: CameraChoice, topics: Topics, name: str) -> Source:
