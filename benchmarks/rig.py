@@ -22,7 +22,9 @@ from bodypose3d_ros.apps.calibrate_rig import seen
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import rig
 from bodypose3d_ros.media.feeds import Feed, of_films
-from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
+from bodypose3d_ros.perception.calibration.alignment import aligned
+from bodypose3d_ros.perception.calibration.calibrate import calibrate
+from bodypose3d_ros.perception.calibration.scale import Known
 from bodypose3d_ros.perception.calibration.tracks import Recorded
 from bodypose3d_ros.perception.networks import Options, load_networks
 

@@ -9,7 +9,9 @@ from bodypose3d_ros.apps.calibrate_live import Heard
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import rig
-from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
+from bodypose3d_ros.perception.calibration.alignment import aligned
+from bodypose3d_ros.perception.calibration.calibrate import calibrate
+from bodypose3d_ros.perception.calibration.scale import Known
 from fusion_alone import EPOCH, poses
 from node_alone import MESSAGES
 from ros_network import PEERS

@@ -19,11 +19,15 @@ from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import rig, rig_launch
 from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.rig import Rig, RigCamera
-from bodypose3d_ros.perception.calibration import adjust
-from bodypose3d_ros.perception.calibration.calibrate import Known, aligned, calibrate
-from bodypose3d_ros.perception.calibration.relative import at_one_scale, ways_of
+from bodypose3d_ros.perception.calibration.alignment import aligned
+from bodypose3d_ros.perception.calibration.bundle import adjust
+from bodypose3d_ros.perception.calibration.calibrate import calibrate
+from bodypose3d_ros.perception.calibration.observations import observed
+from bodypose3d_ros.perception.calibration.pairs import ways_of
+from bodypose3d_ros.perception.calibration.rigs import at_one_scale
+from bodypose3d_ros.perception.calibration.scale import LIMBS, Known, stature_of
 from bodypose3d_ros.perception.calibration.tracks import Recorded, tracks_of
-from bodypose3d_ros.perception.calibration.world import LIMBS, stature_of
+from bodypose3d_ros.perception.calibration.uncertainty import without
 
 NAMES = ("cell_front", "cell_left", "cell_right")
 WALK = range(0, 90, 3)
@@ -114,13 +118,13 @@ def test_what_a_network_has_wrong_all_the_time_is_in_how_sure_it_is(views):
 def test_places_without_a_part_are_those_that_adjusting_without_it_finds(views):
     first = np.linalg.inv(true_places()[0])
     tracks = tracks_of(views)
-    seen = adjust.observed(tracks, [[0, 2, 4], [1, 3, 5]], first @ true_places())
-    found = adjust.adjust(seen, first @ true_places())
+    seen = observed(tracks, [[0, 2, 4], [1, 3, 5]], first @ true_places())
+    found = adjust(seen, first @ true_places())
     label = found.observations.joint % 2
-    for own, places in enumerate(adjust.without(found, label)):
+    for own, places in enumerate(without(found, label)):
         rest = found.observations.select((label != own)[found.observations.point])
         start = found.points[label != own]
-        again = adjust.adjust(replace(rest, start=start), found.places).places
+        again = adjust(replace(rest, start=start), found.places).places
         changed, missed = (np.abs(each - again)[:, :3, :3].max() for each in (found.places, places))
         assert missed < 0.3 * changed
 

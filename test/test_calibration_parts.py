@@ -1,4 +1,4 @@
-"""What calibration is made of: tracks at common moments, pairs, keypoints, scale, the world."""
+"""What calibration is made of: tracks at common moments, pairs, keypoints, scale, the ground."""
 
 from dataclasses import replace
 
@@ -11,7 +11,18 @@ from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import select
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, MIRRORED
 from bodypose3d_ros.errors import InputError
-from bodypose3d_ros.perception.calibration import adjust, calibrate, relative, tracks, world
+from bodypose3d_ros.perception.calibration import (
+    calibrate,
+    ground,
+    pairs,
+    refusals,
+    rigs,
+    tracks,
+    uncertainty,
+)
+from bodypose3d_ros.perception.calibration.alignment import aligned, degrees_apart, rigid
+from bodypose3d_ros.perception.calibration.bundle import Adjusted
+from bodypose3d_ros.perception.calibration.observations import Observations, observed
 from bodypose3d_ros.perception.calibration.tracks import Recorded, Track
 from people_made_up import row, standing
 
@@ -91,8 +102,8 @@ def test_a_third_of_the_joints_is_enough_of_a_person():
 
 def test_points_are_laid_onto_others_by_turning_them_and_never_by_mirroring():
     points, truth = np.random.default_rng(0).normal(0, 1, (20, 3)), place((30, -70, 110), (1, 2, 3))
-    assert_allclose(relative.rigid(points, moved(truth, points)), truth, atol=1e-9)
-    mirrored = relative.rigid(points, points * (1, 1, -1))
+    assert_allclose(rigid(points, moved(truth, points)), truth, atol=1e-9)
+    mirrored = rigid(points, points * (1, 1, -1))
     assert np.linalg.det(mirrored[:3, :3]) == pytest.approx(1)
 
 
@@ -102,10 +113,10 @@ def test_two_views_of_a_body_are_apart_by_the_mean_over_what_both_see_sides_as_t
     theirs[1] = theirs[1, MIRRORED]
     theirs[2, 11:] = np.nan
     ours[3, 10:] = np.nan
-    apart = relative.distances(ours, theirs, np.eye(4))
+    apart = pairs.distances(ours, theirs, np.eye(4))
     assert_allclose(apart, [0.5, 0.5, 0.5, np.nan])
     back = place((0, 0, 0), (-0.3, -0.4, 0))
-    assert_allclose(relative.distances(ours, theirs, back)[:3], 0, atol=1e-12)
+    assert_allclose(pairs.distances(ours, theirs, back)[:3], 0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("moments", "enough"), [(15, True), (14, False)])
@@ -115,7 +126,7 @@ def test_two_views_of_somebody_at_fifteen_moments_lie_as_the_bodies_do(moments, 
     theirs = moved(np.linalg.inv(between), seen)
     rays, sure, reach = np.zeros((moments, 34, 2)), np.ones((moments, 34)), np.ones(moments)
     tracks_ = [Track(0, rays, seen, sure, reach), Track(1, rays, theirs, sure, reach)]
-    ways = relative.ways_of(tracks_, 0, 1)
+    ways = pairs.ways_of(tracks_, 0, 1)
     assert len(ways) == enough
     for found in ways:
         assert_allclose(found.transform, between, atol=1e-9)
@@ -129,14 +140,14 @@ def test_who_is_larger_than_views_believe_is_told_by_how_far_apart_they_have_the
     between = place((0, 90, 0), (3, 0, 3))
     seen = np.stack([standing((x, 0, 3)) for x in np.linspace(-0.5, 0.5, 5)])
     theirs = moved(np.linalg.inv(between), seen)
-    assert relative._size(seen / true, theirs / true, between) == pytest.approx(true)
-    assert relative._size(seen / 3, theirs / 3, between) == 1  # nobody is so large
-    assert relative._size(seen * np.nan, theirs, between) == 1
+    assert pairs._size(seen / true, theirs / true, between) == pytest.approx(true)
+    assert pairs._size(seen / 3, theirs / 3, between) == 1  # nobody is so large
+    assert pairs._size(seen * np.nan, theirs, between) == 1
 
 
 def pair(first, second, same, size, transform=None, count=20):
     transform = place((0, 0, 0), (2, 0, 0)) if transform is None else transform
-    return relative.Pair(first, second, transform, same, size, count)
+    return pairs.Pair(first, second, transform, same, size, count)
 
 
 def track(view):
@@ -160,63 +171,56 @@ def turning(view, place_of_view, by=0.0, sides=slice(None), count=20):
 def test_people_who_are_turned_otherwise_in_another_view_are_perhaps_others(by, sides):
     places = np.array([place(), place((0, 70, 0), (2, 0, 1))])
     people = [turning(0, places[0]), turning(1, places[1], by, sides)]
-    apart = relative.apart_in_facing(people, [[0, 1]], places)
+    apart = refusals.apart_in_facing(people, [[0, 1]], places)
     assert apart == {(0, 1): pytest.approx(by, abs=1e-4)}
     if by < 30:
-        calibrate._check_facing(
-            relative.Rig([*places], people, [[0, 1]]), places, ["left", "right"]
-        )
+        refusals._check_facing(rigs.Rig([*places], people, [[0, 1]]), places, ["left", "right"])
         return
     with pytest.raises(InputError, match="left and right: people are turned 40 degrees otherwise"):
-        calibrate._check_facing(
-            relative.Rig([*places], people, [[0, 1]]), places, ["left", "right"]
-        )
+        refusals._check_facing(rigs.Rig([*places], people, [[0, 1]]), places, ["left", "right"])
 
 
 def test_of_people_whom_one_view_alone_sees_nothing_is_told_of_how_they_are_turned():
     people = [turning(0, place()), turning(0, place(), by=80)]
-    assert relative.apart_in_facing(people, [[0, 1]], np.array([place()])) == {}
-    calibrate._check_facing(
-        relative.Rig([place()], people, [[0, 1]]), np.array([place()]), ["left"]
-    )
+    assert refusals.apart_in_facing(people, [[0, 1]], np.array([place()])) == {}
+    refusals._check_facing(rigs.Rig([place()], people, [[0, 1]]), np.array([place()]), ["left"])
 
 
 def test_sizes_and_distances_are_those_that_explain_all_the_pairs():
     """People of 1.2 and 1 / 1.2, a pair of cameras 1.1 times and one 0.8 times as far apart."""
     large, small = 1.2, 1 / 1.2
     people = [[0, 2, 4], [1, 3, 5]]  # a track of each in three views
-    pairs = [
+    couples = [
         pair(0, 1, [(0, 2), (1, 3)], [large / 1.1, small / 1.1]),
         pair(1, 2, [(2, 4), (3, 5)], [large / 0.8, small / 0.8]),
     ]
     stranger = track(2)
     everybody = [track(n // 2) for n in range(6)] + [stranger]
-    grown, apart = relative.at_one_scale(everybody, pairs, people)
+    grown, apart = rigs.at_one_scale(everybody, couples, people)
     factors = [np.linalg.norm(each.joints) / np.linalg.norm(standing()) for each in grown]
     assert_allclose(factors, [large, small] * 3 + [1])
     assert_allclose([each.transform[0, 3] for each in apart], [2 * 1.1, 2 * 0.8])
     assert_allclose([each.transform[:3, :3] for each in apart], [np.eye(3)] * 2)
-    assert pairs[0].transform[0, 3] == 2  # what was handed in is left alone
+    assert couples[0].transform[0, 3] == 2  # what was handed in is left alone
 
 
 def test_places_come_along_the_pairs_that_share_most_in_either_direction():
     one, two, wrong = place((0, 40, 0), (1, 0, 0)), place((20, 0, 0), (0, 0, 2)), place((0, 0, 90))
-    pairs = [
+    couples = [
         pair(0, 1, [], [], one, count=30),
         pair(2, 1, [], [], two, count=25),  # from the second's frame to the third's
         pair(0, 2, [], [], wrong, count=20),
     ]
-    places, used = relative.spanned(pairs, 4)
+    places = rigs.spanned(couples, 4)
     assert_allclose(places[0], np.eye(4))
     assert_allclose(places[1], one)
     assert_allclose(places[2], one @ np.linalg.inv(two), atol=1e-12)
     assert places[3] is None
-    assert used == pairs[:2]
 
 
 def test_tracks_of_several_views_are_one_person_along_the_pairs():
-    pairs = [pair(1, 2, [(2, 4)], [1.0]), pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0])]
-    kept, people = relative.agreeing([track(n // 2) for n in range(6)], pairs)
+    couples = [pair(1, 2, [(2, 4)], [1.0]), pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0])]
+    kept, people = rigs.agreeing([track(n // 2) for n in range(6)], couples)
     assert people == [[0, 2, 4], [1, 3]]
     assert {(each.first, each.second) for each in kept} == {(0, 1), (1, 2)}
 
@@ -224,7 +228,7 @@ def test_tracks_of_several_views_are_one_person_along_the_pairs():
 def test_a_pair_that_contradicts_those_that_lead_round_is_left_out():
     """The last view's only person is the first one by two pairs, the second by the longest."""
     aside, turned = place((0, 0, 0), (2, 0, 0)), place((0, 120, 0), (2, 0, 0))
-    pairs = [
+    couples = [
         pair(0, 1, [(0, 2), (1, 3)], [1.0, 1.0], aside, count=40),
         pair(0, 2, [(0, 4)], [1.0], aside @ aside, count=20),
         pair(1, 2, [(2, 4)], [1.0], aside, count=20),
@@ -233,7 +237,7 @@ def test_a_pair_that_contradicts_those_that_lead_round_is_left_out():
         pair(1, 3, [(3, 5)], [1.0], turned, count=30),
     ]
     tracks_ = [track(view) for view in (0, 0, 1, 1, 2, 3)]
-    kept, people = relative.agreeing(tracks_, [each for _, each in relative.ranked(pairs)])
+    kept, people = rigs.agreeing(tracks_, [each for _, each in rigs.ranked(couples)])
     assert people == [[0, 2, 4, 5], [1, 3]]
     left = {(each.first, each.second) for each in kept}
     assert left == {(0, 1), (0, 2), (1, 2), (0, 3), (2, 3)}
@@ -256,7 +260,7 @@ def test_views_stand_as_most_people_fit_and_not_as_one_can_be_laid_onto_another(
         seen(0, he, 40), seen(0, she, 25), seen(1, moved(inverse, he), 25),
         seen(1, moved(inverse, she), 40),
     ]  # fmt: skip
-    found = relative.ways_of(tracks_, 0, 1)[0]
+    found = pairs.ways_of(tracks_, 0, 1)[0]
     assert sorted(found.same) == [(0, 2), (1, 3)]
     assert_allclose(found.transform, between, atol=1e-6)
 
@@ -276,13 +280,13 @@ def test_who_stands_far_from_the_one_by_whom_views_are_laid_together_takes_part_
         for view, people in enumerate((seen, [moved(np.linalg.inv(between), o) for o in others]))
         for joints in people
     ]
-    (found,) = relative.ways_of(tracks_, 0, 1)
+    (found,) = pairs.ways_of(tracks_, 0, 1)
     assert (found.same, found.count) == ([(0, 2), (1, 3)], 40)
-    assert relative.degrees_apart(found.transform, between) < 2
+    assert degrees_apart(found.transform, between) < 2
 
 
-@pytest.mark.parametrize(("count", "rigs"), [(34, 1), (35, 2)])
-def test_another_way_in_which_views_may_stand_makes_another_rig(monkeypatch, count, rigs):
+@pytest.mark.parametrize(("count", "expected"), [(34, 1), (35, 2)])
+def test_another_way_in_which_views_may_stand_makes_another_rig(monkeypatch, count, expected):
     """It needs half of what supports the best: 40 moments, and 30 that lead round a third view."""
     aside, turned = place((0, 0, 0), (2, 0, 0)), place((0, 120, 0), (2, 0, 0))
     ways = {
@@ -293,11 +297,11 @@ def test_another_way_in_which_views_may_stand_makes_another_rig(monkeypatch, cou
             pair(1, 2, [(2, 4)], [1.0], aside, count=30),
         ],
     }
-    monkeypatch.setattr(relative, "ways_of", lambda tracks, *views: ways[views])
-    found = relative.rigs_of([track(view) for view in (0, 0, 1, 1, 2)], 3)
+    monkeypatch.setattr(rigs, "ways_of", lambda tracks, *views: ways[views])
+    found = rigs.rigs_of([track(view) for view in (0, 0, 1, 1, 2)], 3)
     assert_allclose(found[0].places, [np.eye(4), aside, aside @ aside], atol=1e-9)
     assert found[0].people == [[0, 2, 4], [1, 3]]
-    assert len(found) == rigs
+    assert len(found) == expected
     for other in found[1:]:
         assert_allclose(other.places, [np.eye(4), aside, aside @ turned], atol=1e-9)
         assert other.people == [[0, 2], [1, 3, 4]]
@@ -320,7 +324,7 @@ def test_keypoints_take_part_that_are_known_sure_and_one_point_from_all_sides():
     one, other = sighted(0, standing()), sighted(1, theirs, 0.5)
     unsure, unknown = INDEX["left_wrist"], INDEX["nose"]
     other.confidence[0, unsure], other.rays[0, unknown] = 0.29, np.nan
-    seen = adjust.observed([one, other], [[0, 1]], np.array([np.eye(4), between]))
+    seen = observed([one, other], [[0, 1]], np.array([np.eye(4), between]))
     between_others = {INDEX[name] for name in ("pelvis", "torso", "neck", "left_hip", "right_hip")}
     used = sorted(set(range(34)) - between_others - {unsure, unknown})
     assert seen.joint.tolist() == used
@@ -336,13 +340,13 @@ def test_keypoints_take_part_that_are_known_sure_and_one_point_from_all_sides():
 def test_a_view_that_has_left_and_right_exchanged_is_turned_round_and_one_astray_is_left_out():
     places = np.array([np.eye(4)] * 3)
     crossed, astray = sighted(1, standing()[MIRRORED]), sighted(2, standing() + (0, 0, 1.0))
-    seen = adjust.observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places)
+    seen = observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places)
     assert set(seen.view.tolist()) == {0, 1}
     assert_allclose(seen.ray[seen.view == 1], seen.ray[seen.view == 0], atol=1e-9)
-    within = adjust.observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places, 1.1)
+    within = observed([sighted(0, standing()), crossed, astray], [[0, 1, 2]], places, 1.1)
     assert set(within.view.tolist()) == {0, 1, 2}  # while places are rough, all may be astray
     two = [sighted(0, standing()), astray]
-    assert adjust.observed(two, [[0, 1]], places) is None  # none of them is believed
+    assert observed(two, [[0, 1]], places) is None  # none of them is believed
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -350,7 +354,7 @@ def test_of_two_views_one_that_has_left_and_right_exchanged_is_turned_round(seed
     """Both are as far from their mean either way; each has joints 5 cm off on each axis."""
     off = np.random.default_rng(seed).normal(0, 0.05, (2, 34, 3))
     views = [sighted(0, standing() + off[0]), sighted(1, standing()[MIRRORED] + off[1])]
-    seen = adjust.observed(views, [[0, 1]], np.array([np.eye(4)] * 2))
+    seen = observed(views, [[0, 1]], np.array([np.eye(4)] * 2))
     ours, theirs = seen.ray[seen.view == 0], seen.ray[seen.view == 1]
     assert np.abs(ours - theirs).max() < 0.1  # 0.3 of 3 metres; a shoulder's width is as much
 
@@ -358,11 +362,11 @@ def test_of_two_views_one_that_has_left_and_right_exchanged_is_turned_round(seed
 def adjusted(rays, joints, errors):
     """What was found of one person by one view, whose keypoints are so far off."""
     count = len(rays)
-    observations = adjust.Observations(
+    seen = Observations(
         np.zeros(count, np.intp), np.arange(count), rays, np.ones(count),
         np.zeros(count, np.intp), np.zeros((count, 3)), joints, np.arange(count) // 2,
     )  # fmt: skip
-    return adjust.Adjusted(np.eye(4)[None], np.zeros((count, 3)), observations, errors)
+    return Adjusted(np.eye(4)[None], np.zeros((count, 3)), seen, errors)
 
 
 def test_a_user_is_told_pixels_people_and_how_much_of_the_image_was_used():
@@ -378,11 +382,11 @@ def explaining(degrees, off=0.0):
     """Two cameras, turned so, and a joint that both see, off by so many standard deviations."""
     places = np.array([place(), place((0, degrees, 0), (1, 0, 0))])
     none, both = np.zeros(2, np.intp), np.arange(2)
-    seen = adjust.Observations(
+    seen = Observations(
         both, none, np.zeros((2, 2)), np.full(2, 0.1), none, np.zeros((1, 3)), none[:1], none[:1]
     )
     residuals = np.array([[0.0, 0.0], [0.1 * off, 0.0]])
-    return adjust.Adjusted(places, np.zeros((1, 3)), seen, residuals)
+    return Adjusted(places, np.zeros((1, 3)), seen, residuals)
 
 
 def test_what_keypoints_say_is_what_they_have_beyond_their_joints_less_what_is_off():
@@ -394,10 +398,10 @@ def test_what_keypoints_say_is_what_they_have_beyond_their_joints_less_what_is_o
 def test_cameras_that_hardly_explain_what_was_seen_are_refused(off, refused):
     """A joint that is 1.4 sigma off explains 0.28 of what it may, 1.5 sigma 0.20."""
     if not refused:
-        calibrate._check_fit(explaining(0, off), ["left", "right"])
+        refusals._check_fit(explaining(0, off), ["left", "right"])
         return
     with pytest.raises(InputError, match="left, right: wherever they stand, what they see hardly"):
-        calibrate._check_fit(explaining(0, off), ["left", "right"])
+        refusals._check_fit(explaining(0, off), ["left", "right"])
 
 
 @pytest.mark.parametrize(
@@ -407,10 +411,10 @@ def test_cameras_that_explain_nearly_as_much_otherwise_are_refused(degrees, off,
     """A joint that is 0.3 sigma off explains 0.96 of one that is not, 0.5 sigma 0.88."""
     best, rival = explaining(0), explaining(degrees, off)
     if not refused:
-        calibrate._check_rival(best, rival, ["left", "right"])
+        refusals._check_rival(best, rival, ["left", "right"])
         return
     with pytest.raises(InputError, match="left and right: they may as well stand 100 degrees"):
-        calibrate._check_rival(best, rival, ["left", "right"])
+        refusals._check_rival(best, rival, ["left", "right"])
 
 
 def crowd(view, moments):
@@ -429,12 +433,12 @@ def test_whom_two_views_see_at_once_and_do_not_know_again_is_another_matter_than
     ):
         people = [crowd(0, 20), crowd(1, moments)]
         with pytest.raises(InputError, match=says):
-            calibrate._refuse(relative.Rig(lost, people, []), people, names)
+            raise refusals.unplaced(rigs.Rig(lost, people, []), people, names)
     alone = [crowd(0, 20)]
     with pytest.raises(InputError, match="right: shares nobody with left"):
-        calibrate._refuse(relative.Rig(lost, alone, []), alone, names)
+        raise refusals.unplaced(rigs.Rig(lost, alone, []), alone, names)
     with pytest.raises(InputError, match="no two cameras agree on where anybody is: they may be"):
-        calibrate._refuse(relative.Rig([np.eye(4)] * 2, alone, []), alone, names)
+        raise refusals.unplaced(rigs.Rig([np.eye(4)] * 2, alone, []), alone, names)
 
 
 @pytest.mark.parametrize(
@@ -447,16 +451,16 @@ def test_whom_two_views_see_at_once_and_do_not_know_again_is_another_matter_than
 def test_who_tells_nothing_of_a_distance_is_nobody_or_somebody_who_does_not_fit(
     monkeypatch, third, says
 ):
-    monkeypatch.setattr(calibrate, "loose", lambda adjusted: 1)
+    monkeypatch.setattr(refusals, "loose", lambda adjusted: 1)
     people = [crowd(0, 20), crowd(1, 20), third]
     with pytest.raises(InputError, match=f"b: nobody tells how far away it is.*{says}"):
-        calibrate._check_loose(explaining(0), people, ["a", "b", "c"])
+        refusals._check_loose(explaining(0), people, ["a", "b", "c"])
 
 
 def test_of_fewer_moments_than_parts_of_the_time_each_is_a_part():
     found = adjusted(np.zeros((4, 2)), np.arange(4), np.zeros((4, 2)))
     moments = replace(found.observations, moment=np.array([3, 5, 5, 9]))
-    assert calibrate._blocks(replace(found, observations=moments)).tolist() == [0, 1, 1, 2]
+    assert uncertainty._blocks(replace(found, observations=moments)).tolist() == [0, 1, 1, 2]
 
 
 def test_places_are_laid_onto_others_turned_moved_and_scaled_as_a_whole():
@@ -465,7 +469,7 @@ def test_places_are_laid_onto_others_turned_moved_and_scaled_as_a_whole():
     whole = place((10, 20, 30), (4, 5, 6))
     other = whole @ truth
     other[:, :3, 3] *= 1.7
-    assert_allclose(calibrate.aligned(other, truth), truth, atol=1e-9)
+    assert_allclose(aligned(other, truth), truth, atol=1e-9)
 
 
 def test_people_are_made_as_large_as_adjusted_cameras_have_them():
@@ -477,8 +481,8 @@ def test_people_are_made_as_large_as_adjusted_cameras_have_them():
         for at in ((0, 0, 3), (1, 0, 4))
         for view in (0, 1)
     ]
-    seen = adjust.observed(true[:2], [[0, 1]], places)
-    found = adjust.Adjusted(places, seen.start, seen, np.zeros_like(seen.ray))
+    seen = observed(true[:2], [[0, 1]], places)
+    found = Adjusted(places, seen.start, seen, np.zeros_like(seen.ray))
     larger = [replace(each, joints=1.2 * each.joints) for each in true]
     resized = calibrate._resized(larger, [[0, 1], [2, 3]], found)
     for each, as_it_is in zip(resized, true, strict=True):
@@ -489,12 +493,12 @@ def test_people_are_made_as_large_as_adjusted_cameras_have_them():
 
 
 def test_the_worlds_x_is_where_the_camera_looks_and_straight_down_where_its_images_top_is():
-    level = world.Ground(np.array([0.0, -1, 0]), 1.5, 0.1, "")
-    frame = world.frame_of(level, np.eye(4))
+    level = ground.Ground(np.array([0.0, -1, 0]), 1.5, 0.1, "")
+    frame = ground.frame_of(level, np.eye(4))
     assert_allclose(frame[:3, :3] @ (0, 0, 1), [1, 0, 0], atol=1e-12)  # ahead
     assert_allclose(frame[:3, :3] @ (1, 0, 0), [0, -1, 0], atol=1e-12)  # the image's right
     assert_allclose(frame[:3, 3], [0, 0, 1.5])
-    down = world.frame_of(world.Ground(np.array([0.0, 0, -1]), 2.0, 0.1, ""), np.eye(4))
+    down = ground.frame_of(ground.Ground(np.array([0.0, 0, -1]), 2.0, 0.1, ""), np.eye(4))
     assert_allclose(down[:3, :3] @ (0, -1, 0), [1, 0, 0], atol=1e-12)
     assert_allclose(down[:3, :3] @ (0, 0, 1), [0, 0, -1], atol=1e-12)
 
@@ -512,30 +516,30 @@ def walkers(count, spread, tilt=0.0):
 
 @pytest.mark.parametrize("tilt", [0.0, 8.0])
 def test_the_floor_is_the_plane_under_feet_that_went_about(tilt):
-    ground = world.ground_of(walkers(60, 1.5, tilt))
-    assert ground.source == "the floor under people's feet"
+    found = ground.ground_of(walkers(60, 1.5, tilt))
+    assert found.source == "the floor under people's feet"
     up = place((0, 0, tilt))[:3, :3] @ (0, -1, 0)
-    assert np.degrees(np.arccos(min(ground.up @ up, 1.0))) < 0.2
-    assert ground.height == pytest.approx(1.4, abs=0.02)
-    assert ground.degrees < 0.5
+    assert np.degrees(np.arccos(min(found.up @ up, 1.0))) < 0.2
+    assert found.height == pytest.approx(1.4, abs=0.02)
+    assert found.degrees < 0.5
 
 
 def test_people_who_jump_now_and_then_do_not_lift_the_floor():
     bodies = walkers(60, 1.5)
     bodies[::5] += 0, -0.3, 0
-    ground = world.ground_of(bodies)
-    assert np.degrees(np.arccos(ground.up @ (0, -1, 0))) < 0.3
-    assert ground.height == pytest.approx(1.4, abs=0.02)
+    found = ground.ground_of(bodies)
+    assert np.degrees(np.arccos(found.up @ (0, -1, 0))) < 0.3
+    assert found.height == pytest.approx(1.4, abs=0.02)
 
 
 def test_where_nobody_went_about_up_is_how_people_stand_to_five_degrees():
     bodies = walkers(20, 0.1)
-    ground = world.ground_of(bodies)
-    assert (ground.source, ground.degrees) == ("how people stand upright", 5.0)
-    assert np.degrees(np.arccos(ground.up @ (0, -1, 0))) < 5
+    found = ground.ground_of(bodies)
+    assert (found.source, found.degrees) == ("how people stand upright", 5.0)
+    assert np.degrees(np.arccos(found.up @ (0, -1, 0))) < 5
     footless = bodies.copy()
     footless[2:, [INDEX[f"{side}_heel"] for side in ("left", "right")]] = np.nan
-    assert world.ground_of(footless) is None
+    assert ground.ground_of(footless) is None
     armless = bodies.copy()
     armless[2:, INDEX["left_shoulder"]] = np.nan
-    assert world.ground_of(armless) is None
+    assert ground.ground_of(armless) is None

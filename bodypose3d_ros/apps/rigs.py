@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import InputError
 from ..node.fusion.parameters import CAMERA, DECLARATIONS
 from ..perception.networks import SETTINGS
 from .graph import graph_options
@@ -26,6 +27,7 @@ from .terminal import err, listed, out
 if TYPE_CHECKING:
     from ..media.outputs import Outputs
     from ..perception.calibration.calibrate import Calibration
+    from ..perception.calibration.scale import Known
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +158,7 @@ def calibrate_rig(
     """
     from ..media.feeds import of_films, unplaced
     from ..media.outputs import result
-    from ..perception.calibration.calibrate import Known, calibrate
+    from ..perception.calibration.calibrate import calibrate
     from ..perception.networks import Options, load_networks
     from . import calibrate_rig as work
 
@@ -183,7 +185,7 @@ def calibrate_rig(
             status.update(f"looking for people in {feed.camera.name}")
             views[feed.camera.name] = work.seen(networks, feed)
         status.update("finding where the cameras stand")
-        calibration = calibrate(views, Known(**known))
+        calibration = calibrate(views, known)
     if recording:
         work.write_calibrations(rig, outputs)
     work.write(rig, calibration, outputs)
@@ -221,7 +223,7 @@ def calibrate_live(
     """
     from ..media.outputs import result
     from ..node.interface import CAMERA_INFO, POSES
-    from ..perception.calibration.calibrate import Known, calibrate
+    from ..perception.calibration.calibrate import calibrate
     from . import calibrate_live as live
     from . import calibrate_rig as work
     from .graph import graph_node
@@ -247,7 +249,7 @@ def calibrate_live(
     rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
     work.write_calibrations(rig, outputs)
     with err.status("finding where the cameras stand"):
-        calibration = calibrate(views, Known(**known))
+        calibration = calibrate(views, known)
     work.write(rig, calibration, outputs)
     _tell(calibration, outputs)
 
@@ -263,20 +265,23 @@ def _tell(calibration: Calibration, outputs: Outputs) -> None:
     listed(outputs.keep())
 
 
-def _known(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _known(options: dict[str, Any], names: list[str]) -> Known:
     """What gives the scale, taken out of the options.
 
     Raises:
         click.UsageError: More than one does, or it speaks of a camera that there is not.
     """
-    known = {name: options.pop(name) for name in ("distance", "camera_height", "stature")}
-    if len(given := [name for name, value in known.items() if value is not None]) > 1:
+    from ..perception.calibration.scale import Known
+
+    given = {name: options.pop(name) for name in ("distance", "camera_height", "stature")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1:
         raise click.UsageError(f"give one of --{', --'.join(given)}, not several")
     if len(set(names)) < len(names):
         raise click.UsageError("two cameras have the same name")
-    if len(set(known["distance"] or ())) == 2:
-        raise click.UsageError("--distance is that of two different cameras")
-    mentioned = [*(known["distance"] or ())[:2], *(known["camera_height"] or ())[:1]]
-    if foreign := [name for name in mentioned if name not in names]:
-        raise click.UsageError(f"{', '.join(foreign)} is none of the cameras {', '.join(names)}")
+    known = Known(**given)
+    try:
+        known.check(names)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
     return known

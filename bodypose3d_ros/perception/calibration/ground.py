@@ -1,4 +1,4 @@
-"""Which way is up, where the floor is, and how long a metre is, from people who stand and walk."""
+"""Which way is up and where the floor is, from people who stand and walk."""
 
 from __future__ import annotations
 
@@ -7,30 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.skeleton import (
-    INDEX,
-    JOINT_COUNT,
-    LENGTH_LIMBS,
-    MEAN_LENGTHS,
-    MEAN_STATURE,
-    known,
-)
-from .adjust import Adjusted
+from ...body.skeleton import INDEX, known
 
 Array = NDArray[np.float64]
 
 SOLE = {"heel": 0.04, "big_toe": 0.02}
 """Metres of a foot's joints above the floor."""
-_LIMBS = ("shoulder", "elbow"), ("elbow", "wrist"), ("ankle", "knee")
-LIMBS = {
-    (one, other): float(MEAN_LENGTHS[slot]) / MEAN_STATURE
-    for slot, ends in enumerate(LENGTH_LIMBS.tolist())
-    for one, other in _LIMBS
-    if ends == [INDEX[f"left_{one}"], INDEX[f"left_{other}"]]
-}
-"""Lengths in units of the stature, of joints as networks see them: they find those of the project's
-films' people 3 % too tall and 1 % too small, anatomy's tables (Drillis & Contini 1966) 6 and 10 %
-too small."""
 _WIDE = 0.25
 """Metres: standard deviation of where feet stood, across the narrower way, that makes a plane."""
 _FOOT_NOISE = 0.03
@@ -51,15 +33,6 @@ class Ground:
     """Standard deviation of ``up``."""
     source: str
     """What it rests on."""
-
-
-def bodies_of(adjusted: Adjusted) -> Array:
-    """(B, 34, 3) the joints found, NaN where they took no part."""
-    observations = adjusted.observations
-    rows, row = np.unique(observations.body, return_inverse=True)
-    bodies = np.full((len(rows), JOINT_COUNT, 3), np.nan)
-    bodies[row, observations.joint] = adjusted.points
-    return bodies
 
 
 def ground_of(bodies: Array) -> Ground | None:
@@ -84,19 +57,6 @@ def ground_of(bodies: Array) -> Ground | None:
         degrees = float(np.degrees(residual / (spread * np.sqrt(len(feet) / 5))))
         feet = _standing(bodies, up)
     return Ground(up, float(np.median(-(feet @ up))), degrees, source)
-
-
-def stature_of(bodies: Array) -> float | None:
-    """How tall people (B, 34, 3) are by their limbs, in the units of the joints."""
-    lengths, parts = [], []
-    for side in ("left", "right"):
-        for (a, b), part in LIMBS.items():
-            limb = bodies[:, INDEX[f"{side}_{a}"]] - bodies[:, INDEX[f"{side}_{b}"]]
-            length = np.linalg.norm(limb, axis=1)
-            if np.isfinite(length).sum() >= 5:
-                lengths.append(float(np.nanmedian(length)))
-                parts.append(part)
-    return sum(lengths) / sum(parts) if lengths else None
 
 
 def frame_of(ground: Ground, place: Array) -> Array:
