@@ -61,6 +61,14 @@ def test_the_environment_of_ros_is_honoured():
     assert 'address="10.0.0.2"' in network.configuration({})
 
 
+@pytest.mark.parametrize("network", [Network(), Network(0, "LOCALHOST", None, ("10.0.0.2",))])
+def test_who_is_away_for_long_is_not_given_up(network):
+    """Cyclone's own choice is 30 s for peers that are told, 60 s for those that were met."""
+    configuration = network.configuration({})
+    for address in ("Initial", "Discovered"):
+        assert f"<{address}LocatorPruneDelay>inf<" in configuration
+
+
 @pytest.mark.parametrize(
     "environ", [{"ROS_LOCALHOST_ONLY": "1"}, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}]
 )
