@@ -30,7 +30,7 @@ from bodypose3d_ros.engines import repository
 from bodypose3d_ros.engines.batches import zeros
 from bodypose3d_ros.engines.models import NetworkFile
 from bodypose3d_ros.engines.pixels import taking_bytes
-from bodypose3d_ros.engines.triton import Server, TritonEngine
+from bodypose3d_ros.engines.triton import Connection, Server, TritonEngine
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
@@ -114,7 +114,9 @@ def thin_network(file: Path, pixels: int, rows: int) -> Path:
 
 def the_way(server: TritonServer, seconds: float) -> None:
     """There and back, through Triton and the process that runs Python for it."""
-    engines = [TritonEngine(Server(server.url, PATIENCE_S), f"thin{form}") for form in FORMS]
+    engines = [
+        TritonEngine(Connection(Server(server.url, PATIENCE_S)), f"thin{form}") for form in FORMS
+    ]
     milliseconds: dict[str, list[float]] = {form: [] for form in FORMS}
     end = time.monotonic() + seconds / 2
     while time.monotonic() < end:
@@ -189,7 +191,7 @@ def carry(url: str, carried: Any) -> None:  # noqa: ANN401
     for form, what in FORMS.items():
         sizes = []
         for network in (NETWORK, DETECTOR):
-            engine = TritonEngine(Server(url, PATIENCE_S), f"{network}{form}")
+            engine = TritonEngine(Connection(Server(url, PATIENCE_S)), f"{network}{form}")
             engine.infer(zeros(engine.inputs))
             before = np.array(carried[:])
             for _ in range(COUNTED):
@@ -297,7 +299,7 @@ def asked_by(robots: int, url: str, network: str, seconds: float) -> list[float]
 def robot(
     url: str, network: str, seconds: float, together: Any, answers: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
-    engine = TritonEngine(Server(url, PATIENCE_S), network)
+    engine = TritonEngine(Connection(Server(url, PATIENCE_S)), network)
     crop = zeros(engine.inputs)
     times = []
     together.wait()
@@ -311,7 +313,7 @@ def robot(
 
 def counted(server: TritonServer, network: str) -> np.ndarray:
     """People that the server was asked for so far, and in how many runs."""
-    client = Server(server.url).connect()
+    client = Server(server.url).client()
     (told,) = client.get_inference_statistics(network).model_stats
     client.close()
     return np.array([told.inference_count, told.execution_count])

@@ -25,7 +25,7 @@ from bodypose3d_ros.engines.batches import zeros
 from bodypose3d_ros.engines.int8 import in_8_bits, read_ranges
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.engines.pixels import taking_bytes
-from bodypose3d_ros.engines.triton import Server, TritonEngine
+from bodypose3d_ros.engines.triton import Connection, Server, TritonEngine
 from bodypose3d_ros.errors import EngineError, InputError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.node import interface as topics
@@ -56,14 +56,14 @@ def server(squares):
 
 @pytest.fixture
 def engine(server):
-    made = TritonEngine(Server(server.url, timeout=PATIENCE_S), "squares")
+    made = TritonEngine(Connection(Server(server.url, timeout=PATIENCE_S)), "squares")
     yield made
     made.close()
 
 
 @pytest.fixture
 def impatient(server):
-    made = TritonEngine(Server(server.url, timeout=SOON_S), "squares")
+    made = TritonEngine(Connection(Server(server.url, timeout=SOON_S)), "squares")
     yield made
     made.close()
 
@@ -102,7 +102,7 @@ def test_crops_travel_in_one_batch_and_no_larger_than_the_server_takes(engine, s
 
 def test_a_network_whose_batch_is_fixed_is_given_that(squares):
     with serving({"squares": squares(2)}) as server:
-        engine = TritonEngine(Server(server.url, PATIENCE_S), "squares")
+        engine = TritonEngine(Connection(Server(server.url, PATIENCE_S)), "squares")
         assert engine.max_batch == 2
         for people in (0, 3):
             assert_array_equal(engine.infer({"x": X[:people]})["y"], X[:people] ** 2)
@@ -141,7 +141,7 @@ def test_inputs_that_are_not_the_networks_are_an_error(engine, server, inputs, s
 
 def test_a_network_that_the_server_has_not_is_told_with_what_to_do(server):
     with pytest.raises(EngineError, match=r"has no network cubes .*engine export-triton"):
-        TritonEngine(Server(server.url), "cubes")
+        TritonEngine(Connection(Server(server.url)), "cubes")
 
 
 def test_a_closed_engine_says_so(engine):
@@ -211,7 +211,7 @@ class Cable:
 def test_a_connection_on_which_nothing_comes_any_more_is_given_up(server):
     """As when a machine or a cable goes: nobody says that the connection has ended."""
     cable = Cable(server.port)
-    engine = TritonEngine(Server(cable.url, timeout=SOON_S), "squares")
+    engine = TritonEngine(Connection(Server(cable.url, timeout=SOON_S)), "squares")
     assert_array_equal(comes_back(engine), X**2)
     cable.pull()
     with pytest.raises(EngineError, match=r"has not answered within 0\.3 s"):
@@ -219,6 +219,22 @@ def test_a_connection_on_which_nothing_comes_any_more_is_given_up(server):
     assert_array_equal(comes_back(engine), X**2)
     engine.close()
     cable.close()
+
+
+def test_a_connection_that_is_given_up_is_so_for_every_network_of_the_server(squares):
+    """Else an image waits for each of them in turn, after the server is back."""
+    with serving({"squares": squares(), "others": squares(2)}) as server:
+        cable = Cable(server.port)
+        connection = Connection(Server(cable.url, timeout=1.0))
+        engines = [TritonEngine(connection, name) for name in ("squares", "others")]
+        for engine in engines:
+            assert_array_equal(comes_back(engine), X**2)
+        cable.pull()
+        with pytest.raises(EngineError, match="squares has not answered within 1 s"):
+            engines[0].infer({"x": X})
+        assert_array_equal(engines[1].infer({"x": X})["y"], X**2)
+        connection.close()
+        cable.close()
 
 
 def without_a_tensor(answer):
@@ -262,7 +278,7 @@ def test_an_answer_that_cannot_be_one_is_refused_and_the_next_one_counts(engine,
 
 def test_a_server_that_is_not_there_at_the_start_is_said():
     with pytest.raises(EngineError, match=r"127\.0\.0\.1:1: no Triton server answers"):
-        TritonEngine(Server("127.0.0.1:1"), "squares")
+        TritonEngine(Connection(Server("127.0.0.1:1")), "squares")
 
 
 # -- who may listen -----------------------------------------------------------------------------
@@ -288,19 +304,21 @@ def test_tls_lets_in_whom_both_sides_know(squares, certificates):
     key, certificate = certificates
     with serving({"squares": squares()}, tls=certificates) as server:
         url = f"grpcs://localhost:{server.port}"
-        engine = TritonEngine(Server(url, PATIENCE_S, certificate, certificate, key), "squares")
+        engine = TritonEngine(
+            Connection(Server(url, PATIENCE_S, certificate, certificate, key)), "squares"
+        )
         assert_array_equal(engine.infer({"x": X})["y"], X**2)
         engine.close()
         for stranger in (Server(url), Server(url, 1.0, certificate), Server(url[8:])):
             with pytest.raises(EngineError, match="no Triton server answers"):
-                TritonEngine(stranger, "squares")
+                TritonEngine(Connection(stranger), "squares")
 
 
 def test_certificates_are_never_forgotten_silently(tmp_path):
     with pytest.raises(EngineError, match="for TLS only: write grpcs://host:8001"):
-        Server("host:8001", root_certificates=tmp_path / "root.pem").connect()
+        Server("host:8001", root_certificates=tmp_path / "root.pem").client()
     with pytest.raises(EngineError, match=r"root\.pem: cannot be read"):
-        Server("grpcs://host:8001", root_certificates=tmp_path / "root.pem").connect()
+        Server("grpcs://host:8001", root_certificates=tmp_path / "root.pem").client()
 
 
 # -- a repository -------------------------------------------------------------------------------
@@ -597,7 +615,7 @@ def test_floats_are_never_cut_to_bytes(exported):
     """Pixels of 0 to 1 would be black."""
     networks = {"landmarks": exported / "blazepose-landmarks/1/model.onnx"}
     with serving(networks) as server:
-        engine = TritonEngine(Server(server.url, PATIENCE_S), "landmarks")
+        engine = TritonEngine(Connection(Server(server.url, PATIENCE_S)), "landmarks")
         with pytest.raises(EngineError, match="input input is float32, not uint8"):
             engine.infer({"input": np.ones((1, 3, 256, 256), np.float32)})
         engine.close()
@@ -628,7 +646,8 @@ def test_triton_puts_what_robots_ask_at_the_same_time_into_one_run(triton_server
     wanted = [local.infer({"input": to_tensor(each, (0, 1))})["world"] for each in shown]
     crops = [each[..., ::-1].transpose(0, 3, 1, 2) for each in shown]
     engines = [
-        TritonEngine(Server(triton_server.url, timeout=30), LANDMARKS) for _ in range(robots)
+        TritonEngine(Connection(Server(triton_server.url, timeout=30)), LANDMARKS)
+        for _ in range(robots)
     ]
     together = threading.Barrier(robots)
     answers = {}
@@ -660,7 +679,8 @@ def test_triton_puts_what_robots_ask_at_the_same_time_into_one_run(triton_server
 
 def inferences(engine):
     """How many people Triton was asked for, and in how many runs."""
-    (told,) = engine._client.get_inference_statistics(engine._name).model_stats
+    ask = Server(engine._server.url).client().get_inference_statistics
+    (told,) = ask(engine._name).model_stats
     return np.array([told.inference_count, told.execution_count])
 
 

@@ -63,7 +63,7 @@ class Server:
         """Without how to talk to it."""
         return self.url.removeprefix(_TLS).removeprefix("grpc://")
 
-    def connect(self) -> InferenceServerClient:
+    def client(self) -> InferenceServerClient:
         """A client; it connects when it is used.
 
         Raises:
@@ -87,22 +87,96 @@ class Server:
         return InferenceServerClient(self.address, creds=credentials, channel_args=_CHANNEL)
 
 
+class Connection:
+    """The way to a server, of all networks that are asked for there. Any thread may use it.
+
+    Where a cable was pulled whoever waits in vain has it made again for all: the others would wait
+    in vain, too, each when it is asked next.
+    """
+
+    def __init__(self, server: Server) -> None:
+        """Get ready; what ``Server.client`` raises is raised."""
+        self.server = server
+        self._lock = threading.Lock()
+        self._client: InferenceServerClient | None = server.client()
+
+    def ask(
+        self, what: str, call: Callable[[InferenceServerClient], AnswerT], timeout: float
+    ) -> AnswerT:
+        """Ask the server for something.
+
+        Args:
+            what: The network that it is about.
+            call: Asks, and waits no longer than it may.
+            timeout: Seconds that it waits.
+
+        Raises:
+            EngineError: It gave no answer.
+        """
+        from tritonclient.utils import InferenceServerException
+
+        client = self._client
+        if client is None:
+            raise EngineError("the engine is closed: load the model again")
+        try:
+            return call(client)
+        except InferenceServerException as error:
+            status = str(error.status()).removeprefix("StatusCode.")
+            if status == "DEADLINE_EXCEEDED":
+                self._make_again(client)
+            raise EngineError(self._trouble(what, status, str(error.message()), timeout)) from error
+        except ValueError as error:  # what gRPC says of a channel that another thread has closed
+            raise EngineError(f"{self.server.address}: {error}: it is tried again") from error
+
+    def close(self) -> None:
+        """Leave the server. No network can be asked for afterwards."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _make_again(self, client: InferenceServerClient) -> None:
+        """Give a connection up. Where a machine vanished, TCP would try it again for minutes."""
+        with self._lock:
+            if self._client is client:  # no other thread was faster
+                self._client = self.server.client()
+        client.close()
+
+    def _trouble(self, what: str, status: str, message: str, timeout: float) -> str:
+        address = self.server.address
+        message = " ".join(message.split())[:300]
+        if status == "UNAVAILABLE":
+            return (
+                f"{address}: no Triton server answers ({message}): is it running, and is that the "
+                "port of its gRPC?"
+            )
+        if status == "DEADLINE_EXCEEDED":
+            return (
+                f"{address}: {what} has not answered within {timeout:g} s: the server or the "
+                "way to it is gone or too slow; triton_timeout says how long to wait"
+            )
+        if status == "NOT_FOUND":
+            return (
+                f"{address}: has no network {what} ({message}): export it with  bodypose3d "
+                "engine export-triton"
+            )
+        return f"{address}: {what} failed ({status}: {message})"
+
+
 class TritonEngine:
     """One network on a server. Any thread may use it."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, connection: Connection, name: str) -> None:
         """Ask the server for a network.
 
         Args:
-            server: Where it runs.
+            connection: The way to where it runs, closed with the engine.
             name: What the server calls it.
 
         Raises:
             EngineError: The server does not answer, or has no such network.
         """
-        self._server, self._name = server, name
-        self._lock = threading.Lock()
-        self._client: InferenceServerClient | None = server.connect()
+        self._connection, self._server, self._name = connection, connection.server, name
         try:
             about = self._ask(lambda c: c.get_server_metadata(client_timeout=_START_S), _START_S)
             told = self._ask(
@@ -119,7 +193,7 @@ class TritonEngine:
         self._fixed = not config.config.max_batch_size
         batch = self.inputs[0].shape[0] if self.inputs and self.inputs[0].shape else None
         self.max_batch: int | None = batch if self._fixed else config.config.max_batch_size
-        self.description = f"Triton {about.version} at {server.address} ({name})"
+        self.description = f"Triton {about.version} at {self._server.address} ({name})"
 
     @timed
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -136,11 +210,8 @@ class TritonEngine:
         self._infer(zeros(self.inputs), _START_S)
 
     def close(self) -> None:
-        """Leave the server. The engine cannot be used afterwards."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        """Leave the server. No engine of the connection can be used afterwards."""
+        self._connection.close()
 
     def _infer(self, inputs: Mapping[str, NDArray[Any]], timeout: float) -> Tensors:
         check_inputs(self.inputs, inputs)
@@ -186,52 +257,7 @@ class TritonEngine:
         )
 
     def _ask(self, call: Callable[[InferenceServerClient], AnswerT], timeout: float) -> AnswerT:
-        """Ask the server for something.
-
-        Raises:
-            EngineError: It gave no answer.
-        """
-        from tritonclient.utils import InferenceServerException
-
-        client = self._client
-        if client is None:
-            raise EngineError("the engine is closed: load the model again")
-        try:
-            return call(client)
-        except InferenceServerException as error:
-            status = str(error.status()).removeprefix("StatusCode.")
-            if status == "DEADLINE_EXCEEDED":
-                self._connect_again(client)
-            raise EngineError(self._trouble(status, str(error.message()), timeout)) from error
-        except ValueError as error:  # what gRPC says of a channel that another thread has closed
-            raise EngineError(f"{self._server.address}: {error}: it is tried again") from error
-
-    def _connect_again(self, client: InferenceServerClient) -> None:
-        """Give a connection up. Where a machine vanished, TCP would try it again for minutes."""
-        with self._lock:
-            if self._client is client:  # no other thread was faster
-                self._client = self._server.connect()
-        client.close()
-
-    def _trouble(self, status: str, message: str, timeout: float) -> str:
-        address = self._server.address
-        message = " ".join(message.split())[:300]
-        if status == "UNAVAILABLE":
-            return (
-                f"{address}: no Triton server answers ({message}): is it running, and is that the "
-                "port of its gRPC?"
-            )
-        if status == "DEADLINE_EXCEEDED":
-            return (
-                f"{address}: {self._name} has not answered within {timeout:g} s: the server or the "
-                "way to it is gone or too slow; triton_timeout says how long to wait"
-            )
-        if status == "NOT_FOUND":
-            return (
-                f"{address}: has no network {self._name} ({message}): export it with  bodypose3d "
-                "engine export-triton"
-            )
-        return f"{address}: {self._name} failed ({status}: {message})"
+        return self._connection.ask(self._name, call, timeout)
 
 
 def _content(file: Path | None) -> bytes | None:

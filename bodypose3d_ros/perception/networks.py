@@ -22,7 +22,7 @@ from ..engines.load import ENGINES, load_all
 from ..engines.models import NetworkFile
 from ..engines.shared import Shared
 from ..engines.timed import network_time
-from ..engines.triton import TRITON, Server, TritonEngine
+from ..engines.triton import TRITON, Connection, Server, TritonEngine
 from ..errors import InputError, ModelError
 from .detection import Detector, boxes
 from .detection.blazepose import BlazePoseDetector
@@ -281,9 +281,10 @@ def _engines(network: Network, options: Options, undo: ExitStack) -> tuple[Share
     engines: list[Engine] = []
     if options.engine == TRITON:
         names = options.triton_model, options.triton_detector
+        connection = Connection(_server(options))
+        undo.callback(connection.close)
         for name, file in zip(names, files, strict=True):
-            served = TritonEngine(_server(options), name or file.served_name)
-            undo.callback(served.close)
+            served = TritonEngine(connection, name or file.served_name)
             _tell_of_heatmaps(served, name or file.served_name)
             engines.append(served)
     else:

@@ -32,14 +32,17 @@ class NotHereError(RuntimeError):
 
 
 class TritonServer:
-    """A model repository, served on the loopback interface."""
+    """A model repository, served."""
 
-    def __init__(self, repository: Path, port: int | None = None) -> None:
+    def __init__(
+        self, repository: Path, port: int | None = None, address: str = "127.0.0.1"
+    ) -> None:
         """Prepare a server; it starts with ``start``, or a ``with`` block.
 
         Args:
             repository: What ``bodypose3d engine export-triton`` wrote.
             port: Of its gRPC; None: one that is free.
+            address: At which of this machine's addresses; by itself the loopback interface's.
 
         Raises:
             NotHereError: It is not on this machine.
@@ -47,7 +50,8 @@ class TritonServer:
         if not _stub().is_file():
             raise NotHereError(f"no Triton server for Python {_PYTHON} here: run  make triton")
         self.port = port or free_port()
-        self.url = f"127.0.0.1:{self.port}"
+        self.url = f"{address}:{self.port}"
+        self._address = address
         self._repository = repository
         self._scratch = tempfile.TemporaryDirectory(prefix="bodypose3d-triton-")
         self.log = Path(self._scratch.name) / "log"
@@ -64,7 +68,7 @@ class TritonServer:
             f"--model-repository={self._repository}",
             f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={self._shared_memory}",
-            "--grpc-address=127.0.0.1",
+            f"--grpc-address={self._address}",
             f"--grpc-port={self.port}",
             "--allow-http=false",
             "--allow-metrics=false",
