@@ -90,9 +90,11 @@ class Arm(Node):
         distance, toward = self.nearest(at)
         speed = max(float(velocity @ toward), 0.0) if known else HUMAN_SPEED
         arm_speed = SWEEP[1] * sum(LINKS)
-        covariance = np.array(hand.position_covariance).reshape(3, 3)
-        unsure = math.sqrt(max(toward @ covariance @ toward, 0.0)) if covariance[0, 0] >= 0 else 0.3
         needed = speed * (REACTION + STOPPING) + arm_speed * (REACTION + STOPPING / 2)
+        unsure = sigma(toward, hand.position_covariance, unknown=0.3)
+        if known:
+            ahead = age + REACTION + STOPPING
+            unsure += ahead * sigma(toward, hand.velocity_covariance, unknown=HUMAN_SPEED)
         return distance, needed + moved + FINGERS + SIGMAS * unsure
 
     def nearest(self, point):
@@ -106,6 +108,12 @@ class Arm(Node):
         offset = min(offsets, key=np.linalg.norm)
         distance = float(np.linalg.norm(offset))
         return distance, offset / max(distance, 1e-9)
+
+
+def sigma(toward, covariance, unknown):
+    """How unsure something is in a direction, by its covariance in a message."""
+    matrix = np.array(covariance).reshape(3, 3)
+    return math.sqrt(max(toward @ matrix @ toward, 0.0)) if matrix[0, 0] >= 0 else unknown
 
 
 def closest(point, a, b):

@@ -19,6 +19,11 @@ SILENCE = 0.5  # seconds without poses after which nobody knows where people are
 SPEED, CHANGE = 1.6, 4.0  # metres a second of whom nobody knows how fast; half of a hand's 8 m/s^2
 
 
+def sigma(toward, covariance):
+    """How unsure each joint is along its direction."""
+    return np.sqrt(np.einsum("nji,njik,njk->nj", toward, covariance, toward))
+
+
 def nearest(poses, ahead):
     """How near the origin somebody may be ``ahead`` seconds after the image; infinite: nobody."""
     people = poses.bodies
@@ -28,8 +33,9 @@ def nearest(poses, ahead):
     at = people.joints + ahead * np.where(moving[..., None], people.velocity, 0)
     distance = np.linalg.norm(at, axis=-1)
     toward = at / np.maximum(distance, 1e-6)[..., None]
-    variance = np.einsum("nji,njik,njk->nj", toward, people.covariance, toward)
-    unsure = 1.96 * np.sqrt(variance) + np.where(moving, CHANGE * ahead**2, SPEED * ahead)
+    off = 1.96 * sigma(toward, people.covariance)
+    if_known = 1.96 * ahead * sigma(toward, people.velocity_covariance) + CHANGE * ahead**2
+    unsure = off + np.where(moving, if_known, SPEED * ahead)
     known = np.isfinite(people.joints[..., 0])
     return np.min((distance - unsure)[known], initial=np.inf)
 

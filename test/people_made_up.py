@@ -87,6 +87,7 @@ def row(count=2):
         state=np.full(count, STATE_TRACKED, np.uint8),
         velocity=np.zeros((count, JOINT_COUNT, 3)),
         covariance=np.broadcast_to(np.eye(3) * 0.02**2, (count, JOINT_COUNT, 3, 3)).copy(),
+        velocity_covariance=np.broadcast_to(np.eye(3) * 0.1**2, (count, JOINT_COUNT, 3, 3)).copy(),
     )
 
 

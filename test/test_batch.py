@@ -141,6 +141,11 @@ def test_the_table_holds_what_the_lines_hold(batch):
                 assert row["covariance_zz"] == pytest.approx(
                     person["covariances"][joint][5], abs=1e-8, rel=1e-5
                 )
+                speed = person["velocity_covariances"][joint]
+                assert (row["velocity_covariance_xz"] is None) == (speed is None)
+                assert speed is None or row["velocity_covariance_xz"] == pytest.approx(
+                    speed[2], abs=1e-6, rel=1e-5
+                )
     assert known == len(rows) > 30 * FRAMES
 
 

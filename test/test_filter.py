@@ -53,6 +53,13 @@ def test_who_is_new_is_where_he_is_seen_and_what_wobbles_is_taken_off_again():
     assert_allclose(motion.position_covariance, seen.covariance, atol=1e-15)
 
 
+def test_a_velocity_is_surer_than_a_filter_says_that_takes_twice_the_noise():
+    motion = moving()
+    for joint in JOINTS:
+        state = motion.covariance[0, joint, 3:6, 3:6]
+        assert_allclose(motion.velocity_covariance[0, joint], state / 2)
+
+
 @pytest.mark.parametrize("seconds", [1 / 30, 0.4])
 def test_time_passes_as_the_matrices_of_constant_velocity_and_a_fading_wobble_have_it(seconds):
     motion = moving()

@@ -46,6 +46,8 @@ def people(*places):
         scale_source=np.full(count, SCALE_LIMBS, np.uint8),
         track_id=np.arange(7, 7 + count, dtype=np.uint32),
         state=np.full(count, STATE_TRACKED, np.uint8), velocity=np.full(joints.shape, 0.25),
+        velocity_covariance=COVARIANCE[::-1, ::-1] * np.arange(2, 36)[:, None, None]
+        * np.ones((count, 1, 1, 1)),
         covariance=COVARIANCE * np.arange(1, 35)[:, None, None] * np.ones((count, 1, 1, 1)),
         log_size=np.full(count, 0.05), size_sigma=np.full(count, 0.04),
     )  # fmt: skip
@@ -92,17 +94,23 @@ def test_a_pose_survives_the_wire_whole():
             assert_allclose([joint.u, joint.v], bodies.pixels[n, j], rtol=1e-6)
             assert joint.confidence == bodies.confidence[n, j]
             assert_allclose(joint.position_covariance, bodies.covariance[n, j].ravel())
+            assert_allclose(joint.velocity_covariance, bodies.velocity_covariance[n, j].ravel())
 
 
 def test_what_nobody_measured_is_unknown_on_the_wire_and_comes_back_so():
     """-1 is how ROS messages say that a covariance is unknown; NaN is how a velocity does."""
-    bodies = replace(people((0, 0, 3)), velocity=np.zeros(0), covariance=np.zeros(0))
+    nothing = np.zeros(0)
+    bodies = replace(
+        people((0, 0, 3)), velocity=nothing, covariance=nothing, velocity_covariance=nothing
+    )
     (pose,) = pose_array(bodies).poses
-    assert [joint.position_covariance.tolist() for joint in pose.joints] == [[-1] + [0] * 8] * 34
+    for joint in pose.joints:
+        for covariance in (joint.position_covariance, joint.velocity_covariance):
+            assert covariance.tolist() == [-1] + [0] * 8
     assert np.isnan([joint.velocity.x for joint in pose.joints]).all()
     again = read(poses(bodies).array()).bodies
-    assert np.isnan(again.covariance).all()
-    assert np.isnan(again.velocity).all()
+    for unknown in (again.covariance, again.velocity, again.velocity_covariance):
+        assert np.isnan(unknown).all()
 
 
 def test_unknown_joints_are_nan_without_confidence_or_orientation():
@@ -234,7 +242,8 @@ def test_another_writers_bytes_are_read_alike():
     """rosbags writes the same message from objects, as rclpy does in C."""
     array = pose_array(people(*PLACES))
     poses = read(bytes(TYPES.serialize_cdr(array, ARRAY_TYPE)))
-    assert_allclose(poses.bodies.joints, people(*PLACES).joints)
+    for name in ("joints", "velocity", "covariance", "velocity_covariance"):
+        assert_allclose(getattr(poses.bodies, name), getattr(people(*PLACES), name))
     rois = [(p.roi.x_offset, p.roi.y_offset, p.roi.width, p.roi.height) for p in array.poses]
     assert_array_equal(poses.roi, rois)
 

@@ -280,7 +280,13 @@ def test_with_nothing_besides_there_are_pixels_and_no_metres(networks):
     bodies = placed(networks, joints)
     assert bodies.track_id.tolist() == [1]
     assert bodies.scale_source.tolist() == [SCALE_NONE]
-    for unknown in (bodies.joints, bodies.covariance, bodies.velocity, bodies.size_sigma):
+    for unknown in (
+        bodies.joints,
+        bodies.covariance,
+        bodies.velocity,
+        bodies.velocity_covariance,
+        bodies.size_sigma,
+    ):
         assert np.isnan(unknown).all()
     assert np.isfinite(bodies.pixels[0, BODY]).all()
     assert (bodies.confidence[0, BODY] > 0.5).all()
@@ -361,7 +367,7 @@ def test_the_node_sends_pixels_without_metres_and_says_what_they_need(alone, net
     assert pose.scale_source == SCALE_NONE
     wrist = pose.joints[INDEX["left_wrist"]]
     assert np.isnan([wrist.position.x, wrist.position.z, wrist.velocity.x]).all()
-    assert wrist.position_covariance[0] == -1
+    assert wrist.position_covariance[0] == wrist.velocity_covariance[0] == -1
     assert np.isfinite([wrist.u, wrist.v]).all()
     assert wrist.confidence > 0.5
     assert not node.host.sent[topics.POSE]

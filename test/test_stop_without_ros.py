@@ -32,19 +32,25 @@ def told(people):
 
 @pytest.fixture
 def somebody():
-    """Of whom one joint is known: 3 m ahead, to 0.1 m on each axis, nearing by 1 m/s."""
+    """Of whom one joint is known: 3 m ahead, to 0.1 m, nearing by 1 m/s, to 0.2 m/s."""
     joints = np.full((1, 34, 3), np.nan)
     joints[0, 24] = 0, 0, 3
     velocity = np.full((1, 34, 3), np.nan)
     velocity[0, 24] = 0, 0, -1
     covariance = np.full((1, 34, 3, 3), np.nan)
     covariance[0, 24] = 0.01 * np.eye(3)
-    return replace(row(1), joints=joints, velocity=velocity, covariance=covariance)
+    return replace(
+        row(1), joints=joints, velocity=velocity, covariance=covariance,
+        velocity_covariance=4 * covariance,
+    )  # fmt: skip
 
 
 def test_a_joint_is_carried_on_to_when_the_arm_stands(example, somebody):
-    """3 m less 0.5 m on the way, less 1.96 sigmas, less 4 t^2 for a change of its speed."""
-    assert_allclose(example.nearest(told(somebody), 0.5), 3 - 0.5 - 0.196 - 1.0)
+    """3 m less 0.5 m on the way, less 1.96 sigmas, less 4 t^2 for a change of its speed.
+
+    One sigma is the place's and what the velocity's, 0.2 m/s, does in half a second.
+    """
+    assert_allclose(example.nearest(told(somebody), 0.5), 3 - 0.5 - 1.96 * (0.1 + 0.1) - 1.0)
 
 
 def test_of_whom_nobody_knows_how_fast_the_worst_is_assumed(example, somebody):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, select
+from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, select, transform
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.tracking.symmetric import inverse, without
-from bodypose3d_ros.perception.tracking.tracker import Tracker
-from people_made_up import measured, people, standing
+from bodypose3d_ros.perception.tracking.tracker import STEADY, Tracker
+from people_made_up import measured, people, row, standing
 
 SECOND = 1_000_000_000
 FRAME = SECOND // 15
@@ -41,6 +41,9 @@ def test_the_velocity_of_who_walks_is_learned_and_unknown_at_first():
         bodies = tracker.update(people((0.75 * t - 0.5, 0, 4 - t)), n * FRAME)
         if n == 0:
             assert np.isnan(bodies.velocity).all()
+            assert np.isnan(bodies.velocity_covariance).all()
+        else:
+            assert (np.linalg.eigvalsh(bodies.velocity_covariance[0])[:, 0] > 0).all()
     # Two seconds of even walking, without noise: 5 cm/s are left of what was not known at first.
     assert_allclose(bodies.velocity[0], np.tile([0.75, 0, -1], (34, 1)), atol=0.05)
 
@@ -51,7 +54,8 @@ def test_velocity_of_an_unknown_joint_is_unknown():
     joints[4] = np.nan
     tracker.update(measured([joints]), 0)
     bodies = tracker.update(measured([joints]), FRAME)
-    assert np.isnan(bodies.velocity[0, 4]).all() and np.isnan(bodies.covariance[0, 4]).all()
+    for unknown in (bodies.velocity, bodies.covariance, bodies.velocity_covariance):
+        assert np.isnan(unknown[0, 4]).all()
     assert bodies.confidence[0, 4] == 0
 
 
@@ -331,6 +335,31 @@ def test_what_is_known_of_somebody_is_the_same_wherever_the_camera_stands():
     assert_allclose(elsewhere.joints, at_origin.joints + place[:3, 3], atol=1e-6)
     assert_allclose(elsewhere.velocity, at_origin.velocity, atol=1e-6)
     assert_allclose(elsewhere.covariance, at_origin.covariance, atol=1e-8)
+    assert_allclose(elsewhere.velocity_covariance, at_origin.velocity_covariance, atol=1e-8)
+
+
+def test_a_velocity_turns_with_its_covariance():
+    """A frame whose x is our y, y our z and z our x: variances go along, and covariances."""
+    place = np.eye(4)[[1, 2, 0, 3]]
+    place[:3, 3] = 5, 6, 7
+    before = replace(
+        row(1), velocity_covariance=np.tile([[1, 4, 5], [4, 2, 6], [5, 6, 3.0]], (1, 34, 1, 1))
+    )
+    after = transform(before, place).velocity_covariance
+    assert_allclose(after[0, 7], [[2, 6, 4], [6, 3, 5], [4, 5, 1]])
+
+
+def test_who_may_be_larger_may_go_by_as_much_faster_past_a_camera_that_moves():
+    """Somebody stands; in the last of five images the camera has gone on by a third of a metre."""
+    spread = []
+    for step in (0, 1 / 3):
+        tracker, place = Tracker(), np.eye(4)
+        for n in range(5):
+            place[0, 3] = step if n == 4 else 0
+            shown = tracker.update(people((-place[0, 3], 0, 3)), n * FRAME, place.copy())
+        spread.append(shown.velocity_covariance[0, PELVIS, 0, 0])
+    by_size = STEADY * shown.size_sigma[0] ** 2 * (step * SECOND / FRAME) ** 2
+    assert spread[1] - spread[0] == pytest.approx(by_size, rel=0.1)
 
 
 def test_a_joint_that_is_hidden_is_as_sure_as_it_was_and_of_no_pixel():

@@ -57,6 +57,8 @@ class Accuracy:
     of freedom, so 3 on average and under 7.81 for 95 % of the joints where covariances are true."""
     velocity: Array
     """(M, 34, 2, 3) metres a second: truth and estimate."""
+    velocity_normalised: Array
+    """(M, 34) the same as ``normalised``, of the velocities of joints in the image."""
 
     def to_json(self) -> dict[str, Any]:
         """Everything as numbers: pixels, and millimetres where the name says so."""
@@ -80,13 +82,11 @@ class Accuracy:
                 }
                 for n, axis in enumerate("xyz")
             },
-            "covered_95": _rounded(
-                _mean(np.where(np.isnan(self.normalised), np.nan, self.normalised < _CHI2_95)), 3
-            ),
-            "normalised_error": _rounded(_mean(self.normalised) / 3, 2),
+            **_promise(self.normalised),
             "velocity_mps": {
                 "limb_joints": _rounded(_mean(self._speed_errors()[:, LIMB_JOINTS]), 2),
                 "pelvis": _rounded(_mean(self._speed_errors()[:, INDEX["pelvis"]]), 2),
+                **_promise(self.velocity_normalised),
             },
             "lag_ms": _rounded(self.lag() * 1000, 0),
             "joints": {name: self._errors([n]) for n, name in enumerate(JOINTS)},
@@ -133,10 +133,10 @@ class Accuracy:
         table.add_row("joints, absolute", "", f"{axes} mm")
         speeds = figures["velocity_mps"]
         table.add_row("velocity", f"{speeds['limb_joints']} m/s", f"pelvis: {speeds['pelvis']} m/s")
-        covered = figures["covered_95"]
-        if covered is not None:
-            error = figures["normalised_error"]
-            table.add_row("in 95 % ellipsoids", "", f"{covered * 100:.0f} % (squared: {error})")
+        for name, of in (("in 95 % ellipsoids", figures), ("velocities in theirs", speeds)):
+            if of["covered_95"] is not None:
+                covered, error = of["covered_95"] * 100, of["normalised_error"]
+                table.add_row(name, "", f"{covered:.0f} % (squared: {error})")
         table.add_row("ids changed", f"{self.switches} times", f"{self.invented} invented people")
         return table
 
@@ -208,14 +208,18 @@ def _compared(truth: _Truth, bodies: Bodies, body: int) -> tuple[Array, ...]:
         np.linalg.norm(bodies.pixels[body] - truth.pixels, axis=1),
         _mahalanobis(joints - truth.joints, covariance),
         np.stack([truth.velocity, bodies.velocity[body]], axis=1),
+        _mahalanobis(
+            np.where(known(truth.joints)[:, None], bodies.velocity[body] - truth.velocity, np.nan),
+            bodies.velocity_covariance[body],
+        ),
         covariance[INDEX["pelvis"]],
     )
 
 
 def _arrays(pairs: Sequence[tuple[Array, ...]]) -> dict[str, Any]:
     """The fields of ``Accuracy`` that are arrays, of M matches."""
-    truth, estimate, distance, normalised, velocity, root_covariances = (
-        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 6)
+    truth, estimate, distance, normalised, velocity, velocity_normalised, root_covariances = (
+        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 7)
     )
     truth, estimate = truth.reshape(-1, JOINT_COUNT, 3), estimate.reshape(-1, JOINT_COUNT, 3)
     root = INDEX["pelvis"]
@@ -232,6 +236,16 @@ def _arrays(pairs: Sequence[tuple[Array, ...]]) -> dict[str, Any]:
         "root_covariances": root_covariances.reshape(-1, 3, 3)[both],
         "normalised": normalised.reshape(-1, JOINT_COUNT),
         "velocity": velocity.reshape(-1, JOINT_COUNT, 2, 3),
+        "velocity_normalised": velocity_normalised.reshape(-1, JOINT_COUNT),
+    }
+
+
+def _promise(normalised: Array) -> dict[str, float | None]:
+    """How many are in their 95 % ellipsoids, and squared errors over their expectation."""
+    inside = np.where(np.isnan(normalised), np.nan, normalised < _CHI2_95)
+    return {
+        "covered_95": _rounded(_mean(inside), 3),
+        "normalised_error": _rounded(_mean(normalised) / 3, 2),
     }
 
 

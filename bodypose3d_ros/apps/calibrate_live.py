@@ -85,6 +85,7 @@ def _as_seen(bodies: Bodies) -> Bodies:
         joints=bodies.joints / larger[:, None, None],
         covariance=bodies.covariance / larger[:, None, None, None] ** 2,
         velocity=np.full_like(bodies.velocity, np.nan),
+        velocity_covariance=np.full_like(bodies.velocity_covariance, np.nan),
         track_id=np.zeros(len(bodies), np.uint32),
         log_size=np.zeros(len(bodies)),
         evidence=evidence,

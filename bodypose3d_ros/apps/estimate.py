@@ -329,6 +329,7 @@ def people(bodies: Bodies, seen: NDArray[np.bool_] | None = None) -> list[dict[s
             "states": _joint_states(bodies, n, seen[n]),
             "velocities": _points(bodies.velocity[n], 4),
             "covariances": _points(bodies.covariance[n, :, _ROWS, _COLUMNS].T, 8),
+            "velocity_covariances": _points(bodies.velocity_covariance[n, :, _ROWS, _COLUMNS].T, 6),
         }
         for n in range(len(bodies))
     ]

@@ -125,6 +125,7 @@ _NEUTRAL: dict[str, tuple[tuple[int, ...], float, Any]] = {
     "state": ((), 0, np.uint8),
     "velocity": ((JOINT_COUNT, 3), np.nan, np.float64),
     "covariance": ((JOINT_COUNT, 3, 3), np.nan, np.float64),
+    "velocity_covariance": ((JOINT_COUNT, 3, 3), np.nan, np.float64),
     "log_size": ((), 0, np.float64),
     "size_sigma": ((), np.nan, np.float64),
     "evidence": ((3, 7), np.nan, np.float64),
@@ -155,6 +156,8 @@ class Bodies:
     """(N, 34, 3) metres a second, NaN where unknown."""
     covariance: Array = field(default_factory=_unset)
     """(N, 34, 3, 3) of the joints in square metres, with everything in it; NaN where unknown."""
+    velocity_covariance: Array = field(default_factory=_unset)
+    """(N, 34, 3, 3) of the velocities in m^2/s^2; NaN where unknown."""
     log_size: Array = field(default_factory=_unset)
     """(N,) natural logarithm of the person's size over the size that the network's shape has."""
     size_sigma: Array = field(default_factory=_unset)
@@ -194,6 +197,7 @@ def transform(bodies: Bodies, matrix: Array) -> Bodies:
         joints=bodies.joints @ rotation.T + translation,
         velocity=bodies.velocity @ rotation.T,
         covariance=rotation @ bodies.covariance @ rotation.T,
+        velocity_covariance=rotation @ bodies.velocity_covariance @ rotation.T,
     )
 
 

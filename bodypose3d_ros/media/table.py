@@ -18,7 +18,8 @@ from ..body.skeleton import JOINT_COUNT, JOINTS, known
 from .outputs import writing
 
 _ROWS, _COLUMNS = np.triu_indices(3)
-_COVARIANCES = ("xx", "xy", "xz", "yy", "yz", "zz")
+_AXES = ("xx", "xy", "xz", "yy", "yz", "zz")
+_COVARIANCES = ("covariance", "velocity_covariance")
 # A group of rows is what is held in memory before it is written: about ten megabytes.
 _GROUP = 2**16
 # Frames after which their rows are put together, in Arrow's own memory: small arrays that are kept,
@@ -40,12 +41,12 @@ SCHEMA = pa.schema(
         ("joint", _TEXT),
         *((name, _NUMBER) for name in ("x", "y", "z", "u", "v", "confidence")),
         *((name, _NUMBER) for name in ("vx", "vy", "vz")),
-        *((f"covariance_{name}", _NUMBER) for name in _COVARIANCES),
+        *((f"{of}_{axes}", _NUMBER) for of in _COVARIANCES for axes in _AXES),
     ]
 )
 """A row for each joint that is known, of each person in each frame.
 
-Metres, metres a second and square metres in the frame ``frame_id``; ``u`` and ``v`` are pixels,
+Metres, metres a second and their squares in the frame ``frame_id``; ``u`` and ``v`` are pixels,
 null for a joint that is predicted and not seen. Everything else unknown is null, too.
 """
 
@@ -144,7 +145,10 @@ def _of_joints(bodies: Bodies) -> dict[str, NDArray[Any]]:
         (("x", "y", "z"), bodies.joints),
         (("u", "v"), bodies.pixels),
         (("vx", "vy", "vz"), bodies.velocity),
-        (tuple(map("covariance_{}".format, _COVARIANCES)), bodies.covariance[..., _ROWS, _COLUMNS]),
+        *(
+            (tuple(f"{of}_{axes}" for axes in _AXES), getattr(bodies, of)[..., _ROWS, _COLUMNS])
+            for of in _COVARIANCES
+        ),
     ):
         columns |= {name: values[..., n].astype(np.float32) for n, name in enumerate(names)}
     return columns

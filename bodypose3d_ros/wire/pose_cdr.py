@@ -18,6 +18,8 @@ from ..body.skeleton import JOINT_COUNT, known
 from ..errors import InputError
 from .cdr import ENCAPSULATION, aligned, following, header
 
+Array = NDArray[np.float64]
+
 ARRAY_TYPE = "bodypose3d_ros/msg/Pose3DArray"
 POSE_TYPE = "bodypose3d_ros/msg/Pose3D"
 
@@ -45,6 +47,7 @@ _JOINT = np.dtype(
         ("orientation", "<f8", 4),
         ("velocity", "<f8", 3),
         ("position_covariance", "<f8", 9),
+        ("velocity_covariance", "<f8", 9),
         ("pixel", "<f4", 2),
         ("confidence", "<f4"),
         ("padding", "V4"),
@@ -143,10 +146,8 @@ def _read_header(message: bytes, at: int) -> tuple[int, str, int]:
 
 
 def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
-    covariance = joints["position_covariance"].reshape(*joints.shape, 3, 3)
     with np.errstate(invalid="ignore"):  # some bytes are NaNs that signal
         pixels, confidence = (joints[n].astype(np.float64) for n in ("pixel", "confidence"))
-    unknown = covariance[..., 0, 0] < 0
     bodies = Bodies(
         joints=joints["position"].copy(),
         pixels=pixels,
@@ -156,7 +157,8 @@ def _bodies(poses: NDArray[np.void], joints: NDArray[np.void]) -> Bodies:
         track_id=poses["track_id"].copy(),
         state=poses["state"].copy(),
         velocity=joints["velocity"].copy(),
-        covariance=np.where(unknown[..., None, None], np.nan, covariance),
+        covariance=_known(joints["position_covariance"]),
+        velocity_covariance=_known(joints["velocity_covariance"]),
         log_size=poses["log_size"].astype(np.float64),
         size_sigma=poses["size_sigma"].astype(np.float64),
     )
@@ -190,10 +192,19 @@ def _joints(bodies: Bodies) -> NDArray[np.void]:
     joints["position"] = bodies.joints
     joints["orientation"] = np.where(known(bodies.joints)[..., None], bodies.orientation, _IDENTITY)
     joints["velocity"] = bodies.velocity
-    covariance = bodies.covariance.reshape(*joints.shape, 9)
-    joints["position_covariance"] = np.where(
-        known(covariance)[..., None], covariance, _UNKNOWN_COVARIANCE
-    )
+    joints["position_covariance"] = _numbers(bodies.covariance)
+    joints["velocity_covariance"] = _numbers(bodies.velocity_covariance)
     joints["pixel"] = bodies.pixels
     joints["confidence"] = bodies.confidence
     return joints
+
+
+def _numbers(covariance: Array) -> Array:
+    """(N, 34, 9) covariances as a message has them."""
+    numbers = covariance.reshape(*covariance.shape[:2], 9)
+    return np.where(known(numbers)[..., None], numbers, _UNKNOWN_COVARIANCE)
+
+
+def _known(numbers: Array) -> Array:
+    """(N, 34, 3, 3) covariances out of a message, NaN where unknown."""
+    return np.where(numbers[..., :1] < 0, np.nan, numbers).reshape(*numbers.shape[:2], 3, 3)

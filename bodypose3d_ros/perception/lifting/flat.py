@@ -79,7 +79,7 @@ def without_guesses(bodies: Bodies) -> Bodies:
             np.nan,
             getattr(bodies, name),
         )
-        for name in ("joints", "velocity", "covariance", "size_sigma")
+        for name in ("joints", "velocity", "covariance", "velocity_covariance", "size_sigma")
     }
     return select(replace(bodies, **hidden), ~(guessed & (bodies.state == STATE_COASTING)))
 

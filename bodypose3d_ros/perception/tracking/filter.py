@@ -36,6 +36,10 @@ PERSISTENCE = 0.2
 """Seconds after which a wobble is another one."""
 START_SPEED = 1.0
 """Metres a second: standard deviation of a new person's velocity on each axis."""
+FOUND = 0.5
+"""The part that is found of the noise that the filter takes: of what wobbles, which is taken twice,
+and of accelerations, since it is their ratio to that on which the gain depends. A filter that takes
+twice all noise has the right gain and twice the covariance."""
 OUTLIER = 16.0
 """Squared Mahalanobis distance from which a joint's measurement loses weight: of 3 degrees of
 freedom, one in a thousand true ones lies beyond."""
@@ -118,6 +122,11 @@ class Motion:
     def position_covariance(self) -> Array:
         """(T, 34, 3, 3) square metres, with what stays wrong."""
         return self.covariance[..., :3, :3] + (1 - WHITE - WOBBLE) * self.measured
+
+    @property
+    def velocity_covariance(self) -> Array:
+        """(T, 34, 3, 3) m^2/s^2, of errors as they are found."""
+        return FOUND * self.covariance[..., 3:6, 3:6]
 
     def select(self, index: Any) -> Motion:  # noqa: ANN401 - whatever numpy indexes with
         """Some of the people."""

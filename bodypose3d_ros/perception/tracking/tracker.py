@@ -58,6 +58,8 @@ class Now:
     """Nanoseconds."""
     center: Array
     """(3,) the camera in the fixed frame, metres."""
+    drift: Array
+    """(3,) metres a second by which it has moved since the image before."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ class Tracker:
         self._tracks = _Tracks.nobody()
         self._sizes = Sizes()
         self._stamp: int | None = None
+        self._center = np.zeros(3)
         self._shown: frozenset[int] = frozenset()
         self._next_id = 1
 
@@ -212,7 +215,7 @@ class Tracker:
             coasting, without.
         """
         self.ended = ()
-        now = Now(stamp, np.zeros(3) if place is None else place[:3, 3])
+        now = self._now(stamp, np.zeros(3) if place is None else place[:3, 3])
         if place is not None:
             bodies = transform(bodies, place)
         late = 0 if self._stamp is None else self._stamp - stamp
@@ -224,6 +227,7 @@ class Tracker:
             self.late += 1
             return self._recognised(bodies, now)
         self._predict(stamp)
+        self._center = now.center
         rows = self._rows(self._matched(bodies, now), len(bodies))
         self._take_in(bodies, rows, now)
         return self._published(bodies, rows, now)
@@ -259,6 +263,11 @@ class Tracker:
         return float(-unit * axis @ turn), float(unit * np.sqrt(axis @ covariance @ axis))
 
     # -- steps of an update -----------------------------------------------------------------
+
+    def _now(self, stamp: int, center: Array) -> Now:
+        seconds = 0.0 if self._stamp is None else (stamp - self._stamp) / _NS
+        drift = (center - self._center) / seconds if seconds > 0 else np.zeros(3)
+        return Now(stamp, center, drift)
 
     def _predict(self, stamp: int) -> None:
         """Everybody not forgotten, at the time of an image."""
@@ -416,6 +425,11 @@ class Tracker:
         covariance[~known(joints)] = np.nan
         covariance += _size_covariance(joints, now.center, STEADY * shown.size_sigma**2)
         state = np.where(shown.began == now.stamp, STATE_NEW, STATE_TRACKED)
+        velocity = _velocity(shown, now)
+        velocity_covariance = shown.motion.velocity_covariance
+        velocity_covariance[~known(velocity)] = np.nan
+        # Who is larger than thought is farther away, and goes by as much faster.
+        velocity_covariance += _size_covariance(velocity, now.drift, STEADY * shown.size_sigma**2)
         return Bodies(
             joints=joints,
             pixels=np.where(here[:, None, None], shown.pixels, np.nan),
@@ -424,8 +438,9 @@ class Tracker:
             scale_source=shown.scale_source,
             track_id=shown.track_id,
             state=np.where(here, state, STATE_COASTING).astype(np.uint8),
-            velocity=_velocity(shown, now),
+            velocity=velocity,
             covariance=covariance,
+            velocity_covariance=velocity_covariance,
             log_size=shown.log_size,
             size_sigma=shown.size_sigma,
             evidence=shown.evidence[:, 0],
@@ -492,7 +507,10 @@ def _with_before(tracks: _Tracks, rows: NDArray[np.intp], bodies: Bodies) -> Arr
 
 
 def _size_covariance(joints: Array, center: Array, variance: Array) -> Array:
-    """(N, 34, 3, 3) what an error of size (N,) does to joints seen from a centre (3,)."""
+    """(N, 34, 3, 3) what an error of size (N,) does to joints seen from a centre (3,).
+
+    So it does to their velocities beside that of the centre.
+    """
     part = _by_size(joints, center, np.sqrt(variance))
     return np.asarray(part[..., :, None] * part[..., None, :])
 
