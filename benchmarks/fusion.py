@@ -113,9 +113,12 @@ HEADER = (
 )
 
 
-def measure(networks: Networks, feeds: Sequence[Feed], truth: Truth) -> tuple[Errors, float]:
+def measure(
+    networks: Networks, feeds: Sequence[Feed], truth: Truth, floor_frame: str = ""
+) -> tuple[Errors, float]:
     """The errors at every moment whose truth is known, and a moment's milliseconds of fusing."""
-    errors, fusion, moments = Errors(), CameraFusion(networks, feeds), 0
+    errors, moments = Errors(), 0
+    fusion = CameraFusion(networks, feeds, floor_frame=floor_frame)
     for stamp, _, bodies in fused(feeds, fusion):
         moments += 1
         if stamp in truth:
@@ -159,6 +162,7 @@ def main() -> None:
     parser.add_argument("films", nargs="*", type=Path)
     parser.add_argument("--keypoints", action="store_true")
     parser.add_argument("--all-only", action="store_true", help="no cameras left out")
+    parser.add_argument("--floor", action="store_true", help="people stand on the fixed frame's 0")
     parser.add_argument("--model", default=Options.model, help="the pose network")
     options = parser.parse_args()
     if options.rig:
@@ -169,11 +173,15 @@ def main() -> None:
     if not options.all_only:
         sizes += [size for size in (len(feeds) - 1, 2, 1) if 0 < size < len(feeds)]
     with load_networks(Options(model=options.model)) as networks:
-        print_rows(networks, feeds, truths, sizes)
+        print_rows(networks, feeds, truths, sizes, "world" if options.floor else "")
 
 
 def print_rows(
-    networks: Networks, feeds: list[Feed], truths: dict[str, Truth], sizes: Sequence[int]
+    networks: Networks,
+    feeds: list[Feed],
+    truths: dict[str, Truth],
+    sizes: Sequence[int],
+    floor_frame: str,
 ) -> None:
     print(HEADER)
     print("| --- " * HEADER.count(" | ") + "| --- |")
@@ -181,7 +189,7 @@ def print_rows(
         for chosen in itertools.combinations(feeds, size):
             names = [feed.camera.name for feed in chosen]
             truth = {stamp: at for name in names for stamp, at in truths[name].items()}
-            errors, milliseconds = measure(networks, chosen, truth)
+            errors, milliseconds = measure(networks, chosen, truth, floor_frame)
             print(f"| {', '.join(names)} | {errors.row()} | {milliseconds:.1f} |", flush=True)
 
 

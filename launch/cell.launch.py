@@ -23,6 +23,7 @@ ARGUMENTS = (
     ("image", "/{camera}/image_raw", "Each camera's image topic; camera_info lies beside it."),
     ("image_transport", "raw", "raw or compressed."),
     ("places", "true", "Tell TF where the rig file has the cameras; false: somebody else does."),
+    ("floor", "false", "Whether people stand on z = 0 of the fixed frame."),
     ("nodes", "true", "A node for each camera; false: they run on other machines."),
     ("params_file", str(SHARE / "config" / "bodypose3d.yaml"), "The cameras' nodes' parameters."),
     ("fusion_params_file", str(SHARE / "config" / "bodypose3d_fusion.yaml"), "The fusion node's."),
@@ -57,7 +58,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
     if chosen["places"].lower() == "true":
         started += [_place(name, stands, fixed_frame) for name, stands in cameras.items()]
     if chosen["nodes"].lower() == "true":
-        started += [_camera_node(name, chosen, time) for name in cameras]
+        floor = fixed_frame if chosen["floor"].lower() == "true" else ""
+        started += [_camera_node(name, chosen, time, floor) for name in cameras]
     info = str(PurePosixPath(chosen["image"]).with_name("camera_info"))
     fusion = Node(
         package="bodypose3d_ros",
@@ -118,7 +120,7 @@ def _place(name: str, stands: dict[str, list[float]], fixed_frame: str) -> Node:
     )
 
 
-def _camera_node(name: str, chosen: dict[str, str], time: dict[str, bool]) -> Node:
+def _camera_node(name: str, chosen: dict[str, str], time: dict[str, bool], floor: str) -> Node:
     image = chosen["image"].replace("{camera}", name)
     return Node(
         package="bodypose3d_ros",
@@ -127,7 +129,12 @@ def _camera_node(name: str, chosen: dict[str, str], time: dict[str, bool]) -> No
         namespace=name,
         parameters=[
             chosen["params_file"],
-            {**time, "tracking": False, "image_transport": chosen["image_transport"]},
+            {
+                **time,
+                "tracking": False,
+                "image_transport": chosen["image_transport"],
+                **({"floor_frame": floor} if floor else {}),
+            },
         ],
         remappings=[
             ("image", image),

@@ -116,6 +116,51 @@ def test_every_camera_has_an_overlay_and_the_summary_lists_all_files(fused):
         assert Video(fused / f"overlay_{name}.mp4").count == FRAMES
 
 
+@pytest.fixture
+def alone(rig, tmp_path):
+    """Makes a rig of the front camera, as high above the fixed frame's 0 as is said."""
+
+    def make(height):
+        content = yaml.safe_load((rig / "rig.yaml").read_text())
+        front = content["cameras"]["cell_front"]
+        front["calibration"] = str(rig / front["calibration"])
+        front["translation"][2] = height
+        path = tmp_path / "rig.yaml"
+        path.write_text(yaml.safe_dump({**content, "cameras": {"cell_front": front}}))
+        return path
+
+    return make
+
+
+def pelvis_off(path, *options):
+    """Millimetres by which everybody's pelvis is off whom the front camera sees alone, sorted."""
+    out = path.parent / "out"
+    command = ["fuse", str(path), str(path.parent / "film.mp4"), *options, "--out", str(out)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    last = json.loads((out / "poses.jsonl").read_text().splitlines()[-1])
+    truth = cell.FILMS["cell_front"].joints_world[FRAMES - 1][:, INDEX["pelvis"]]
+    found = np.array([person["joints"][INDEX["pelvis"]] for person in last["people"]])
+    return np.sort(1000 * np.linalg.norm(truth[:, None] - found, axis=2).min(axis=1))
+
+
+def test_the_floor_says_how_large_people_are_whom_one_camera_sees(rig, alone):
+    """One of the cell's two is large, one small: by the network alone both are far off."""
+    path = alone(cell.FILMS["cell_front"].place[2, 3].item())
+    (path.parent / "film.mp4").symlink_to(rig / "cell_front.mp4")
+    by_network, by_floor = pelvis_off(path), pelvis_off(path, "--floor")
+    assert len(by_floor) == len(by_network) == 2
+    assert by_floor.mean() < 0.75 * by_network.mean()
+
+
+def test_a_camera_below_the_floor_is_refused(rig, alone):
+    path = alone(-0.5)
+    command = ["fuse", str(path), films(rig)[0], "--floor", "--out", str(path.parent / "out")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 3
+    assert "the camera is 0.50 m below z = 0 of 'hall': is that the floor?" in done.output
+
+
 def test_a_film_too_few_is_an_input_error(rig):
     done = CliRunner().invoke(main, ["fuse", str(rig / "rig.yaml"), films(rig)[0]])
     assert done.exit_code == 3

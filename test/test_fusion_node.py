@@ -202,6 +202,8 @@ def damaged():
     yield "flat covariances", cdr(covariance=bodies.covariance * 0)
     yield "negative covariances", cdr(covariance=-bodies.covariance)
     yield "far away", cdr(joints=bodies.joints * 1e100)
+    yield "no size", cdr(log_size=np.array([np.nan]), size_sigma=np.array([np.nan]))
+    yield "a size beyond all", cdr(log_size=np.array([1e30]), size_sigma=np.zeros(1))
     yield "nobody's confidence", cdr(confidence=np.full((1, 34), np.nan), score=np.array([np.nan]))
 
 

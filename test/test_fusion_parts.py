@@ -21,7 +21,7 @@ from bodypose3d_ros.perception.fusion.association import (
 )
 from bodypose3d_ros.perception.fusion.fit import Fit, sighting
 from bodypose3d_ros.perception.fusion.fusion import Fusion, View, carried_on
-from bodypose3d_ros.perception.fusion.shapes import SLANT, Shapes
+from bodypose3d_ros.perception.fusion.shapes import SIZE_ERROR, SLANT, Shapes, sizes
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import row, standing
 
@@ -241,8 +241,8 @@ def test_a_body_slants_about_its_own_trunk_whoever_else_is_there():
     joints[:, 1, INDEX["left_wrist"]] = np.nan  # what is unknown of one says nothing of the other
     seen = Sightings(
         joints, np.tile(0.1**2 * np.eye(3), (2, 2, 34, 1, 1)), np.ones(joints.shape[:3]),
-        np.ones((2, 2)),
-        np.full((2, 2), 0.05), np.zeros((2, 2), bool),
+        np.ones((2, 2)), np.zeros((2, 2)), np.full((2, 2), 0.05),
+        np.zeros((2, 2), bool), np.zeros((2, 2), bool),
     )  # fmt: skip
     slant = Shapes.of(seen, centers, np.zeros(2)).shared[..., 1:]
     for view, person in np.ndindex(2, 2):
@@ -251,6 +251,42 @@ def test_a_body_slants_about_its_own_trunk_whoever_else_is_there():
         ray /= np.linalg.norm(ray, axis=1, keepdims=True)
         expected = SLANT * ray[:, :, None] * off[:, None]
         assert_allclose(slant[view, person], np.nan_to_num(expected), atol=1e-12)
+
+
+def one_at(distance, *, log_size, sigma, told):
+    """Somebody at a distance from two cameras at one place, as each has it."""
+    views = len(distance)
+    joints = np.stack([standing((0, 0, 1))[None] * each for each in distance])
+    return Sightings(
+        joints, np.tile(0.1**2 * np.eye(3), (views, 1, 34, 1, 1)), np.ones((views, 1, 34)),
+        np.ones((views, 1)), np.array(log_size)[:, None], np.array(sigma)[:, None],
+        np.array(told)[:, None], np.zeros((views, 1), bool),
+    )  # fmt: skip
+
+
+def test_sizes_are_those_of_the_network_whatever_views_made_of_them():
+    """Two views have somebody at 3 m: the network's size, and a floor's 5 % more. It is 3.3 m."""
+    seen = one_at([3.0, 3.0 * np.exp(0.05)], log_size=[0.0, 0.05], sigma=[0.05, 0.03],
+                  told=[False, True])  # fmt: skip
+    truth = standing((0, 0, 1))[None] * 3.3
+    assert_allclose(sizes(seen, np.zeros((2, 3)), truth), np.log(1.1))
+
+
+def test_what_the_floor_tells_a_view_and_what_crossing_views_found_are_fused():
+    """Of 10 % that were found a network's view takes all, one as sure of its own 0 half of them."""
+    seen = one_at([3.0, 3.0], log_size=[0.0, 0.0], sigma=[0.05, SIZE_ERROR], told=[False, True])
+    fused = Shapes.of(seen, np.zeros((2, 3)), np.array([0.1]))
+    grown = np.log(fused.joints[:, 0, 0, 2] / seen.joints[:, 0, 0, 2])
+    assert_allclose(grown, [0.1, 0.05])
+    by_size = fused.shared[:, 0, 0, 2, 0] / fused.joints[:, 0, 0, 2]
+    assert_allclose(by_size, [SIZE_ERROR, SIZE_ERROR / np.sqrt(2)])
+
+
+def test_of_whom_no_views_crossed_each_keeps_what_it_believes():
+    seen = one_at([3.0], log_size=[0.04], sigma=[0.03], told=[True])
+    fused = Shapes.of(seen, np.zeros((1, 3)), np.array([np.nan]))
+    assert_allclose(fused.joints, seen.joints)
+    assert_allclose(fused.shared[0, 0, 0, :, 0], 0.03 * seen.joints[0, 0, 0])
 
 
 def test_of_all_views_and_pairs_of_them_that_counts_which_all_are_nearest_to():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..body.floor import Floor
 from ..body.people import STATE_COASTING, Bodies, Frame, transform
 from ..body.skeleton import known
 from ..errors import OutputError
@@ -52,8 +53,24 @@ class CameraFusion:
     """
 
     def __init__(
-        self, networks: Networks, feeds: Sequence[Feed], *, max_people: int = MAX_PEOPLE
+        self,
+        networks: Networks,
+        feeds: Sequence[Feed],
+        *,
+        max_people: int = MAX_PEOPLE,
+        floor_frame: str = "",
     ) -> None:
+        """Begin with nobody.
+
+        Args:
+            networks: What looks at the images.
+            feeds: The cameras.
+            max_people: How many are looked for in each.
+            floor_frame: The name of the feeds' fixed frame, if people stand on its z = 0.
+
+        Raises:
+            InputError: A camera is below that floor.
+        """
         self.fusion = Fusion(Tracker)
         self.dropped = 0
         """Images without an answer, since a network gave none that is a number."""
@@ -61,6 +78,11 @@ class CameraFusion:
         """What fusing took so far, without finding people in images."""
         self.misplaced: dict[str, float] = {}
         """Cameras whose places did not fit for a while what all of them see: degrees, at most."""
+        self._floors = {
+            feed.camera.name: Floor.of_frame(feed.camera.place, floor_frame)
+            for feed in feeds
+            if floor_frame
+        }
         self._fit = Fit([feed.camera.name for feed in feeds])
         self._pipelines = {
             feed.camera.name: networks.pipeline(None, max_people=max_people, guesses=True)
@@ -71,7 +93,7 @@ class CameraFusion:
         """Everybody at one moment, in the fixed frame, from the images taken at it by camera."""
         views = {}
         for name, frame in frames.items():
-            pipeline = self._pipelines[name]
+            pipeline, frame = self._pipelines[name], replace(frame, floor=self._floors.get(name))
             pipeline.expect(self.fusion.unseen(name, frame))
             try:
                 views[name] = View.of(frame, pipeline(frame))

@@ -39,6 +39,7 @@ CAMERA_INFO_TOPIC = DECLARATIONS["camera_info_topic"].default
 @click.argument("rig_file", metavar="[RIG.yaml]", type=click.Path(path_type=Path))
 @click.argument("films", metavar="FILM...|RECORDING", nargs=-1, type=click.Path(path_type=Path))
 @times_options
+@click.option("--floor", is_flag=True, help="People stand on z = 0 of the fixed frame.")
 @options_of(SETTINGS.values())
 @out_option
 @quiet_option
@@ -47,6 +48,7 @@ def fuse(
     films: tuple[Path, ...],
     times: tuple[Path, ...],
     film_rate: float | None,
+    floor: bool,
     folder: Path,
     quiet: bool,
     **options: Any,  # noqa: ANN401 - click's
@@ -80,7 +82,12 @@ def fuse(
     outputs = result(folder, file_names(feeds), [rig_file, *films])
     chosen = Options().changed(options)
     with load_networks(chosen) as networks:
-        fusion = CameraFusion(networks, feeds, max_people=chosen.max_people)
+        fusion = CameraFusion(
+            networks,
+            feeds,
+            max_people=chosen.max_people,
+            floor_frame=cell.fixed_frame if floor else "",
+        )
         files = FusedFiles(cell.fixed_frame, feeds, outputs)
         try:
             for stamp, frames, bodies in fused(feeds, fusion):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 TILT_SIGMA = math.radians(0.5)
 """Radians; how well a mounting is known that was measured with care."""
 HEIGHT_SIGMA = 0.01
@@ -44,6 +46,24 @@ class Floor:
             -math.sin(down),
         ]
         return cls(np.array(up), height)
+
+    @classmethod
+    def of_frame(cls, place: NDArray[np.float64], name: str) -> Floor:
+        """The floor z = 0 of a frame.
+
+        Args:
+            place: (4, 4) from the optical frame to that frame.
+            name: The frame's.
+
+        Raises:
+            InputError: The camera is below it.
+        """
+        height = float(place[2, 3])
+        if height <= 0:
+            raise InputError(
+                f"the camera is {-height:.2f} m below z = 0 of {name!r}: is that the floor?"
+            )
+        return cls(np.array(place[2, :3]), height)
 
     @property
     def pitch_axis(self) -> NDArray[np.float64]:

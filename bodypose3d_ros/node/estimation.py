@@ -193,7 +193,7 @@ class Estimation:
                 matrix = self._host.lookup_transform(
                     p.floor_frame, frame.frame_id, frame.stamp, patience
                 )
-                floor = _below(matrix, p.floor_frame)
+                floor = Floor.of_frame(matrix, p.floor_frame)
             except Bodypose3dError as error:
                 self._floor_known = False
                 self._missing("floor", error)
@@ -299,13 +299,3 @@ def _depth_image(shot: Shot, camera: Camera, p: Parameters) -> DepthImage:
     own = Camera.from_camera_info(shot.depth_info, rectified=p.rectified, image_size=size)
     own.check_size(*size)
     return DepthImage(values, own)
-
-
-def _below(matrix: Array, frame_id: str) -> Floor:
-    """The floor z = 0 of a frame that ``matrix`` (4, 4) maps points of the optical frame to."""
-    height = float(matrix[2, 3])
-    if height <= 0:
-        raise InputError(
-            f"the camera is {-height:.2f} m below z = 0 of {frame_id!r}: is that the floor?"
-        )
-    return Floor(np.array(matrix[2, :3]), height)

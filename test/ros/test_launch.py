@@ -16,6 +16,7 @@ from graph import get_message
 
 import cell_sightings as cell
 import ros_network
+from bodypose3d_ros.body.people import SCALE_GROUND
 from bodypose3d_ros.media.rig import RigCamera
 from bodypose3d_ros.node import interface as topics
 
@@ -115,12 +116,14 @@ def test_a_cell_starts_from_its_rig_file(graph, launch, start, tmp_path):
 def test_a_cell_plays_films_as_its_cameras(graph, launch):
     """Everything of a cell without a camera: films, a node each, and the fusion."""
     names = ("cell_front", "cell_left")
-    launch("cell.launch.py", f"films:={' '.join(names)}", "film_rate:=3.0")
+    launch("cell.launch.py", f"films:={' '.join(names)}", "film_rate:=3.0", "floor:=true")
     own = {name: graph.listen(f"/{name}/bodypose3d/poses", topics.POSES.type) for name in names}
     poses = graph.listen("/bodypose3d_fusion/poses", topics.POSES.type)
     person, *_ = graph.wait(lambda: [pose for message in poses for pose in message.poses], 90)
     assert {message.header.frame_id for message in poses} == {"world"}
     assert 0.6 < person.joints[0].position.z < 1.2
+    seen = [pose.scale_source for message in own["cell_front"] for pose in message.poses]
+    assert SCALE_GROUND in seen  # TF told each node of the floor
     # Film cameras of a rig leave images out, and so still show the same moments.
     graph.wait(lambda: set.intersection(*map(_stamps, own.values())), 60)
 

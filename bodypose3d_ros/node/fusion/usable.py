@@ -17,6 +17,8 @@ _FARTHEST = 1e3
 """Metres."""
 _VARIANCES = 1e-8, 1e4
 """Square metres, of the axes of a joint's ellipsoid."""
+_LOG_SIZE = 1.0
+"""Logarithm of a size: nobody is e times as large as others."""
 _SYMMETRIC = 1e-6
 """Of its largest number: how far a covariance may be from its transposed one."""
 
@@ -44,6 +46,7 @@ def usable(bodies: Bodies) -> Bodies:
         covariance=np.where(good[..., None, None], seen.covariance, np.nan),
         confidence=np.where(good, np.nan_to_num(seen.confidence), 0).clip(0, 1),
         score=np.nan_to_num(seen.score).clip(0, 1),
+        log_size=np.nan_to_num(seen.log_size).clip(-_LOG_SIZE, _LOG_SIZE),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ...body.people import SCALE_DEPTH, Bodies, select
+from ...body.people import SCALE_DEPTH, SCALE_GROUND, Bodies, select
 from ...body.skeleton import INDEX, JOINT_COUNT, MIRRORED, known
 from ..tracking.symmetric import without
 
@@ -225,8 +225,12 @@ class Sightings:
     """(V, N, 34)"""
     score: Array
     """(V, N)"""
+    log_size: Array
+    """(V, N) logarithm of the person's size over the size that the view's network has."""
     size_sigma: Array
-    """(V, N) standard deviation of the logarithm of the person's size, NaN where unknown."""
+    """(V, N) its standard deviation, NaN where unknown."""
+    told: NDArray[np.bool_]
+    """(V, N) whether the floor or a depth camera told the size, not the network alone."""
     measured: NDArray[np.bool_]
     """(V, N) whether a depth camera says how deep the joints lie, not a network's shape alone."""
 
@@ -240,7 +244,9 @@ def gathered(views: Sequence[Bodies], association: Association) -> Sightings:
         np.full((*shape, 3, 3), np.nan),
         np.zeros(shape),
         np.zeros(people),
+        np.zeros(people),
         np.full(people, np.nan),
+        np.zeros(people, bool),
         np.zeros(people, bool),
     )
     straight = np.arange(JOINT_COUNT)
@@ -250,8 +256,11 @@ def gathered(views: Sequence[Bodies], association: Association) -> Sightings:
         for name in ("joints", "covariance", "confidence"):
             getattr(found, name)[view, person] = getattr(bodies, name)[body][order]
         found.score[view, person] = bodies.score[body]
+        found.log_size[view, person] = bodies.log_size[body]
         found.size_sigma[view, person] = bodies.size_sigma[body]
-        found.measured[view, person] = bodies.scale_source[body] == SCALE_DEPTH
+        source = bodies.scale_source[body]
+        found.told[view, person] = source in (SCALE_GROUND, SCALE_DEPTH)
+        found.measured[view, person] = source == SCALE_DEPTH
     return found
 
 
