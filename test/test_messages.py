@@ -23,6 +23,7 @@ from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.pose_cdr import ARRAY_TYPE, POSE_TYPE, PoseCdr, read
 from bodypose3d_ros.wire.tf_cdr import TF_TYPE, joint_frames
 from bodypose3d_ros.wire.typestore import ros_types
+from older_types import OLD
 from people_made_up import standing
 
 CAMERA = Camera.from_hfov(640, 480, 60)
@@ -246,6 +247,14 @@ def test_another_writers_bytes_are_read_alike():
         assert_allclose(getattr(poses.bodies, name), getattr(people(*PLACES), name))
     rois = [(p.roi.x_offset, p.roi.y_offset, p.roi.width, p.roi.height) for p in array.poses]
     assert_array_equal(poses.roi, rois)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_poses_of_a_version_that_did_not_tell_how_sure_a_velocity_is_are_refused(count):
+    """They are shorter: nothing of them may pass for something else."""
+    older = pose_array(people(*[(0, 0, 3 + n) for n in range(count)]))
+    with pytest.raises(InputError, match="of another version of bodypose3d_ros"):
+        read(bytes(OLD.serialize_cdr(older, ARRAY_TYPE)))
 
 
 def test_no_part_of_a_message_passes_for_a_message():

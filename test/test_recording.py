@@ -24,6 +24,7 @@ from bodypose3d_ros.media.storage import Recorded
 from bodypose3d_ros.wire import images
 from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.typestore import ros_types
+from older_types import OLD
 
 TYPES = ros_types()
 MESSAGES = Messages(lambda name: TYPES.types[name])
@@ -55,17 +56,23 @@ def text(second):
     return TYPES.types["std_msgs/msg/String"](f"second {second}")
 
 
-def bag(path, messages, storage=StoragePlugin.MCAP):
+def nobody(types):
+    return types.types["bodypose3d_ros/msg/Pose3DArray"](
+        header=MESSAGES.header(5 * NS, "head"), poses=[]
+    )
+
+
+def bag(path, messages, storage=StoragePlugin.MCAP, types=TYPES):
     """A rosbag2 folder of (topic, second, message)."""
     with Writer(path, version=9, storage_plugin=storage) as writer:
         connections = {}
         for topic, second, message in messages:
             if topic not in connections:
                 kind = message if isinstance(message, str) else message.__msgtype__
-                connections[topic] = writer.add_connection(topic, kind, typestore=TYPES)
+                connections[topic] = writer.add_connection(topic, kind, typestore=types)
             if isinstance(message, str):  # a topic's type, and no message of it
                 continue
-            cdr = TYPES.serialize_cdr(message, message.__msgtype__)
+            cdr = types.serialize_cdr(message, message.__msgtype__)
             writer.write(connections[topic], second * NS, cdr)
     return path
 
@@ -298,6 +305,25 @@ def test_channels_that_cannot_be_read_are_left_out(tmp_path, caplog):
     assert "/log (log, json) is left out" in caplog.text
 
 
+@pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_poses_of_another_version_are_left_out_and_images_read(tmp_path, caplog, storage):
+    """They would be written as if they were laid out as poses are now."""
+    messages = [*CAMERA_BAG, ("/bodypose3d/poses", 1, nobody(OLD)), ("/note", 1, text(1))]
+    recording = Recording(bag(tmp_path / "bag", messages, storage, OLD))
+    assert {item.recorded.topic for item in recording.items()} == {
+        "/cam/image_raw", "/cam/camera_info", "/note",
+    }  # fmt: skip
+    assert "/bodypose3d/poses is left out: another version of bodypose3d_ros" in caplog.text
+    assert len(frames(recording)) == 2
+
+
+def test_poses_of_this_version_are_passed_on(tmp_path, caplog):
+    messages = [*CAMERA_BAG, ("/bodypose3d/poses", 1, nobody(TYPES))]
+    recording = Recording(bag(tmp_path / "bag", messages))
+    assert "/bodypose3d/poses" in {item.recorded.topic for item in recording.items()}
+    assert not caplog.text
+
+
 def test_a_humble_recording_with_a_type_of_ones_own_is_read(tmp_path):
     """Before Iron a recording names its types and defines none."""
     path = bag(tmp_path / "bag", [*CAMERA_BAG, ("/note", 1, text(1))], StoragePlugin.SQLITE3)
@@ -463,15 +489,12 @@ def test_a_camera_info_of_another_size_names_the_recording(tmp_path):
 
 def test_a_file_written_here_is_read_by_others_with_its_definitions(tmp_path):
     path = tmp_path / "poses.mcap"
-    nobody = TYPES.types["bodypose3d_ros/msg/Pose3DArray"](
-        header=MESSAGES.header(5 * NS, "head"), poses=[]
-    )
     other = Recorded(
         "/note", "std_msgs/msg/String", 6 * NS, b"\0\1\0\0\3\0\0\0hi\0\0", "string data\n"
     )
     with RecordingWriter(path, TYPES) as writer:
-        writer.write("/bodypose3d/poses", nobody, 5 * NS)
-        writer.write("/bodypose3d/poses", nobody, 7 * NS)
+        writer.write("/bodypose3d/poses", nobody(TYPES), 5 * NS)
+        writer.write("/bodypose3d/poses", nobody(TYPES), 7 * NS)
         writer.write_cdr(other)
     with AnyReader([path]) as reader:
         found = [(c.topic, c.msgtype, t) for c, t, _ in reader.messages()]

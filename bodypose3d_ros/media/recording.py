@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..wire import images
 from ..wire.depth import from_message as depth_from_message
 from ..wire.stamps import stamp_of
-from ..wire.typestore import ros_types
+from ..wire.typestore import of_another_version, ros_types
 from .depth import ByStamp, registered
 from .outputs import writing
 from .storage import Channel, Recorded, look_into
@@ -223,7 +223,15 @@ class Recording:
 
     def _is_readable(self, channel: Channel) -> bool:
         """Whether messages of a channel can be understood, or at least passed on."""
-        if channel.encoding == "cdr" and (channel.defined or channel.type in self._types.fielddefs):
+        if of_another_version(self._types, channel.type, channel.definition):
+            _log.warning(
+                "%s: %s is left out: another version of bodypose3d_ros recorded it, or nothing "
+                "says which; estimate finds people anew in the images",
+                *(self.path, channel.topic),
+            )
+            return False
+        known = channel.definition or channel.type in self._types.fielddefs
+        if channel.encoding == "cdr" and known:
             return True
         what = f"{channel.type or 'of no type'}, {channel.encoding}"
         _log.info("%s: %s (%s) is left out: it cannot be read", self.path, channel.topic, what)

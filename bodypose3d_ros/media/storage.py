@@ -47,8 +47,8 @@ class Channel:
     """Of its messages: ``cdr`` for those of ROS 2."""
     count: int
     """How many messages there are."""
-    defined: bool
-    """Whether the recording defines the type."""
+    definition: str
+    """Of the type, with everything it is made of; empty where the recording has none."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Bag:
         self._folder = folder
         with _readable(folder, _MEND), Reader(folder) as reader:
             self.channels = [
-                Channel(c.topic, c.msgtype, _serialization(c), c.msgcount, bool(c.msgdef.data))
+                Channel(c.topic, c.msgtype, _serialization(c), c.msgcount, c.msgdef.data)
                 for c in reader.connections
             ]
             self.duration = reader.duration
@@ -254,16 +254,19 @@ def _cut_chunk(file: IO[bytes]) -> Iterator[McapRecord]:
 
 
 def _channel(channel: McapChannel, schema: Schema | None, count: int) -> Channel:
-    name, defined = (schema.name, bool(schema.data)) if schema else ("", False)
-    return Channel(channel.topic, name, channel.message_encoding, count, defined)
+    name, text = (schema.name, _text(schema)) if schema else ("", "")
+    return Channel(channel.topic, name, channel.message_encoding, count, text)
 
 
 def _recorded(schema: Schema | None, channel: McapChannel, message: Message) -> Recorded:
     topic, log_time, cdr = channel.topic, message.log_time, message.data
     if schema is None:
         return Recorded(topic, "", log_time, cdr)
-    text = schema.data.decode(errors="replace")
-    return Recorded(topic, schema.name, log_time, cdr, text, schema.encoding)
+    return Recorded(topic, schema.name, log_time, cdr, _text(schema), schema.encoding)
+
+
+def _text(schema: Schema) -> str:
+    return schema.data.decode(errors="replace")
 
 
 def _serialization(connection: Connection) -> str:

@@ -131,7 +131,9 @@ def read(cdr: bytes) -> Poses:
             padded = message[at : at + size] + bytes(_JOINT["padding"].itemsize)
             joints[person], at = np.frombuffer(padded, _JOINT), at + size
     except (struct.error, ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"the message is not a Pose3DArray: {error}") from error
+        raise InputError(
+            f"the message is not a Pose3DArray, or of another version of bodypose3d_ros: {error}"
+        ) from error
     roi = np.stack([poses[n] for n in ("x_offset", "y_offset", "width", "height")], -1)
     return Poses(stamp, frame_id, _bodies(poses, joints), roi.astype(np.int64))
 

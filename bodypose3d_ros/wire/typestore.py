@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rosbags.interfaces import Nodetype
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..errors import Bodypose3dError, InputError
@@ -53,6 +53,24 @@ def definitions() -> dict[str, str]:
         f"the message definitions are missing from {package / 'share' / 'msg'}: "
         "install the package again"
     )
+
+
+def of_another_version(types: Typestore, name: str, definition: str) -> bool:
+    """Whether a type is one of ours, and not as ours are: its messages are laid out otherwise.
+
+    Args:
+        types: The types as they are.
+        name: Of the type, ``bodypose3d_ros/msg/Pose3DArray``.
+        definition: Its own and of what it is made of, as a recording has them. Comments count for
+            nothing; an empty one is of nobody knows which version.
+    """
+    if not name.startswith(f"{PACKAGE}/"):
+        return False
+    try:
+        recorded = get_types_from_msg(definition, name)
+    except TypesysError:
+        return True
+    return any(types.fielddefs.get(each) != fields for each, fields in recorded.items())
 
 
 def ros_types(distro: str = DEFAULT_DISTRO) -> Typestore:
