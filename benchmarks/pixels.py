@@ -1,6 +1,7 @@
 """What a network's pixels allow in the project's cell, whoever fuses them.
 
 python -m benchmarks.pixels [--model NAME]
+python -m benchmarks.pixels --bodies [--model NAME]    how otherwise whole bodies are drawn
 
 Everything else is given: who is who, where the cameras are, and when. Each joint's true place, seen
 at its pixel plus what the network is off there, is triangulated: reprojection least squares
@@ -18,11 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.apps.accuracy import match_people
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.skeleton import LIMB_JOINTS
+from bodypose3d_ros.body.orientation import orientations
+from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT, LIMB_JOINTS
 from bodypose3d_ros.media import film
+from bodypose3d_ros.perception.calibration.observations import KEYPOINT, POINTS
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
 
 Array = NDArray[np.float64]
@@ -31,6 +35,10 @@ _LOST = 0.3
 """A joint of less confidence is not seen."""
 _AGREE = 8.0
 """Pixels from which Huber's loss is linear: about twice what the network is mostly off."""
+_ASTRAY = 5.0
+"""Standard deviations from which a keypoint tells nothing of how a body is drawn."""
+_FEWEST = 6
+"""Images that tell how somebody is drawn from one side."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +108,73 @@ def _error(seen: Sequence[tuple[View, Array]], truth: Array) -> float:
     return float(np.linalg.norm(solved.x - truth))
 
 
+def drawn(views: Sequence[View]) -> Array:
+    """(G, 6) how far whole bodies are drawn aside, wider and taller, in x and in y.
+
+    Each of one person in one view from one of eight sides, in a keypoint's standard deviations, as
+    ``calibrate-rig`` allows for. What a network calls a joint, a place in the body that is the same
+    from all sides, is taken off.
+    """
+    columns = zip(*(_in_bodies(view, number) for number, view in enumerate(views)), strict=True)
+    off, axes, where, group = map(np.concatenate, columns)
+    off[np.linalg.norm(off, axis=2) > _ASTRAY] = np.nan
+    for joint in np.flatnonzero(POINTS):
+        seen = np.isfinite(off[:, joint]).all(axis=1)
+        matrix, values = axes[seen, joint].reshape(-1, 3), off[seen, joint].ravel()
+        off[seen, joint] -= (matrix @ np.linalg.lstsq(matrix, values)[0]).reshape(-1, 2)
+    found = []
+    for own in (group == each for each in np.unique(group)):
+        seen = np.isfinite(off[own]).all(axis=2) & POINTS
+        if own.sum() >= _FEWEST:
+            ways = np.column_stack([np.ones(seen.sum()), where[own][seen]])
+            found.append(np.linalg.lstsq(ways, off[own][seen])[0].T.ravel())
+    return np.array(found)
+
+
+def _in_bodies(view: View, number: int) -> tuple[Array, Array, Array, NDArray[np.intp]]:
+    """Of every person in every image (N,): in a keypoint's standard deviations and in the body.
+
+    Returns:
+        (N, 34, 2) how far keypoints are off, (N, 34, 2, 3) by how much a metre along each axis of
+        the pelvis would put them, (N, 34, 2) where in the body they are in units of the spread, and
+        (N,) a number for the view, the person and the side.
+    """
+    shown = view.shown
+    person = np.tile(np.arange(shown.joints.shape[1]), len(shown))
+    true = shown.joints.reshape(-1, JOINT_COUNT, 3)
+    pixels = project(shown.camera, true)
+    sigma = KEYPOINT * np.nanmax(np.ptp(pixels, axis=1), axis=1)[:, None, None]
+    depth = true[..., 2, None]
+    by_point = np.zeros((*true.shape[:2], 2, 3))
+    by_point[..., :2] = np.eye(2) / depth[..., None]
+    by_point[..., 2] = -true[..., :2] / depth**2
+    by_point = shown.camera.matrix[:2, :2] @ by_point
+    pelvis = Rotation.from_quat(orientations(true)[:, INDEX["pelvis"]]).as_matrix()
+    where = (pixels - pixels[:, POINTS].mean(axis=1, keepdims=True)) / sigma
+    across = true[:, INDEX["left_shoulder"]] - true[:, INDEX["right_shoulder"]]
+    side = np.floor(np.arctan2(across[:, 2], across[:, 0]) / (2 * np.pi) % 1 * 8).astype(int)
+    return (
+        view.off.reshape(-1, JOINT_COUNT, 2) / sigma,
+        by_point @ pelvis[:, None] / sigma[..., None],
+        where / where[:, POINTS].std(axis=(0, 1)),
+        (number * 10 + person) * 10 + side,
+    )
+
+
 def main() -> None:
     """Print a row for all cameras and for each pair."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=Options().model)
-    options = Options().changed({"model": parser.parse_args().model})
-    with load_networks(options) as networks:
+    parser.add_argument("--bodies", action="store_true", help="how whole bodies are drawn")
+    options = parser.parse_args()
+    with load_networks(Options().changed({"model": options.model})) as networks:
         views = {name: seen_by(networks, name) for name in film.RIGS["cell"]}
+    if options.bodies:
+        ways = drawn(list(views.values()))
+        told = [f"{each:.2f}" for each in np.sqrt((ways**2).mean(axis=0))]
+        print(f"{np.sqrt((ways**2).mean()):.2f} of a keypoint's standard deviation")
+        print(f"in x: aside {told[0]}, wide {told[1]}, tall {told[2]}; in y: {', '.join(told[3:])}")
+        return
     for name, view in views.items():
         pixels = np.linalg.norm(view.off[:, :, LIMB_JOINTS], axis=-1)
         print(f"{name}: {np.nanmean(pixels):.1f} px, median {np.nanmedian(pixels):.1f}")

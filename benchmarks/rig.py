@@ -9,7 +9,7 @@ python -m benchmarks.rig --parts [TRUE.yaml FILM...]   counts right, wrong and r
 
 import argparse
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,37 +58,49 @@ def compare(found: Places, true: Places) -> None:
 
 
 def parts(views: Views, true: Places) -> None:
-    """Print a row for each number of cameras and part of the time."""
-    print("| cameras | time | right | wrong | refused | off, said | at most |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    """Print a row for each number of cameras and part of the time, and one for all of them."""
+    print("| cameras | time | right | wrong | refused | degrees off, said | inside 95 % | "
+          "cm off, said | inside 95 % | at most |")  # fmt: skip
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    every = []
     for size, (when, count) in itertools.product(range(len(views), 1, -1), _TIMES.items()):
         answers = [
             answered(part, true)
             for names in itertools.combinations(views, size)
             for part in cut({name: views[name] for name in names}, count)
         ]
-        given = [answer for answer in answers if answer is not None]
-        wrong = sum(
-            bool(((turned > _FAR_OFF) & (turned > _SIGMAS * said)).any()) for turned, said in given
-        )
-        print(
-            f"| {size} | {when} | {len(given) - wrong} | {wrong} | {len(answers) - len(given)}",
-            end="",
-        )
-        turned, said = np.concatenate(given, axis=1) if given else np.full((2, 1), np.nan)
-        root = [np.sqrt((each**2).mean()) for each in (turned, said)]
-        print(f" | {root[0]:.2f}, {root[1]:.2f} | {turned.max():.1f} degrees |", flush=True)
+        every += answers
+        print(f"| {size} | {when} | {row(answers)} |", flush=True)
+    print(f"| all | all | {row(every)} |")
+
+
+def row(answers: Sequence[Array | None]) -> str:
+    """What a table says of answers: medians, and how often the truth is within two sigmas."""
+    given = [answer for answer in answers if answer is not None]
+    wrong = sum(
+        bool(((turned > _FAR_OFF) & (turned > _SIGMAS * said)).any())
+        for turned, said, _, _ in given
+    )
+    told = [str(len(given) - wrong), str(wrong), str(len(answers) - len(given))]
+    turned, degrees, moved, metres = (
+        np.concatenate(given, axis=1) if given else np.full((4, 1), np.nan)
+    )
+    for far, said, places in ((turned, degrees, 2), (100 * moved, 100 * metres, 1)):
+        told.append(f"{np.median(far):.{places}f}, {np.median(said):.{places}f}")
+        told.append(f"{100 * (far < 2 * said).mean():.0f} %")
+    return " | ".join([*told, f"{turned.max():.1f} degrees"])
 
 
 def answered(views: Views, true: Places) -> Array | None:
-    """(2, V) degrees by which directions are off and said to be; None where that is refused."""
+    """(4, V) degrees off and said, metres off and said; None where the answer is refused."""
     try:
         found = calibrate(views).cameras
     except InputError:
         return None
     places = {name: camera.place for name, camera in found.items()}
-    turned, _, _ = off(places, {name: true[name] for name in places})
-    return np.array([turned, [camera.degrees for camera in found.values()]])
+    turned, moved, _ = off(places, {name: true[name] for name in places})
+    said = np.array([[camera.degrees, camera.metres] for camera in found.values()]).T
+    return np.array([turned, said[0], moved, said[1]])
 
 
 def cut(views: Views, count: int) -> Iterator[Views]:

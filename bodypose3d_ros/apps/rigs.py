@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,7 @@ from .options import (
     times_options,
     together,
 )
-from .terminal import err, listed, out
+from .terminal import err, escaped, listed, out
 
 if TYPE_CHECKING:
     from ..media.outputs import Outputs
@@ -196,7 +198,11 @@ def calibrate_rig(
     if recording:
         work.write_calibrations(rig, outputs)
     work.write(rig, calibration, outputs)
-    _tell(calibration, outputs)
+    look = ["bodypose3d", "fuse", folder / work.RIG]
+    look += [recording] if recording else [film for _, _, film in cameras]
+    look += [part for path in times for part in ("--times", path)]
+    look += ["--film-rate", film_rate] if film_rate else []
+    _tell(calibration, outputs, [*look, "--out", "fused"])
 
 
 @click.command("calibrate-live")
@@ -258,10 +264,12 @@ def calibrate_live(
     with err.status("finding where the cameras stand"):
         calibration = calibrate(views, known)
     work.write(rig, calibration, outputs)
-    _tell(calibration, outputs)
+    launch = "ros2", "launch", "bodypose3d_ros", "cell.launch.py", f"rig:={folder / work.RIG}"
+    _tell(calibration, outputs, [*launch, "nodes:=false", "rviz:=true"])
 
 
-def _tell(calibration: Calibration, outputs: Outputs) -> None:
+def _tell(calibration: Calibration, outputs: Outputs, look: Iterable[object]) -> None:
+    """Say how sure it is, and by what command one sees whether it is right."""
     from . import calibrate_rig as work
 
     out.print(work.table(calibration))
@@ -269,7 +277,12 @@ def _tell(calibration: Calibration, outputs: Outputs) -> None:
         f"Metres: {calibration.scale_source} (± {100 * calibration.scale_sigma:.0f} %). "
         f"Up: {calibration.ground.source} (± {calibration.ground.degrees:.1f} degrees)."
     )
+    out.print("± is one standard deviation: nearly all answers are right within two of them.")
     listed(outputs.keep())
+    command = shlex.join(map(str, look))
+    out.print(
+        f"Look whether people fused by it lie on those seen:\n  {escaped(command)}", soft_wrap=True
+    )
 
 
 def _known(options: dict[str, Any], names: list[str]) -> Known:

@@ -21,7 +21,7 @@ reach on people who are seen whole."""
 MOST_MOMENTS = 120
 """Person-moments that are adjusted: more say little new and cost time."""
 _LEAST_CONFIDENCE = 0.3
-_POINTS = np.array(
+POINTS = np.array(
     [name not in ("pelvis", "torso", "neck") and "hip" not in name for name in JOINTS]
 )
 """(34,) joints that are one point from all sides: what lies between others adds nothing, and hips
@@ -134,7 +134,7 @@ def _agreed(
     for n in np.flatnonzero(near):
         track, order = tracks[n], orders[n]
         ray, confidence = track.rays[moment][order], track.confidence[moment][order]
-        usable = _POINTS & known(ray) & (confidence >= _LEAST_CONFIDENCE) & known(middle)
+        usable = POINTS & known(ray) & (confidence >= _LEAST_CONFIDENCE) & known(middle)
         joint = np.flatnonzero(usable)
         sigma = KEYPOINT * track.reach[moment] / confidence[joint]
         rows.append((np.full(len(joint), track.view), joint, ray[joint], sigma))

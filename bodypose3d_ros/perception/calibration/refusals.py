@@ -47,14 +47,7 @@ def check(
     tracks: Sequence[Track],
     names: Sequence[str],
 ) -> None:
-    """See that cameras that were found explain what they see, and that no others do.
-
-    Args:
-        rig: The way in which cameras stand that is to be believed.
-        adjusted: The same, adjusted.
-        rivals: The other ways.
-        tracks: Of all views.
-        names: Of the cameras.
+    """See that a rig, adjusted, explains what cameras of these names see, and no rival as much.
 
     Raises:
         InputError: They do not, or people do not tell how far away one of them is.
