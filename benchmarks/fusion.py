@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
+from bodypose3d_ros.apps.accuracy import mahalanobis
 from bodypose3d_ros.apps.fuse import CameraFusion, fused
 from bodypose3d_ros.body.orientation import orientations
 from bodypose3d_ros.body.people import Bodies, Frame
@@ -56,10 +57,12 @@ class Errors:
     """The same in the true pelvis' frame."""
     surprise: list[Array] = field(default_factory=list)
     """(34,) squared Mahalanobis distances of the truth."""
+    astray: list[Array] = field(default_factory=list)
+    """The same of its velocity."""
     ids: dict[int, int] = field(default_factory=dict)
 
-    def add(self, bodies: Bodies, truth: Array) -> None:
-        """Compare one moment's people with the truth."""
+    def add(self, bodies: Bodies, truth: Array, velocity: Array) -> None:
+        """Compare one moment's people with the truth (P, 34, 3), and how fast that moves."""
         there = np.flatnonzero(np.isfinite(truth).any(axis=(1, 2)))
         self.expected += len(there)
         off = bodies.joints[:, None] - truth[None, there]
@@ -74,11 +77,9 @@ class Errors:
             pelvis = orientations(truth[None, there[person]])[0, _PELVIS]
             self.off.append(error)
             self.turned.append(error @ Rotation.from_quat(pelvis).as_matrix())
-            usable = known(error) & np.isfinite(bodies.covariance[body]).all(axis=(1, 2))
-            squared = np.full(len(error), np.nan)
-            solved = np.linalg.solve(bodies.covariance[body][usable], error[usable][..., None])
-            squared[usable] = (error[usable][:, None] @ solved)[:, 0, 0]
-            self.surprise.append(squared)
+            self.surprise.append(mahalanobis(error, bodies.covariance[body]))
+            faster = bodies.velocity[body] - velocity[there[person]]
+            self.astray.append(mahalanobis(faster, bodies.velocity_covariance[body]))
             track = int(bodies.track_id[body])
             self.switches += self.ids.get(int(there[person]), track) != track
             self.ids[int(there[person])] = track
@@ -91,8 +92,6 @@ class Errors:
         there = known(turned)[..., None]
         mean = np.where(there, turned, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         rest = np.linalg.norm(turned - mean, axis=2) * 1000
-        squared = np.array(self.surprise)[:, LIMB_JOINTS]
-        squared = squared[np.isfinite(squared)]
         return " | ".join(
             (
                 f"{np.nanmean(limbs):.0f}, {np.nanmedian(limbs):.0f}, "
@@ -102,14 +101,23 @@ class Errors:
                 f"{100 * len(self.off) / max(self.expected, 1):.0f} %",
                 str(self.invented),
                 str(self.switches),
-                f"{100 * (squared < _INSIDE).mean():.0f} %, {squared.mean() / 3:.2f}",
+                _promise(self.surprise),
+                _promise(self.astray),
             )
         )
 
 
+def _promise(distances: list[Array]) -> str:
+    """How many of the limb joints are in their 95 % ellipsoids; squares over their expectation."""
+    squared = np.array(distances)[:, LIMB_JOINTS]
+    squared = squared[np.isfinite(squared)]
+    return f"{100 * (squared < _INSIDE).mean():.0f} %, {squared.mean() / 3:.2f}"
+
+
 HEADER = (
     "| cameras | joints: mean, median, 95 % mm | without offsets | root, without offset mm | "
-    "people found | nobody's | ids changed | inside 95 %, squared error | fusing, ms |"
+    "people found | nobody's | ids changed | inside 95 %, squared error | velocities: the same | "
+    "fusing, ms |"
 )
 
 
@@ -117,13 +125,21 @@ def measure(
     networks: Networks, feeds: Sequence[Feed], truth: Truth, floor_frame: str = ""
 ) -> tuple[Errors, float]:
     """The errors at every moment whose truth is known, and a moment's milliseconds of fusing."""
-    errors, moments = Errors(), 0
+    errors, moments, velocity = Errors(), 0, _velocities(truth)
     fusion = CameraFusion(networks, feeds, floor_frame=floor_frame)
     for stamp, _, bodies in fused(feeds, fusion):
         moments += 1
         if stamp in truth:
-            errors.add(bodies, truth[stamp])
+            errors.add(bodies, truth[stamp], velocity[stamp])
     return errors, fusion.seconds / max(moments, 1) * 1000
+
+
+def _velocities(truth: Truth) -> Truth:
+    """Metres a second, by differences: noise where the truth has noise."""
+    stamps = sorted(truth)
+    seconds = np.array(stamps) / 1e9
+    speeds = np.gradient(np.stack([truth[stamp] for stamp in stamps]), seconds, axis=0)
+    return dict(zip(stamps, speeds, strict=True))
 
 
 def cell() -> tuple[list[Feed], dict[str, Truth]]:

@@ -70,6 +70,26 @@ def test_scale_and_rotation_are_forgiven_by_procrustes_only(truth):
     assert limbs["root_aligned_mm"] > 50
 
 
+@pytest.mark.parametrize(("stated", "inside", "squared"), [(0.3, 0.95, 1), (0.15, 0.418, 4)])
+def test_velocities_lie_in_their_ellipsoids_as_often_as_those_say(truth, stated, inside, squared):
+    """Each is off by 0.3 m/s on each axis; of half of that ellipsoids of 95 % hold 42 %.
+
+    P(chi-squared of 3 degrees of freedom < 7.815 / 4) = 0.418.
+    """
+    rng, moves = np.random.default_rng(4), np.gradient(TWO.joints, 1 / TWO.rate, axis=0)
+    off = [
+        replace(
+            bodies,
+            velocity=moves[frame, bodies.track_id - 1] + rng.normal(0, 0.3, bodies.joints.shape),
+            velocity_covariance=np.tile(stated**2 * np.eye(3), (len(bodies), 34, 1, 1)),
+        )
+        for frame, bodies in enumerate(truth)
+    ]
+    promise = measure(TWO, off).to_json()["velocity_mps"]
+    assert promise["covered_95"] == pytest.approx(inside, abs=0.02)
+    assert promise["normalised_error"] == pytest.approx(squared, rel=0.05)
+
+
 def test_an_error_is_found_in_its_joint_and_on_its_axis(truth):
     wrist = INDEX["left_wrist"]
     wrong = [replace(b, joints=b.joints + np.eye(34)[wrist][:, None] * (0, 0.1, 0)) for b in truth]

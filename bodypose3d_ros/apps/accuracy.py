@@ -206,9 +206,9 @@ def _compared(truth: _Truth, bodies: Bodies, body: int) -> tuple[Array, ...]:
         truth.joints,
         joints,
         np.linalg.norm(bodies.pixels[body] - truth.pixels, axis=1),
-        _mahalanobis(joints - truth.joints, covariance),
+        mahalanobis(joints - truth.joints, covariance),
         np.stack([truth.velocity, bodies.velocity[body]], axis=1),
-        _mahalanobis(
+        mahalanobis(
             np.where(known(truth.joints)[:, None], bodies.velocity[body] - truth.velocity, np.nan),
             bodies.velocity_covariance[body],
         ),
@@ -249,8 +249,8 @@ def _promise(normalised: Array) -> dict[str, float | None]:
     }
 
 
-def _mahalanobis(error: Array, covariance: Array) -> Array:
-    """(34,) squared distances of errors (34, 3), NaN where either is unknown."""
+def mahalanobis(error: Array, covariance: Array) -> Array:
+    """(34,) squared Mahalanobis distances of errors (34, 3), NaN where either is unknown."""
     squared = np.full(len(error), np.nan)
     both = known(error) & np.isfinite(covariance).all(axis=(1, 2))
     if both.any():
