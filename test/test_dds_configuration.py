@@ -7,6 +7,7 @@ pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip ins
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import Network
+from bodypose3d_ros.hosts.dds.qos import overrides
 from bodypose3d_ros.node.sockets import receive_buffer_warning
 
 
@@ -98,6 +99,35 @@ def test_cyclones_own_variable_goes_before_everything():
 def test_an_environment_that_makes_no_sense_is_refused(environ, message):
     with pytest.raises(InputError, match=message):
         Network.from_environment(environ=environ)
+
+
+def test_quality_of_service_is_overridden_by_the_parameters_of_ros():
+    parameters = {
+        "qos_overrides./front/image.subscription.reliability": "reliable",
+        "qos_overrides./front/image.subscription.depth": 2,
+        "qos_overrides./front/image.subscription.history": "keep_last",
+        "qos_overrides./bodypose3d/poses.publisher.reliability": "best_effort",
+    }
+    assert overrides(parameters) == {
+        ("/front/image", "subscription"): {"reliable": True, "depth": 2},
+        ("/bodypose3d/poses", "publisher"): {"reliable": False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("qos_overrides./image.subscription.reliability", "certain"),
+        ("qos_overrides./image.subscription.depth", 0),
+        ("qos_overrides./image.subscription.history", "keep_all"),
+        ("qos_overrides./image.subscription.lifespan", 3),
+        ("qos_overrides./image.reliability", "reliable"),
+        ("qos_overrides.image.subscription.depth", 1),
+    ],
+)
+def test_quality_of_service_that_cannot_be_had_is_refused(name, value):
+    with pytest.raises(InputError, match=f"{name}: {value!r} cannot be had without ROS 2"):
+        overrides({name: value})
 
 
 def test_a_socket_buffer_too_small_is_said_with_the_remedy(tmp_path):

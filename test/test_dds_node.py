@@ -102,6 +102,21 @@ def test_a_late_subscriber_gets_everything_from_then_on(start, graph, listen):
     assert late[topics.TF][0].transforms[0].child_frame_id == "body_1/pelvis"
 
 
+def test_quality_of_service_is_what_parameters_say(start, graph, listen):
+    """A reliable subscription of a camera that offers less hears nothing, and is told so."""
+    start(CAMERA, "--best-effort")
+    poses = listen(POSES)
+    overrides = ("./image.subscription.reliability:=reliable", "./images.subscription.depth:=2")
+    params = (word for each in overrides for word in ("--param", f"qos_overrides{each}"))
+    node = start(NODE, "node", "--host", "dds", *params)
+    said = (
+        "qos_overrides./images.subscription: the node has no such subscription",
+        "/image: a publisher offers less than is asked for (reliability)",
+    )
+    spin_until(graph, lambda: all(any(line in out for out in node.output) for line in said))
+    assert not poses
+
+
 def test_two_nodes_do_not_disturb_each_other(start, graph, listen):
     start(CAMERA)
     for name in ("/front", "/back"):

@@ -45,7 +45,10 @@ def mend(limit_file: Path = RMEM_MAX, environ: Mapping[str, str] = os.environ) -
         return f"start the camera and this node with {_PROFILE}"
     limit = receive_limit(limit_file)
     if limit is not None and limit < WANTED:
-        return f"run '{raise_limit()}' and start the camera and this node again"
+        return (
+            f"run '{raise_limit()}' and start the camera and this node again, or send JPEG "
+            "(image_transport: compressed) where the line is thin or loses packets"
+        )
     return 'docs/ros2.md, "Images that are lost", tells what helps'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ...node import interface
 from ...node.diagnostics import Report
 from ...node.interface import Topic
 from ...node.kinds import ESTIMATION, Kind
-from ...node.qos import SENSOR_DATA
+from ...node.qos import SENSOR_DATA, QosProfile
 from ...node.sockets import receive_buffer_warning
 from ...wire.messages import Message
 from ...wire.stamps import nanoseconds
@@ -24,6 +24,7 @@ from ..loading import load
 from .endpoints import Subscription
 from .frames import FrameBuffer
 from .node import Node
+from .qos import OVERRIDES, overrides
 
 log = logging.getLogger("bodypose3d")
 
@@ -63,14 +64,14 @@ class DdsHost:
         self._listeners: list[_Listener] = []
         values = dict(values)
         use_sim_time = values.pop("use_sim_time", False)
-        for name in [name for name in values if name.startswith("qos_overrides.")]:
-            log.warning("%s is only for the node on ROS 2: it has no effect here", name)
-            del values[name]
+        own = {name: values.pop(name) for name in list(values) if name.startswith(OVERRIDES)}
+        self._overrides = overrides(own)
+        self._ends: set[tuple[str, str]] = set()
         self.core = kind.make(self, node.types.__getitem__, values)
         if not self.core.autostart:
             raise InputError("autostart: there is no lifecycle without ROS 2; leave it true")
         self._publishers = {
-            topic: node.create_publisher(topic.type, topic.name, topic.qos)
+            topic: node.create_publisher(topic.type, topic.name, self._qos(topic, "publisher"))
             for topic in self.core.outputs
         }
         if use_sim_time:
@@ -103,6 +104,8 @@ class DdsHost:
         for listener in self._listeners:
             if not listener.topic.qos.latched:  # until it is known to be needed
                 listener.subscription = self._subscribe(listener.topic, listener.callback)
+        for name, end in self._overrides.keys() - self._ends:
+            log.warning("%s%s.%s: the node has no such %s", OVERRIDES, name, end, end)
         self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
         self._node.create_timer(interface.ALIVE_PERIOD_S, self.core.tell_alive)
 
@@ -140,8 +143,14 @@ class DdsHost:
 
     def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> Subscription:
         return self._node.create_subscription(
-            topic.type, topic.name, callback, topic.qos, raw=topic.raw
+            topic.type, topic.name, callback, self._qos(topic, "subscription"), raw=topic.raw
         )
+
+    def _qos(self, topic: Topic, end: str) -> QosProfile:
+        """A topic's quality of service, with what parameters say of it."""
+        which = self.topic_name(topic), end
+        self._ends.add(which)
+        return replace(topic.qos, **self._overrides.get(which, {}))
 
     def _time_passed(self, message: Message) -> None:
         now = nanoseconds(message.clock)
