@@ -5,8 +5,12 @@ import os
 import shutil
 import signal
 import socket
+import threading
+import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -30,6 +34,8 @@ try:
     fleet._ray()  # as the command imports it: it must not be there before
 except EngineError as error:
     pytest.skip(str(error), allow_module_level=True)
+from ray import cluster_utils
+
 parquet = pytest.importorskip("pyarrow.parquet")
 
 FRAMES = 6
@@ -289,12 +295,58 @@ def test_of_a_source_that_is_given_up_no_part_is_done_any_more(tmp_path):
 
 
 def test_a_cluster_has_room_for_as_many_workers_as_its_machines_have_each():
-    nodes = [{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
-             {"Alive": True, "Resources": {"CPU": 3.0}},
-             {"Alive": False, "Resources": {"CPU": 64.0}}]  # fmt: skip
-    assert fleet.room_for(nodes, fleet.Machines(threads=2)) == 3
-    assert fleet.room_for(nodes, fleet.Machines(threads=1, gpus=0.25)) == 4
-    assert fleet.room_for(nodes, fleet.Machines(threads=8)) == 0
+    nodes = [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
+             {"NodeID": "b", "Alive": True, "Resources": {"CPU": 3.0}},
+             {"NodeID": "c", "Alive": False, "Resources": {"CPU": 64.0}}]  # fmt: skip
+    assert fleet.places_of(nodes, fleet.Machines(threads=2)) == ["a", "b", "a"]
+    assert fleet.places_of(nodes, fleet.Machines(threads=1, gpus=0.25)) == ["a"] * 4
+    assert fleet.places_of(nodes, fleet.Machines(threads=8)) == []
+
+
+@dataclass(frozen=True)
+class Stuck(CameraChoice):
+    """Never answers on any machine but one."""
+
+    fine: str = ""
+    asked: Path = Path()
+
+    def of(self, width, height):
+        if fleet._ray().get_runtime_context().get_node_id() != self.fine:
+            self.asked.touch()
+            time.sleep(1000)
+        return super().of(width, height)
+
+
+def test_what_a_machine_that_goes_had_in_work_is_done_by_another(tmp_path, monkeypatch, caplog):
+    """No worker can begin there again, and the other machine has no room for one more."""
+    sources = [tmp_path / f"{width}.png" for width in (64, 66, 70)]
+    for source in sources:
+        cv2.imwrite(str(source), np.full((48, int(source.stem), 3), 128, np.uint8))
+    here = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(here))
+    monkeypatch.setenv("RAY_health_check_period_ms", "500")  # else Ray takes ten seconds more
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    goes = cluster.add_node(num_cpus=1)
+    asked = tmp_path / "asked"
+    wanted = work.Wanted(Stuck(hfov=60, fine=cluster.head_node.node_id, asked=asked))
+    tasks = work.plan(sources, tmp_path / "out", wanted)
+    (tmp_path / "out").mkdir()
+
+    def pull_the_plug():
+        while not asked.exists():
+            time.sleep(0.05)
+        cluster.remove_node(goes, allow_graceful=False)
+
+    threading.Thread(target=pull_the_plug, daemon=True).start()
+    try:
+        with fleet.workers(fleet.Machines(cluster.address), wanted, tasks) as hands:
+            done = [(task.path, figures["failures"])
+                    for task, figures in fleet.estimated(hands, tasks, wanted)]  # fmt: skip
+    finally:
+        cluster.shutdown()
+    assert sorted(done) == [(source, []) for source in sources]
+    (line,) = caplog.messages
+    assert "its worker or machine is gone, another does it" in line
 
 
 def test_a_cluster_that_is_not_there_is_told_at_once(batch, tmp_path):
@@ -304,6 +356,29 @@ def test_a_cluster_that_is_not_there_is_told_at_once(batch, tmp_path):
         answer = run("batch", batch.sources[0], "--hfov", 60, "--out", tmp_path, "--ray", address)
     assert answer.exit_code == 4
     assert f"{address}: no Ray cluster answers" in answer.output
+
+
+def test_a_machine_that_does_not_see_what_this_one_does_is_told_of(tmp_path, monkeypatch):
+    """Before anything is done: Ray knows nothing of files, its workers are given their names."""
+    source, other, folder = tmp_path / "f.mp4", tmp_path / "other.mp4", tmp_path / "out"
+    source.write_bytes(b"12345")
+    other.write_bytes(b"1234")
+    wanted, here = work.Wanted(CameraChoice(hfov=60)), socket.gethostname()
+    seen = {source: 5, other: 5, tmp_path / "gone.mp4": 5}
+    assert fleet.Worker(wanted).blind_to(seen) == (here, [other, tmp_path / "gone.mp4"])
+    tasks = work.plan([source], folder, wanted)
+    folder.mkdir()
+    with fleet.workers(fleet.Machines(workers=1), wanted, tasks) as hands:
+        fleet.check_sight(hands, tasks, wanted)
+        assert not list(folder.iterdir())
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(fleet, "state_of", lambda _: {"bytes": 6})
+            with pytest.raises(EngineError, match=f"{here} does not see {source} as this machine"):
+                fleet.check_sight(hands, tasks, wanted)
+        unshared = nullcontext(SimpleNamespace(name=str(folder / ".seen-nowhere")))
+        monkeypatch.setattr(fleet.tempfile, "NamedTemporaryFile", lambda **_: unshared)
+        with pytest.raises(EngineError, match=f"{here} does not see {folder} as this machine"):
+            fleet.check_sight(hands, tasks, wanted)
 
 
 def test_all_results_are_of_one_model(batch, tmp_path):

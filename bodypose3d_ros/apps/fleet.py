@@ -10,16 +10,20 @@ import logging
 import os
 import shutil
 import socket
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
 import cv2
 
-from ..errors import Bodypose3dError, EngineError, InputError, printable
+from ..errors import Bodypose3dError, EngineError, InputError, WriteError, printable
 from ..media.outputs import SUMMARY
 from ..media.sources import Source, open_source
 from ..perception.networks import Networks, load_networks
@@ -27,7 +31,7 @@ from ..perception.pipeline import Pipeline
 from ..perception.tracking.tracker import Tracker
 from .estimate import Estimation, Estimator
 from .parts import Joined, measure
-from .work import PARTS, TABLE, Figures, Job, Queue, Task, Wanted, jobs_of, read
+from .work import PARTS, TABLE, Figures, Job, Queue, Task, Wanted, jobs_of, read, state_of
 
 _OBJECT_STORE = 100 * 2**20  # bytes: tasks and answers are a few kilobytes; Ray's least is 75 MB
 _KNOCK_SECONDS = 10.0
@@ -84,6 +88,13 @@ class Worker:
         restarted = _ray().get_runtime_context().was_current_actor_reconstructed
         return self._life if restarted else "", self.do(job)
 
+    def blind_to(self, files: Mapping[Path, int]) -> tuple[str, list[Path]]:
+        """This machine's name, and which files are not here with so many bytes."""
+        here = {path: state_of(path) for path in files}
+        return socket.gethostname(), [
+            path for path, state in here.items() if not state or state["bytes"] != files[path]
+        ]
+
     def _estimate(self, job: Job) -> Figures:
         from ..media.table import PoseTable
 
@@ -121,29 +132,90 @@ def workers(machines: Machines, wanted: Wanted, tasks: Sequence[Task]) -> Iterat
     """Workers for some tasks, no more than they are good for, for as long as the block lasts.
 
     Raises:
-        EngineError: Ray or pyarrow is missing, no cluster answers, or there is room for no worker.
+        EngineError: Ray or pyarrow is missing, no cluster answers, there is room for no worker, or
+            a machine does not see the sources or where their results go.
+        WriteError: Results cannot be written.
     """
     ray = _ray()
     networks = replace(wanted.networks, threads=machines.threads)
     try:
         _connect(machines)
-        room = room_for(ray.nodes(), machines)
-        if not room:
+        places = places_of(ray.nodes(), machines)
+        if not places:
             raise EngineError(
                 f"no machine has the {machines.threads} CPU cores and {machines.gpus:g} GPUs that "
                 "a worker is to have: choose less with --threads and --gpus"
             )
-        # Ray itself starts a worker that died again, and repeats what that had in work.
-        actor = ray.remote(Worker).options(
-            num_cpus=machines.threads,
-            num_gpus=machines.gpus,
-            max_restarts=-1,
-            max_task_retries=machines.attempts - 1,
-        )
-        many = _useful(tasks, wanted, min(room, machines.workers or room))
-        yield [actor.remote(replace(wanted, networks=networks)) for _ in range(many)]
+        many = _useful(tasks, wanted, min(len(places), machines.workers or len(places)))
+        actor = ray.remote(Worker)
+        hands = [
+            actor.options(**_life(place, machines)).remote(replace(wanted, networks=networks))
+            for place in places[:many]
+        ]
+        if machines.address is not None:
+            check_sight(hands, tasks, wanted)
+        yield hands
     finally:
         ray.shutdown()
+
+
+def _life(place: str, machines: Machines) -> dict[str, Any]:
+    """How a worker on a machine lives, as Ray's options.
+
+    Ray itself starts one that died again, and repeats what it had in work: on that machine. Where
+    the machine is gone it would wait for room on another for ever, with what it had in work.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {
+        "num_cpus": machines.threads,
+        "num_gpus": machines.gpus,
+        "max_restarts": -1,
+        "max_task_retries": machines.attempts - 1,
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(place, soft=False),
+    }
+
+
+def check_sight(hands: list[Any], tasks: Sequence[Task], wanted: Wanted) -> None:
+    """See that what is read, and where results go, are the same on the workers' machines as here.
+
+    Else the machine that sees nothing is done soonest with whatever it is given, and what another
+    writes stays there. Of each folder one source is looked for: folders are what is shared or not.
+
+    Raises:
+        EngineError: One of the machines does not see what this one does.
+        WriteError: Results cannot be written.
+    """
+    folder = tasks[0].outputs.folder.parent
+    networks, calibration = wanted.networks, wanted.cameras.calibration
+    named = calibration, networks.model, networks.model_file, networks.detector_model
+    files = [Path(name) for name in named if name and Path(name).is_absolute()]
+    files += {task.path.parent: task.path for task in tasks}.values()
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".seen-") as new:
+            known = {path: state["bytes"] for path in files if (state := state_of(path))}
+            known[Path(new.name)] = 0
+            for machine, unseen in _sights(hands, known):
+                what = folder if Path(new.name) in unseen else unseen[0]
+                raise EngineError(
+                    f"{machine} does not see {printable(what)} as this machine does: sources, "
+                    "--out, cameras and models that are files must be on a disk that all machines "
+                    "share, under the same path"
+                )
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be written to ({error.strerror})") from error
+
+
+def _sights(hands: list[Any], known: Mapping[Path, int]) -> Iterator[tuple[str, list[Path]]]:
+    """Of each machine that does not see some files, which."""
+    ray = _ray()
+    for answer in [hand.blind_to.remote(known) for hand in hands]:
+        try:
+            machine, unseen = ray.get(answer)
+        except _gone_for_good():
+            continue  # it is told of when there is work for it
+        if unseen:
+            yield machine, unseen
 
 
 def estimated(
@@ -168,10 +240,11 @@ def estimated(
         (answer,), _ = ray.wait(list(busy), num_returns=1)
         hand, job = busy.pop(answer)
         try:
-            life, figures = _answered(answer, job.task)
-        except ray.exceptions.ActorDiedError as error:  # for good: it could not even begin
+            life, figures = _answered(answer, hand, job.task)
+        except _gone_for_good() as error:  # it could not even begin, or its machine is gone
             jobs.again(job)
             gone = str(error).strip()
+            _log.warning("%s: its worker or machine is gone, another does it", job.task.source)
             continue
         before, lives[id(hand)] = lives[id(hand)], life
         if life != before and None not in (life, before):
@@ -192,7 +265,7 @@ def _useful(tasks: Sequence[Task], wanted: Wanted, most: int) -> int:
 
 
 def _answered(
-    answer: Any, task: Task  # noqa: ANN401 - Ray's reference
+    answer: Any, hand: Any, task: Task  # noqa: ANN401 - Ray's reference and actor
 ) -> tuple[str | None, Figures | None]:  # fmt: skip
     """In which life a worker did something, None if it did not, and the figures."""
     ray = _ray()
@@ -206,8 +279,29 @@ def _answered(
         _log.debug("%s", error)
         return None, task.give_up(f"{task.source}: {type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.ActorUnavailableError:
+        _wait_for(hand)  # a machine that is gone is no fault of the source's
         return None, task.give_up(f"{task.source}: given up, since workers died of it")
     return answered
+
+
+def _wait_for(hand: Any) -> None:  # noqa: ANN401 - Ray's actor
+    """Wait until a worker that died has begun again; raises what it does that is gone for good."""
+    while not _has_begun(hand):
+        time.sleep(1.0)  # Ray takes some seconds to see that a machine is gone
+
+
+def _has_begun(hand: Any) -> bool:  # noqa: ANN401 - Ray's actor
+    ray = _ray()
+    try:
+        ray.get(hand.blind_to.remote({}))
+    except ray.exceptions.ActorUnavailableError:
+        return False
+    return True
+
+
+def _gone_for_good() -> tuple[type[Exception], ...]:
+    exceptions = _ray().exceptions
+    return exceptions.ActorDiedError, exceptions.ActorUnschedulableError
 
 
 def _ray() -> Any:  # noqa: ANN401 - the module
@@ -252,12 +346,14 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
-def room_for(nodes: Sequence[Mapping[str, Any]], machines: Machines) -> int:
-    """How many workers the machines of a cluster have room for."""
-    room = 0
+def places_of(nodes: Sequence[Mapping[str, Any]], machines: Machines) -> list[str]:
+    """The machine of each worker that a cluster has room for: one on each first, then the next."""
+    places = []
     for node in nodes:
         if node["Alive"]:
             has = node["Resources"]
-            cpus = int(has.get("CPU", 0) // machines.threads)
-            room += min(cpus, int(has.get("GPU", 0) / machines.gpus)) if machines.gpus else cpus
-    return room
+            room = int(has.get("CPU", 0) // machines.threads)
+            if machines.gpus:
+                room = min(room, int(has.get("GPU", 0) / machines.gpus))
+            places += [(number, node["NodeID"]) for number in range(room)]
+    return [place for _, place in sorted(places, key=itemgetter(0))]
