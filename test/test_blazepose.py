@@ -8,12 +8,15 @@ from numpy.testing import assert_allclose
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import Frame, Regions
-from bodypose3d_ros.body.skeleton import INDEX
+from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.errors import OutputError
+from bodypose3d_ros.perception.lifting.shape_model import ShapeModel
+from bodypose3d_ros.perception.networks import NETWORKS
 from bodypose3d_ros.perception.pose.blazepose import BlazePose, check_contract
+from bodypose3d_ros.perception.pose.second_look import look_in_mirror
 
-NOSE, LEFT_HIP, RIGHT_HIP = 0, 23, 24
+NOSE, LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE = 0, 23, 24, 25, 26
 SCALE = 1.18 * 200 / 256
 """Pixels of the image to one of the crop, of a region 200 wide."""
 """BlazePose's own numbers."""
@@ -27,6 +30,7 @@ class Answering:
     def __init__(self):
         self.landmarks = np.tile([128.0, 128, 0, 9, 9], (39, 1))
         self.landmarks[34, 1] = 28  # the person's up
+        self.world = np.tile([0.1, -0.2, 0.3], 39)
 
     def infer(self, inputs):
         self.crops = inputs["input"]
@@ -35,7 +39,7 @@ class Answering:
             "landmarks": np.tile(self.landmarks.reshape(1, 195), (count, 1)).astype(np.float32),
             "presence": np.full((count, 1), 0.9, np.float32),
             "heatmap": np.full((count, 39, 64, 64), -20, np.float32),
-            "world": np.tile([0.1, -0.2, 0.3], (count, 39)).astype(np.float32),
+            "world": np.tile(self.world, (count, 1)).astype(np.float32),
         }
 
 
@@ -44,10 +48,14 @@ def network():
     return Answering()
 
 
-def look(network, rotation=0.0, center=(320.0, 240.0)):
+def person(rotation=0.0, center=(320.0, 240.0)):
     frame = Frame(np.zeros((480, 640, 3), np.uint8), Camera.from_hfov(640, 480, 60), 0)
     region = Regions(np.array([center]), np.full((1, 2), 200.0), np.array([rotation]), np.ones(1))
-    return BlazePose(network).estimate(frame, region)
+    return frame, region
+
+
+def look(network, rotation=0.0, center=(320.0, 240.0)):
+    return BlazePose(network).estimate(*person(rotation, center))
 
 
 def logit(probability):
@@ -105,6 +113,28 @@ def test_a_turned_crop_is_turned_back(network):
     # Where to look next: the last two landmarks, whose up is the crop's up, too.
     assert_allclose(seen.following.rotation, [np.pi / 2], atol=1e-6)
     assert_allclose(seen.following.size, [[200 * SCALE] * 2], atol=1e-4)
+
+
+def test_what_is_drawn_of_everybody_otherwise_than_from_a_mirror_is_taken_off(network):
+    """Asked in a mirror, the network then draws the mirror image, in a turned crop, too."""
+    own = np.zeros((34, 3))
+    own[INDEX["left_knee"]], own[INDEX["right_knee"]] = (0.02, 0.04, 0.01), (0.02, -0.04, -0.01)
+    upright = np.tile([0.0, 0.3, 0.1], (39, 1))
+    upright[[LEFT_KNEE, RIGHT_KNEE], 0] = 0.2, -0.2
+    upright[LEFT_KNEE] += own[INDEX["left_knee"]]
+    upright[RIGHT_KNEE] += own[INDEX["right_knee"]]
+    network.world = upright.ravel()
+    for shape, same in ((ShapeModel(asymmetry=own), True), (ShapeModel(), False)):
+        pose = BlazePose(network, shape)
+        frame, region = person(rotation=0.3)
+        seen, mirrored = pose.estimate(frame, region), look_in_mirror(pose, frame, region)
+        assert np.allclose(mirrored.world, seen.world, atol=1e-6, equal_nan=True) == same
+
+
+def test_networks_say_what_is_the_opposite_of_its_own_mirror_image():
+    for network in NETWORKS.values():
+        own = network.shape.asymmetry
+        assert_allclose((own * (-1, 1, 1))[MIRRORED], -own, err_msg=network.name)
 
 
 def test_the_crop_is_a_little_larger_than_the_region(network):

@@ -23,6 +23,20 @@ def _by_joint(**values: float) -> Array:
     return np.array([values[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS])
 
 
+def _by_side(**left: tuple[float, float, float]) -> Array:
+    """(34, 3) of which the mirror image is the opposite, by the left or middle joint's name.
+
+    In a mirror x changes its sign, and left and right their places: both sides have one x, and
+    opposite y and z, which in the middle are 0.
+    """
+    values = np.zeros((JOINT_COUNT, 3))
+    for joint, name in enumerate(JOINTS):
+        x, y, z = left.get(name.removeprefix("left_").removeprefix("right_"), (0.0, 0.0, 0.0))
+        sign = name.startswith("left_") - name.startswith("right_")
+        values[joint] = x, sign * y, sign * z
+    return values
+
+
 _HEAD = np.array([name.endswith(("nose", "eye", "ear")) for name in JOINTS])
 LEAST_HEIGHT = 0.3
 """Metres: nobody is smaller."""
@@ -46,6 +60,9 @@ class ShapeModel:
     lengths say nothing of the person's size."""
     raise_hips: float = 0.0
     """How far up the trunk the hips and the pelvis are moved to the hip joints, in trunks."""
+    asymmetry: Array = field(default_factory=_by_side)
+    """(34, 3) metres in the upright crop, x right, y down, z away: by how much everybody is drawn
+    otherwise than from a mirror, to be taken off ``Keypoints.world`` (``benchmarks.mirror``)."""
     across: Array = field(default_factory=lambda: np.full(JOINT_COUNT, 0.03))
     """(34,) metres: standard deviation of a joint on each axis across its ray."""
     along: Array = field(default_factory=lambda: np.full(JOINT_COUNT, 0.12))
@@ -106,14 +123,26 @@ BLAZEPOSE_HEAVY_SHAPE = replace(
     BLAZEPOSE_FULL,
     size_factor=1.085,
     limbs=0.907,
+    asymmetry=_by_side(
+        pelvis=(0.001, 0, 0), hip=(0.001, 0.006, 0.020), torso=(0.006, 0, 0), neck=(0.012, 0, 0),
+        shoulder=(0.015, 0.030, -0.033), elbow=(0.022, -0.010, -0.008), wrist=(0.008, 0, 0.041),
+        knee=(0.019, 0.037, 0.001), ankle=(0.016, 0.016, 0.008), heel=(0.004, 0.018, 0.031),
+        big_toe=(-0.005, 0.023, 0.036), nose=(-0.013, 0, 0), eye=(0, 0.004, 0.018),
+        ear=(0.008, -0.022, -0.007), pinky_knuckle=(0.012, 0.001, 0.066),
+        index_knuckle=(0.014, 0.013, 0.067), thumb_tip=(0.013, 0.012, 0.048),
+    ),
     along=np.where(_HEAD, 0.13, BLAZEPOSE_FULL.along),
-)
+)  # fmt: skip
 """Lite draws the same people 0.994 and heavy 0.960 times as large as full does: means over three of
 the project's films and a film of four calibrated cameras, 0.97 to 1.02 and 0.94 to 0.98. That makes
 1.036 and 1.073; heavy's is raised to 1.085, between what the pelvis' error asks for on the five
-films (least at 1.10), in the cell, which was not looked at before (1.085), and on the real film
-(1.08). Heavy bends heads forward or back: they lie 0.15 m from where they should along the ray on
-the films, 0.11 in the cell and on the real film (full: 0.06, 0.15 and 0.09)."""
+films (least at 1.10), in the cell (1.075), and on the real film (1.085). Heavy bends heads forward
+or back: they lie 0.15 m from where they should along the ray on the films, 0.11 in the cell and on
+the real film (full: 0.06, 0.15 and 0.09). Asymmetry: ``python -m benchmarks.mirror --model
+blazepose-heavy``. Whoever it looks at, from before, behind or the side,
+heavy draws left knees 7 cm lower beside right ones, left shoulders 7 cm nearer and left wrists 8 cm
+farther away; on the film of four cameras the same, to 5 mm. Full's asymmetry is a third of that,
+and taken off gains nothing; lite's is less."""
 
 FLAT = ShapeModel(
     size_factor=1.05,

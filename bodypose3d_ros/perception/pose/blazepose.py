@@ -110,11 +110,11 @@ class BlazePose:
         pixels = apply(to_image, landmarks[..., :2])
         visible, present = sigmoid(landmarks[..., 3]), sigmoid(landmarks[..., 4])
         present *= frame.camera.in_image(pixels)
-        world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
-        world[..., :2] = turn(world[..., :2], regions.rotation)
-
         present = _to_joints_least(present)
         unknown = ~(BLAZEPOSE_GIVEN & (present >= MIN_PRESENCE))
+        world = answer["world"].reshape(-1, LANDMARKS, 3).astype(np.float64)
+        world = _to_joints(world, unknown) - self.shape.asymmetry
+        world[..., :2] = turn(world[..., :2], regions.rotation)
         return Keypoints(
             pixels=_to_joints(pixels, unknown),
             confidence=np.where(unknown, 0, _to_joints_least(visible)),
@@ -125,7 +125,7 @@ class BlazePose:
                     pixels[:, _REGION_CENTER], pixels[:, _REGION_EDGE], answer["presence"][:, 0]
                 )
             ),
-            world=_to_joints(world, unknown),
+            world=world,
         )
 
     def close(self) -> None:

@@ -34,8 +34,7 @@ search meets them again, and of 88 people cut in half by the image's edge 4.
 def look_in_mirror(pose: PoseModel, frame: Frame, regions: Regions) -> Keypoints:
     """What a network sees in the mirrored image, told as if it had not been mirrored.
 
-    Only pixels, confidences and scores: for a network that wants the camera it is the wrong one,
-    which moves no keypoint.
+    No metres of a network that wants the camera: it is the wrong one, which moves no keypoint.
     """
     last = frame.image.shape[1] - 1
     mirror = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
@@ -49,6 +48,7 @@ def look_in_mirror(pose: PoseModel, frame: Frame, regions: Regions) -> Keypoints
         score=seen.score,
         regions=regions,
         following=regions,
+        world=None if seen.world is None else (seen.world * (-1, 1, 1))[:, MIRRORED],
     )
 
 
