@@ -1,6 +1,9 @@
 """Accuracy on every frame of the project's films, as the README's tables have it.
 
-python -m benchmarks.accuracy [--table] [--untracked] [--cost] [FILM ...]
+python -m benchmarks.accuracy [--live] [--table] [--untracked] [--cost] [FILM ...]
+
+A part of every image is searched for newcomers; with ``--live`` of one now and then, as the node
+does by default that has processor time to spare.
 
 ``--table`` gives each film with what a robot may know besides the picture: nothing, the floor, a
 floor whose tilt is wrong by half a degree, by one and by three either way, a depth image, a noisy
@@ -24,6 +27,7 @@ from bodypose3d_ros.media import film
 from bodypose3d_ros.perception.lifting import lift
 from bodypose3d_ros.perception.networks import Networks, load_networks
 from bodypose3d_ros.perception.pose import regions_of
+from bodypose3d_ros.perception.search import Budget
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 _LIFTS = 200
@@ -45,21 +49,28 @@ def frames_with(shown: film.Film, source: str) -> Iterator[Frame]:
         yield replace(frame, floor=floor, depth=depth)
 
 
-def accuracy_of(networks: Networks, name: str, source: str, tracked: bool = True) -> Accuracy:
+def accuracy_of(
+    networks: Networks, name: str, source: str, tracked: bool = True, live: bool = False
+) -> Accuracy:
     """One film through a pipeline of its own."""
     shown = film.load(name)
     pipeline = networks.pipeline(Tracker() if tracked else None)
-    return measure(shown, dict(enumerate(map(pipeline, frames_with(shown, source)))))
+    budget = Budget(share=np.inf) if live else None
+    estimates = {}
+    for number, frame in enumerate(frames_with(shown, source)):
+        estimates[number] = pipeline.estimate(frame)
+        pipeline.search(frame, budget)
+    return measure(shown, estimates)
 
 
-def summary(networks: Networks, names: list[str], tracked: bool) -> None:
+def summary(networks: Networks, names: list[str], tracked: bool, live: bool) -> None:
     """A row a film."""
     print("| film | found | invented | in the image | pelvis on pelvis | pelvis, absolute | "
           "in the 95 % ellipsoid | velocity, limbs / pelvis | in its 95 % ellipsoid, "
           "error squared | lag | ids changed |")  # fmt: skip
     print("| --- " * 11 + "|")
     for name in names:
-        accuracy = accuracy_of(networks, name, "nothing", tracked)
+        accuracy = accuracy_of(networks, name, "nothing", tracked, live)
         figures = accuracy.to_json()
         limbs, speeds = figures["limb_joints"], figures["velocity_mps"]
         print(
@@ -137,7 +148,9 @@ def main() -> None:
         elif "--cost" in options:
             cost(networks, (names or film.names())[0])
         else:
-            summary(networks, names or film.names(), "--untracked" not in options)
+            summary(
+                networks, names or film.names(), "--untracked" not in options, "--live" in options
+            )
 
 
 if __name__ == "__main__":
