@@ -236,7 +236,8 @@ def test_an_area_with_somebody_unknown_in_it_has_its_turn_twice_as_often(pose):
         search.newcomers(frame(), known, 1, step_if_quiet=2)
     whole, left, right = [0, 640], [0, 320], [320, 320]
     turns = [whole, left, right, left, whole, left, right, left]
-    assert [areas[0] for areas in detector.searched] == turns
+    searched = [areas[0] for areas in detector.searched]  # who was found there is shown alone, too
+    assert [area for area in searched if area in (whole, left, right)] == turns
 
 
 @pytest.mark.parametrize(("column", "found"), [(200, 0), (420, 1)])

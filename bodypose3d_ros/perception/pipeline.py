@@ -31,11 +31,12 @@ class Pipeline:
     """From a frame to everybody in it, in metres and with identities.
 
     Frames of one camera in order; ``reset`` between pictures that have nothing to do with each
-    other. The first frame is searched whole, area by area, which takes as long as ten others;
-    after it, and ``live`` from the start, people are followed from where they were and the search
-    goes round the areas, one a frame or as a budget allows (two while nobody is there), so that its
-    cost is bounded. While somebody is followed the search comes last and newcomers join in the next
-    frame: the people known already need not wait for it.
+    other. The first frame is searched whole, area by area, and again without those who were found,
+    which takes as long as some thirty others; after it, and ``live`` from the start, people are
+    followed from where they were and the search goes round the areas, one a frame or as a budget
+    allows (two while nobody is there), so that its cost is bounded. While somebody is followed the
+    search comes last and newcomers join in the next frame: the people known already need not wait
+    for it.
     """
 
     def __init__(
@@ -184,10 +185,12 @@ class Pipeline:
         """Real and different people, the most certain first.
 
         Of those looked at the first were followed, and go before; the next the search has confirmed
-        already; the others must be sure.
+        already, in the order in which it tells of them; the others must be sure.
         """
         index = np.arange(len(keypoints))
-        rank = certainty(keypoints) + (index < followed)
+        rank = certainty(keypoints) + 2.0 * (index < followed)
+        told = (followed <= index) & (index < confirmed)
+        rank = np.where(told, 2 - index / max(len(keypoints), 1), rank)
         least = np.where(index < confirmed, MIN_SCORE, self.pose.sure_score)
         kept = distinct(keypoints, rank, least, newcomer=index >= followed)
         return select(keypoints, kept[: self.max_people])

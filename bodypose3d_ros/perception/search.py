@@ -5,22 +5,26 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.people import Frame, Keypoints, Regions, select
+from ..body.people import Frame, Keypoints, Regions, concatenate, select
 from ..engines.timed import network_time
 from .detection import Detector
 from .pose import PoseModel, regions_of
-from .pose.duplicates import certainty, distinct, on_bodies, size_of
+from .pose.duplicates import certainty, distinct, on_bodies, same_place, size_of
 from .pose.second_look import confirmed
 
-# A region found again within this part of its size, and of about its size, is the same person.
-_SAME_CENTER = 0.3
-_SAME_SIZE = 0.6
 # An area where the last search saw nobody unknown has its turn half as often. Each place of an
 # image lies in areas of three sizes, so that newcomers are still found within Budget.seconds.
 _QUIET = 2
+# How often a whole image is searched at most, each time without those found before.
+_ROUNDS = 3
+# What of a person lies around the hull of the joints, in parts of the size.
+_AROUND_JOINTS = 0.03
+
+Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ class Search:
     def newcomers(
         self, frame: Frame, known: Keypoints | None, areas: int | None, step_if_quiet: float = 1
     ) -> Regions:
-        """Where people are who are not known yet.
+        """Where people are who are not known yet, the surest first.
+
+        Who is found last may be found beside the others only once these are painted over; should
+        the network then see one of them in his place, they go before.
 
         Args:
             frame: The image to search.
@@ -88,25 +95,38 @@ class Search:
             EngineError: A network could not be run.
         """
         chosen, where = self._next_areas(frame, areas)
-        found = regions_of(self._detector.detect(frame.image, where))
-        if known is not None:
-            found = select(found, ~among(found, known.following))
-        self._steps[chosen] = 1 if len(found) else step_if_quiet
+        people = [] if known is None else [known]
+        shown = frame.image if known is None else without(frame.image, known)
+        detected = False
+        for _ in range(_ROUNDS if areas is None else 1):
+            found = regions_of(self._detector.detect(shown, where))
+            for each in people:
+                found = select(found, ~same_place(found, each.following).any(axis=1))
+            if not len(found):
+                break
+            detected = True
+            people.append(self._confirmed(frame, found, people, shown))
+            shown = without(shown, people[-1])
+        self._steps[chosen] = 1 if detected else step_if_quiet
         self._turns[chosen] += self._steps[chosen]
-        if not len(found):
-            return found
-        seen = self._pose.estimate(frame, found)
-        if known is not None:
-            on_known = on_bodies(seen.pixels, size_of(seen), known.pixels, size_of(known))
-            seen = select(seen, ~on_known)
-        sure = np.full(len(seen), self._pose.sure_score)
-        seen = select(seen, distinct(seen, certainty(seen), sure))
-        return confirmed(self._pose, frame, seen).following
+        return concatenate([each.following for each in people if each is not known])
 
     def reset(self) -> None:
         """Begin with the first area again."""
         self._turns = self._steps = np.zeros(0)
         self._searched = None
+
+    def _confirmed(
+        self, frame: Frame, found: Regions, people: list[Keypoints], shown: Image
+    ) -> Keypoints:
+        """Who there are of those that were found, besides the people known already."""
+        seen = self._pose.estimate(frame, found)
+        for each in people:
+            on_known = on_bodies(seen.pixels, size_of(seen), each.pixels, size_of(each))
+            seen = select(seen, ~on_known)
+        sure = np.full(len(seen), self._pose.sure_score)
+        seen = select(seen, distinct(seen, certainty(seen), sure))
+        return confirmed(self._pose, self._detector, frame, seen, shown)
 
     def _next_areas(
         self, frame: Frame, count: int | None
@@ -119,12 +139,18 @@ class Search:
         return chosen, every[chosen]
 
 
-def among(found: Regions, known: Regions) -> NDArray[np.bool_]:
-    """(N,) whether each region found is one of those known already."""
-    if not len(known):
-        return np.zeros(len(found), bool)
-    size, known_size = found.size.max(axis=1)[:, None], known.size.max(axis=1)[None]
-    smaller, larger = np.minimum(size, known_size), np.maximum(size, known_size)
-    apart = np.linalg.norm(found.center[:, None] - known.center[None], axis=2)
-    same = (apart < _SAME_CENTER * smaller) & (smaller > _SAME_SIZE * larger)
-    return np.asarray(same.any(axis=1))
+def without(image: Image, people: Keypoints) -> Image:
+    """A copy of an image (H, W, 3) with people painted over by its mean colour.
+
+    A detector tells of the most prominent person in what it is shown, and of another only where
+    they hardly overlap: whoever stands beside somebody is found once that one is gone.
+    """
+    painted = image.copy()
+    colour = cv2.mean(image[:: max(1, len(image) // 64)])  # of some rows: no difference, in no time
+    for pixels, size in zip(people.pixels, size_of(people), strict=True):
+        joints = pixels[np.isfinite(pixels).all(axis=1)].round().astype(np.int32)
+        if len(joints):
+            hull = cv2.convexHull(joints)
+            cv2.fillConvexPoly(painted, hull, colour)
+            cv2.polylines(painted, [hull], True, colour, max(1, round(2 * _AROUND_JOINTS * size)))
+    return painted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.people import Keypoints
+from ...body.people import Keypoints, Regions
 from ...body.skeleton import INDEX, LIMBS
 
 Array = NDArray[np.float64]
@@ -22,6 +22,8 @@ ON_BONE = 0.075
 trunk, of which four make a size. Of the larger one's it would leave out who passes behind him."""
 MAX_ON_BONES = 0.7
 """A body with so many of its joints on somebody else's is a second skeleton of his."""
+SAME_CENTER, SAME_SIZE = 0.3, 0.6
+"""A region within this part of another's size, and of at least this part of it, is the same one."""
 _FACE = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
 
 
@@ -80,6 +82,14 @@ def distinct(
 def size_of(keypoints: Keypoints) -> Array:
     """(N,) how large people are in the image, in pixels."""
     return np.asarray(keypoints.following.size.max(axis=1, initial=0))
+
+
+def same_place(regions: Regions, others: Regions) -> NDArray[np.bool_]:
+    """(N, M) whether two regions are of one person: near each other, and of about one size."""
+    size, others_size = regions.size.max(axis=1)[:, None], others.size.max(axis=1)[None]
+    smaller, larger = np.minimum(size, others_size), np.maximum(size, others_size)
+    apart = np.linalg.norm(regions.center[:, None] - others.center[None], axis=2)
+    return np.asarray((apart < SAME_CENTER * smaller) & (smaller > SAME_SIZE * larger))
 
 
 def on_bodies(pixels: Array, size: Array, others: Array, others_size: Array) -> NDArray[np.bool_]:
