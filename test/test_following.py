@@ -1,6 +1,7 @@
 """Who goes before whom, with networks that see what they are told."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -233,11 +234,49 @@ def test_an_area_with_somebody_unknown_in_it_has_its_turn_twice_as_often(pose):
     detector = OnTheLeft(100)
     search = Search(pose, detector)
     for _ in range(8):
-        search.newcomers(frame(), known, 1, step_if_quiet=2)
+        search.newcomers(frame(), known, 1, Regions.none(), step_if_quiet=2)
     whole, left, right = [0, 640], [0, 320], [320, 320]
     turns = [whole, left, right, left, whole, left, right, left]
     searched = [areas[0] for areas in detector.searched]  # who was found there is shown alone, too
     assert [area for area in searched if area in (whole, left, right)] == turns
+
+
+@pytest.mark.parametrize(
+    ("center", "height", "sooner"),
+    [
+        ((500.0, 240.0), 300.0, [[0, 640], [320, 320]]),  # the whole image and its right half
+        ((500.0, 240.0), 500.0, [[0, 640]]),  # who is too tall for the half
+        ((700.0, 240.0), 300.0, []),  # who is no longer in the image
+    ],
+)
+def test_areas_where_somebody_lost_should_be_have_their_turn_four_times_as_often(
+    pose, center, height, sooner
+):
+    """As often as where nobody is, that is: half a turn instead of two. A round takes 3 or 9."""
+    known = pose.estimate(frame(), regions(420))
+    search = Search(pose, detector := Nobody())
+    lost = replace(
+        Regions.from_boxes(np.zeros((1, 4))),
+        center=np.array([center]),
+        size=np.full((1, 2), height),
+    )
+    for _ in range(90):
+        search.newcomers(frame(), known, 1, lost, step_if_quiet=2)
+    searched = [areas[0] for areas in detector.searched]
+    each = 90 / (4 * len(sooner) + 3 - len(sooner))
+    for area in ([0, 640], [0, 320], [320, 320]):
+        share = each * (4 if area in sooner else 1)
+        assert searched.count(area) == pytest.approx(share, abs=2)  # of whole turns
+
+
+def test_who_was_lost_is_awaited_where_a_camera_that_moved_has_him_now(pose):
+    """At 4 m straight ahead, as tall as people are; one behind the camera nowhere."""
+    place = np.eye(4)
+    place[0, 3] = 1.0
+    tracker = SimpleNamespace(awaited=np.array([[1.0, 0, 4], [1.0, 0, -2]]))
+    lost = Pipeline(pose, Nobody(), tracker)._awaited(replace(frame(), place=place))
+    assert lost.center.tolist() == [pytest.approx([319.5, 239.5], abs=0.6)]
+    assert lost.size.tolist() == [pytest.approx([CAMERA.matrix[1, 1] * 1.775 / 4] * 2)]
 
 
 @pytest.mark.parametrize(("column", "found"), [(200, 0), (420, 1)])
@@ -245,7 +284,7 @@ def test_the_search_finds_nobody_on_the_body_of_somebody_known(pose, column, fou
     """Half as large a region is none of those known: only what is seen there tells."""
     known = pose.estimate(frame(), regions(200))
     search = Search(pose, There(column))
-    assert len(search.newcomers(frame(), known, None)) == found
+    assert len(search.newcomers(frame(), known, None, Regions.none())) == found
 
 
 def test_the_search_tells_of_nobody_who_is_followed_already(pose):
@@ -254,8 +293,8 @@ def test_the_search_tells_of_nobody_who_is_followed_already(pose):
     pose.estimate = None
     same = Nobody()
     same.detect = lambda image, areas: at(205)
-    assert len(Search(pose, same).newcomers(frame(), known, None)) == 0
-    assert len(Search(pose, same).in_time(frame(), known, Budget())) == 0
+    assert len(Search(pose, same).newcomers(frame(), known, None, Regions.none())) == 0
+    assert len(Search(pose, same).in_time(frame(), known, Budget(), Regions.none())) == 0
 
 
 def test_in_an_image_of_another_size_nobody_is_where_he_was(pose):

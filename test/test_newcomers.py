@@ -225,7 +225,7 @@ def spots(*columns):
 
 def test_who_is_less_prominent_is_found_when_the_others_are_painted_over():
     both = MostProminent()
-    found = Search(both, both).newcomers(spots(100, 500, 300), None, None)
+    found = Search(both, both).newcomers(spots(100, 500, 300), None, None, Regions.none())
     assert found.center[:, 0].tolist() == [100, 500, 300]
 
 
@@ -233,7 +233,7 @@ def test_somebody_followed_hides_nobody_from_the_search_of_one_area():
     both = MostProminent()
     frame = spots(100, 500, 300)
     known = seen([SYMMETRIC + (100, 240)])
-    found = Search(both, both).newcomers(frame, known, 1)
+    found = Search(both, both).newcomers(frame, known, 1, Regions.none())
     assert found.center[:, 0].tolist() == [500]  # one round: the next frame finds the third
 
 

@@ -51,7 +51,9 @@ def searches(detector, budget, seconds, rate=RATE):
     """The areas searched, frame by frame of a camera."""
     search = Search(NoPose(), detector)
     for number in range(round(seconds * rate)):
-        search.in_time(Frame(IMAGE, None, number * SECOND // rate), SOMEBODY, budget)
+        search.in_time(
+            Frame(IMAGE, None, number * SECOND // rate), SOMEBODY, budget, Regions.none()
+        )
     return detector.searched
 
 
@@ -76,7 +78,7 @@ def test_stamps_that_jump_back_do_not_stop_the_search():
     detector = Empty()
     search = Search(NoPose(), detector)
     for stamp in (100 * SECOND, 0, SECOND):
-        search.in_time(Frame(IMAGE, None, stamp), SOMEBODY, Budget())
+        search.in_time(Frame(IMAGE, None, stamp), SOMEBODY, Budget(), Regions.none())
     assert len(detector.searched) == 3
 
 

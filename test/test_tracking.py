@@ -169,6 +169,19 @@ def test_who_comes_back_within_five_seconds_is_the_same_later_somebody_new():
         assert back.state.tolist() == [STATE_TRACKED if identity == 1 else STATE_NEW]
 
 
+def test_whom_it_has_lost_it_awaits_where_they_went_for_as_long_as_it_remembers():
+    """One goes on at a metre a second for a second at most; the other stays in sight."""
+    tracker = Tracker()
+    for n in range(16):
+        tracker.update(people((n / 15, 0, 4), (-1, 0, 3)), n * FRAME)
+    assert len(tracker.awaited) == 0
+    for seconds, x in ((0.5, 1.5), (3.0, 2.0)):
+        tracker.update(people((-1, 0, 3)), SECOND + int(seconds * SECOND))
+        assert_allclose(tracker.awaited[:, [0, 2]], [[x, 4]], atol=0.05)
+    tracker.update(people((-1, 0, 3)), 7 * SECOND)
+    assert len(tracker.awaited) == 0
+
+
 def test_nobody_comes_back_from_where_they_cannot_have_gone():
     tracker = Tracker()
     tracker.update(people((-2, 0, 4)), 0)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..body.people import Bodies, Frame, Keypoints, Regions, concatenate, select
+from ..body.skeleton import MEAN_STATURE
 from ..engines.timed import network_time
 from .detection import Boxes, Detector
 from .lifting import lift
@@ -145,7 +146,7 @@ class Pipeline:
             self._look_for_newcomers(frame, _AREAS_FOLLOWING)
             return
         with self._stage("detect"):
-            self._found = self._search.in_time(frame, self._seen, budget)
+            self._found = self._search.in_time(frame, self._seen, budget, self._awaited(frame))
 
     @property
     def ended(self) -> tuple[int, ...]:
@@ -179,7 +180,20 @@ class Pipeline:
 
     def _look_for_newcomers(self, frame: Frame, areas: int | None) -> None:
         with self._stage("detect"):
-            self._found = self._search.newcomers(frame, self._seen, areas)
+            self._found = self._search.newcomers(frame, self._seen, areas, self._awaited(frame))
+
+    def _awaited(self, frame: Frame) -> Regions:
+        """Where in the image people should be who were followed and are no longer seen."""
+        places = np.zeros((0, 3)) if self.tracker is None else self.tracker.awaited
+        if frame.place is not None:
+            rotation, translation = frame.place[:3, :3], frame.place[:3, 3]
+            places = (places - translation) @ rotation
+        places = places[places[:, 2] > 0]
+        height = frame.camera.matrix[1, 1] * MEAN_STATURE / places[:, 2]
+        pixels = frame.camera.project(places)
+        return Regions(
+            pixels, np.stack([height] * 2, -1), np.zeros_like(height), np.ones_like(height)
+        )
 
     def _keep(self, keypoints: Keypoints, followed: int, confirmed: int) -> Keypoints:
         """Real and different people, the most certain first.

@@ -19,6 +19,10 @@ from .pose.second_look import confirmed
 # An area where the last search saw nobody unknown has its turn half as often. Each place of an
 # image lies in areas of three sizes, so that newcomers are still found within Budget.seconds.
 _QUIET = 2
+# One where somebody should be who was followed until a moment ago, twice as often.
+_AWAITED = 0.5
+# Of somebody's height: how long the longer side is of an area in which they are found.
+_REACH = 1.0, 5.0
 # How often a whole image is searched at most, each time without those found before.
 _ROUNDS = 3
 # What of a person lies around the hull of the joints, in parts of the size.
@@ -49,13 +53,14 @@ class Search:
         self._cpu_seconds = 0.0
         # What the last search in time took, and the stamp from which the next one is counted.
 
-    def in_time(self, frame: Frame, known: Keypoints, budget: Budget) -> Regions:
+    def in_time(self, frame: Frame, known: Keypoints, budget: Budget, awaited: Regions) -> Regions:
         """Where newcomers are in the next area, if it is time for one.
 
         Args:
             frame: The image to search.
             known: Everybody known in this image.
             budget: What the search may take.
+            awaited: Where people should be who are no longer seen.
 
         Raises:
             EngineError: A network could not be run.
@@ -72,13 +77,18 @@ class Search:
             self._searched = frame.stamp
         start = time.thread_time()
         with network_time(cpu=True) as network:
-            found = self.newcomers(frame, known, 1, step_if_quiet=_QUIET)
+            found = self.newcomers(frame, known, 1, awaited, step_if_quiet=_QUIET)
         own = time.thread_time() - start - network.thread_seconds
         self._cpu_seconds = own + network.cpu_seconds
         return found
 
     def newcomers(
-        self, frame: Frame, known: Keypoints | None, areas: int | None, step_if_quiet: float = 1
+        self,
+        frame: Frame,
+        known: Keypoints | None,
+        areas: int | None,
+        awaited: Regions,
+        step_if_quiet: float = 1,
     ) -> Regions:
         """Where people are who are not known yet, the surest first.
 
@@ -89,17 +99,20 @@ class Search:
             frame: The image to search.
             known: Everybody known in this image; None: nobody is.
             areas: How many areas are searched; None: the whole image.
+            awaited: Where people should be who are no longer seen: these areas come sooner.
             step_if_quiet: So many turns later the areas come again if nobody unknown is there.
 
         Raises:
             EngineError: A network could not be run.
         """
-        chosen, where = self._next_areas(frame, areas)
+        every = self._detector.areas(frame.image.shape[1], frame.image.shape[0])
+        sooner = _hold(every, awaited)
+        chosen = self._next_areas(len(every), areas, sooner)
         people = [] if known is None else [known]
         shown = frame.image if known is None else without(frame.image, known)
         detected = False
         for _ in range(_ROUNDS if areas is None else 1):
-            found = regions_of(self._detector.detect(shown, where))
+            found = regions_of(self._detector.detect(shown, every[chosen]))
             for each in people:
                 found = select(found, ~same_place(found, each.following).any(axis=1))
             if not len(found):
@@ -107,7 +120,8 @@ class Search:
             detected = True
             people.append(self._confirmed(frame, found, people, shown))
             shown = without(shown, people[-1])
-        self._steps[chosen] = 1 if detected else step_if_quiet
+        step = 1 if detected else step_if_quiet
+        self._steps[chosen] = np.where(sooner[chosen], _AWAITED, step)
         self._turns[chosen] += self._steps[chosen]
         return concatenate([each.following for each in people if each is not known])
 
@@ -129,14 +143,22 @@ class Search:
         return confirmed(self._pose, self._detector, frame, seen, shown)
 
     def _next_areas(
-        self, frame: Frame, count: int | None
-    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Whose turn it is, and where that is."""
-        every = self._detector.areas(frame.image.shape[1], frame.image.shape[0])
-        if len(self._turns) != len(every):
-            self._turns, self._steps = np.zeros(len(every)), np.ones(len(every))
-        chosen = np.argsort(self._turns, kind="stable")[:count]
-        return chosen, every[chosen]
+        self, every: int, count: int | None, sooner: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Whose turn it is of all areas, some of which come sooner than they would."""
+        if len(self._turns) != every:
+            self._turns, self._steps = np.zeros(every), np.ones(every)
+        self._turns[sooner] = np.minimum(self._turns[sooner], self._turns.min() + _AWAITED)
+        return np.argsort(self._turns, kind="stable")[:count]
+
+
+def _hold(areas: NDArray[np.int64], people: Regions) -> NDArray[np.bool_]:
+    """(T,) which areas hold one of the people at a size at which they are found."""
+    low, side = areas[:, None, :2], areas[:, None, 2:]
+    inside = ((people.center >= low) & (people.center < low + side)).all(axis=2)
+    least, most = _REACH
+    height, longer = people.size.max(axis=1), side.max(axis=2)
+    return np.asarray((inside & (longer >= least * height) & (longer <= most * height)).any(axis=1))
 
 
 def without(image: Image, people: Keypoints) -> Image:

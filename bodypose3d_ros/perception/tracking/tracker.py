@@ -262,6 +262,16 @@ class Tracker:
         unit, axis = math.degrees(floor.tilt_sigma), floor.pitch_axis
         return float(-unit * axis @ turn), float(unit * np.sqrt(axis @ covariance @ axis))
 
+    @property
+    def awaited(self) -> Array:
+        """(L, 3) where people should be now who are not seen and may come back, by their middles.
+
+        Metres in the fixed frame.
+        """
+        tracks = self._tracks
+        away = tracks.select(tracks.seen != self._stamp)
+        return _on(away, (0 if self._stamp is None else self._stamp) - away.seen)
+
     # -- steps of an update -----------------------------------------------------------------
 
     def _now(self, stamp: int, center: Array) -> Now:
@@ -310,9 +320,8 @@ class Tracker:
         gone, newcomers = np.flatnonzero(away), _others(len(bodies), pairs[:, 1])
         if not len(gone) or not len(newcomers):
             return pairs
-        on = np.minimum(unseen[gone], _STRAIGHT_ON)[:, None]
         back = association.match_returning(
-            tracks.anchor[gone] + on * tracks.heading[gone],
+            _on(tracks.select(gone), now.stamp - tracks.seen[gone]),
             unseen[gone],
             _middle(bodies.joints)[newcomers],
         )
@@ -487,6 +496,12 @@ def _middle(joints: Array) -> Array:
 def _scaled(joints: Array, center: Array, factor: Array) -> Array:
     """Joints (N, 34, 3) of people larger by a factor (N,), as a camera at the centre sees them."""
     return np.asarray(center + (joints - center) * factor[:, None, None])
+
+
+def _on(tracks: _Tracks, unseen: Times) -> Array:
+    """(T, 3) metres where people should be who went on for so many nanoseconds unseen."""
+    seconds = np.minimum(unseen / _NS, _STRAIGHT_ON)
+    return np.asarray(tracks.anchor + seconds[:, None] * tracks.heading)
 
 
 def _of_size(tracks: _Tracks, bodies: Bodies, now: Now) -> _Tracks:
