@@ -122,10 +122,14 @@ def test_a_cell_plays_films_as_its_cameras(graph, launch):
     person, *_ = graph.wait(lambda: [pose for message in poses for pose in message.poses], 90)
     assert {message.header.frame_id for message in poses} == {"world"}
     assert 0.6 < person.joints[0].position.z < 1.2
-    seen = [pose.scale_source for message in own["cell_front"] for pose in message.poses]
-    assert SCALE_GROUND in seen  # TF told each node of the floor
+    for name in names:  # TF tells each node of the floor
+        graph.wait(lambda own=own[name]: SCALE_GROUND in _sources(own), 60)
     # Film cameras of a rig leave images out, and so still show the same moments.
     graph.wait(lambda: set.intersection(*map(_stamps, own.values())), 60)
+
+
+def _sources(messages):
+    return {pose.scale_source for message in messages for pose in message.poses}
 
 
 def _stamps(messages):
