@@ -180,7 +180,7 @@ class Pipeline:
 
     def _look_for_newcomers(self, frame: Frame, areas: int | None) -> None:
         with self._stage("detect"):
-            self._found = self._search.newcomers(frame, self._seen, areas, self._awaited(frame))
+            self._found = self._search.newcomers(frame, self._seen, areas, Regions.none())
 
     def _awaited(self, frame: Frame) -> Regions:
         """Where in the image people should be who were followed and are no longer seen."""
