@@ -358,6 +358,18 @@ def test_a_cluster_that_is_not_there_is_told_at_once(batch, tmp_path):
     assert f"{address}: no Ray cluster answers" in answer.output
 
 
+def test_a_ray_that_does_not_start_is_told_in_a_line(batch, tmp_path, monkeypatch):
+    """As on a machine that is so busy that Ray gives its own processes up."""
+
+    def init(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(fleet, "_ray", lambda: SimpleNamespace(init=init, shutdown=bool))
+    answer = run("batch", batch.sources[0], "--hfov", 60, "--out", tmp_path)
+    assert answer.exit_code == EngineError.exit_code
+    assert "Ray does not start here (The current node timed out" in answer.output
+
+
 def test_a_machine_that_does_not_see_what_this_one_does_is_told_of(tmp_path, monkeypatch):
     """Before anything is done: Ray knows nothing of files, its workers are given their names."""
     source, other, folder = tmp_path / "f.mp4", tmp_path / "other.mp4", tmp_path / "out"

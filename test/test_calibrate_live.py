@@ -59,6 +59,22 @@ def test_who_was_not_heard_is_named():
     ]
 
 
+def test_while_it_is_not_enough_it_goes_on_listening_with_what_it_has(start, tmp_path):
+    """A camera whose node is not there yet costs nobody another walk."""
+    pytest.importorskip("cyclonedds", reason="needs cyclonedds (pip install .[dds])")
+    program = start(
+        PEERS / "real_node.py", "calibrate-live", *CAMERAS, "--seconds", 5,
+        "--camera-height", "front", 2.3, "--out", tmp_path / "rig",
+    )  # fmt: skip
+    program.line("not yet: back: no CameraInfo has come", timeout=60)
+    program.line("Watching 5 s more, and all that was seen still counts", timeout=10)
+    assert not list((tmp_path / "rig").iterdir())
+    for name in CAMERAS:
+        start(PEERS / "cell_node.py", name).line("ready", timeout=60)
+    assert program.ended(timeout=120) == 0, program.output
+    assert (tmp_path / "rig" / "rig.yaml").is_file()
+
+
 def test_live_it_writes_a_rig_with_its_calibrations(start, tmp_path):
     pytest.importorskip("cyclonedds", reason="needs cyclonedds (pip install .[dds])")
     for name in CAMERAS:

@@ -19,6 +19,7 @@ from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.errors import EngineError
+from bodypose3d_ros.perception import networks
 from bodypose3d_ros.perception.pipeline import Pipeline
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 
@@ -165,6 +166,37 @@ def test_a_view_that_cannot_be_saved_is_an_error():
     answer = run("view", "--save", "/proc/self/people.rrd")
     assert answer.exit_code == 3
     assert "/proc/self: cannot be written to" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["record", "poses.bag"], "poses.mcap"),
+        (["record", "poses"], "poses.mcap"),
+        (["view", "--save", "poses.mcap"], "poses.rrd"),
+    ],
+)
+def test_a_file_is_called_what_it_is(arguments, wanted, tmp_path, monkeypatch):
+    """What reads it tells by its name: `estimate poses.bag` would take MCAP for ROS 1."""
+    monkeypatch.chdir(tmp_path)
+    answer = run(*arguments)
+    assert answer.exit_code == 2
+    assert f"{arguments[-1]}: what is written is .{wanted[-4:].strip('.')}" in answer.output
+    assert f"call it {wanted}" in answer.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_camera_that_is_not_known_is_told_before_networks_are_loaded(
+    tmp_path, picture, monkeypatch
+):
+    monkeypatch.setattr(networks, "load_networks", pytest.fail)
+    for choice, says in (
+        ([], "room.png: its camera is not known: give a camera_calibration file"),
+        (["--camera", tmp_path / "none.yaml"], "none.yaml"),
+    ):
+        answer = run("estimate", picture, *choice, "--out", tmp_path / "out")
+        assert answer.exit_code == 3
+        assert says in answer.output
 
 
 def sources(folder):

@@ -8,7 +8,7 @@ from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.qos import overrides
-from bodypose3d_ros.node.sockets import receive_buffer_warning
+from bodypose3d_ros.node import sockets
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,11 @@ def test_quality_of_service_that_cannot_be_had_is_refused(name, value):
         overrides({name: value})
 
 
-def test_a_socket_buffer_too_small_is_said_with_the_remedy(tmp_path):
-    limit = tmp_path / "rmem_max"
-    limit.write_text("212992\n")
+def test_a_socket_buffer_too_small_is_said_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(sockets, "receive_limit", lambda: 212992)
     full_hd = 1920 * 1080 * 3
-    warning = receive_buffer_warning(full_hd, limit)
+    warning = sockets.receive_buffer_warning(full_hd)
     assert warning
     assert "sudo sysctl -w net.core.rmem_max=33554432" in warning
-    limit.write_text("8388608\n")
-    assert receive_buffer_warning(full_hd, limit) is None
+    monkeypatch.setattr(sockets, "receive_limit", lambda: 8388608)
+    assert sockets.receive_buffer_warning(full_hd) is None

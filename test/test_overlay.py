@@ -7,6 +7,7 @@ import pytest
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import STATE_COASTING, select
+from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.media import overlay
 from people_made_up import row, standing
 
@@ -66,3 +67,37 @@ def test_labels_of_people_in_one_place_lie_beside_each_other(height):
     crowd = replace(bodies, joints=joints, pixels=CAMERA.project(joints))
     each = [select(crowd, np.arange(3) == n) for n in range(3)]
     assert black(crowd) == sum(map(black, each)) > 3000
+
+
+@pytest.mark.parametrize("ground", [0, 60, 250])
+def test_the_less_sure_the_nearer_to_the_picture_on_any_ground(ground):
+    """Drawn darker instead, a limb that nobody is sure of would stand out of snow."""
+    picture = np.full_like(GREY, ground)
+    changes = []
+    for confidence in (0.3, 0.6, 0.95):
+        bodies = replace(seen(), confidence=np.full((1, 34), confidence))
+        drawn = overlay.draw(picture, bodies, CAMERA)[150:]  # the label is above
+        changes.append(np.abs(drawn.astype(int) - ground).sum())
+    assert changes[0] < 0.7 * changes[1] < 0.7 * changes[2]
+
+
+def test_a_white_spine_is_seen_on_snow():
+    snow = np.full_like(GREY, 250)
+    spine = np.isin(np.arange(34), [INDEX[name] for name in ("pelvis", "torso", "neck")])
+    pixels = np.where(spine[:, None], seen().pixels, np.nan)
+    alone = replace(seen(), pixels=pixels, confidence=np.ones((1, 34)))
+    dark = (overlay.draw(snow, alone, CAMERA) < 180).all(axis=2)
+    top, bottom = pixels[0, spine, 1].min().astype(int), pixels[0, spine, 1].max().astype(int)
+    assert (dark[top:bottom].sum(axis=1) >= 2).mean() > 0.8  # an edge on either side
+
+
+def test_a_label_lies_in_the_middle_of_its_ground():
+    """Whatever this version of OpenCV tells of a text's size."""
+    drawn = overlay.draw(GREY, seen(), CAMERA)
+    black = (drawn == 0).all(axis=2)
+    rows, columns = np.flatnonzero(black.any(axis=1)), np.flatnonzero(black.any(axis=0))
+    box = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    written = np.flatnonzero((box > 200).all(axis=2).any(axis=1))
+    above, below = written[0], len(box) - 1 - written[-1]
+    assert abs(above - below) <= 1
+    assert min(above, below) >= 3

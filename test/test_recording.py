@@ -1,7 +1,9 @@
 """Recordings: what goes in is found, what comes out is what Foxglove and rosbag2 read."""
 
+import contextlib
 import logging
 import sqlite3
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,18 +14,23 @@ from numpy.testing import assert_allclose
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from bodypose3d_ros.apps.estimate import Estimation
 from bodypose3d_ros.body.camera import Camera
+from bodypose3d_ros.body.people import Bodies
 from bodypose3d_ros.errors import InputError
+from bodypose3d_ros.media.outputs import result
 from bodypose3d_ros.media.recording import (
     Recording,
     RecordingWriter,
     image_topics,
     is_recording,
 )
-from bodypose3d_ros.media.storage import Recorded
+from bodypose3d_ros.media.sources import CameraChoice, Topics, open_source
+from bodypose3d_ros.media.storage import McapFile, Recorded
 from bodypose3d_ros.wire import images
 from bodypose3d_ros.wire.messages import Messages
 from bodypose3d_ros.wire.typestore import ros_types
+from known_people import SHAPE
 from older_types import OLD
 
 TYPES = ros_types()
@@ -322,6 +329,56 @@ def test_poses_of_this_version_are_passed_on(tmp_path, caplog):
     recording = Recording(bag(tmp_path / "bag", messages))
     assert "/bodypose3d/poses" in {item.recorded.topic for item in recording.items()}
     assert not caplog.text
+
+
+def recorded_tf(second, children):
+    place = np.eye(4)
+    header = MESSAGES.header(second * NS, "map")
+    made = [MESSAGES.transform(header, child, place) for child in children]
+    return TYPES.types["tf2_msgs/msg/TFMessage"]([each for m in made for each in m.transforms])
+
+
+def test_people_that_a_recording_holds_are_replaced_by_those_found(tmp_path, caplog):
+    """Who opens the result would see each of them twice, and under the same names in TF."""
+    caplog.set_level(logging.INFO)
+    people = Bodies(
+        SHAPE[None] + [0, 0, 2], np.full((1, 34, 2), 9.0), np.ones((1, 34)), np.ones(1),
+        np.zeros(1, np.uint8), np.array([3], np.uint32),
+    )  # fmt: skip
+    own = ["base_link", "body_7/nose", "left/body_7/nose", "body_7/camera"]
+    path = bag(tmp_path / "bag", [
+        *CAMERA_BAG, ("/bodypose3d/poses", 1, nobody(TYPES)), ("/note", 1, text(1)),
+        ("/bodypose3d/overlay/compressed", 1, compressed(1)), ("/tf", 1, recorded_tf(1, own)),
+        ("/other/poses", 1, nobody(TYPES)),
+    ])  # fmt: skip
+    outputs = result(tmp_path / "out", ["poses.jsonl", "poses.mcap", "summary.json", "o.mp4"])
+
+    class Finds:
+        milliseconds, ended = {}, ()
+
+        def __call__(self, frame):
+            return people
+
+        def reset(self):
+            pass
+
+    with contextlib.closing(Estimation(Finds(), outputs, keep_images=True)) as estimation:
+        estimation.run(open_source(path, CameraChoice(), Topics()), "o.mp4", lambda *_: None)
+    outputs.keep()
+
+    told, frames_of_tf = Counter(), Counter()
+    file = McapFile(tmp_path / "out" / "poses.mcap")
+    for each in file.messages({channel.topic for channel in file.channels}):
+        told[each.topic] += 1
+        if each.topic == "/tf":
+            transforms = TYPES.deserialize_cdr(each.cdr, each.type).transforms
+            frames_of_tf.update(transform.child_frame_id for transform in transforms)
+    assert told["/bodypose3d/poses"] == told["/bodypose3d/markers"] == 2  # an image each
+    assert told["/bodypose3d/overlay/compressed"] == 0
+    assert told["/note"] == told["/other/poses"] == 1
+    assert (frames_of_tf["body_3/nose"], frames_of_tf["body_7/nose"]) == (2, 0)
+    assert [frames_of_tf[name] for name in own] == [1, 0, 1, 1]
+    assert caplog.text.count("/bodypose3d/poses, /tf of body_.../...") == 1
 
 
 def test_a_humble_recording_with_a_type_of_ones_own_is_read(tmp_path):

@@ -1,5 +1,10 @@
 """A camera that is there and not heard: its small messages come, its images do not."""
 
+import errno
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from bodypose3d_ros.apps import doctor
@@ -33,15 +38,12 @@ class Camera:
 
 
 @pytest.fixture
-def limit(monkeypatch, tmp_path):
-    """The kernel's limit, stock at first."""
-    file = tmp_path / "rmem_max"
-    file.write_text(f"{STOCK}\n")
-    for name in ("receive_limit", "mend"):
-        monkeypatch.setattr(getattr(sockets, name), "__defaults__",
-                            (file, *getattr(sockets, name).__defaults__[1:]))  # fmt: skip
+def limit(monkeypatch):
+    """A kernel that gives a socket so many bytes, stock at first."""
+    kernel = SimpleNamespace(gives=STOCK)
+    monkeypatch.setattr(sockets, "receive_limit", lambda: kernel.gives)
     monkeypatch.delenv("RMW_IMPLEMENTATION", raising=False)
-    return file
+    return kernel
 
 
 @pytest.fixture
@@ -89,13 +91,60 @@ def test_it_is_not_said_too_soon_and_not_for_ever(camera):
 
 
 def test_what_mends_it_is_what_is_wrong(limit):
-    assert SYSCTL in sockets.mend(limit, {})
+    assert SYSCTL in sockets.mend({})
     fast = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}
-    assert PROFILE in sockets.mend(limit, fast)
+    assert PROFILE in sockets.mend(fast)
     given = fast | {"FASTDDS_DEFAULT_PROFILES_FILE": "fastdds.xml"}
-    assert SYSCTL in sockets.mend(limit, given)
-    limit.write_text(str(RAISED))
-    assert "docs/ros2.md" in sockets.mend(limit, given)
+    assert SYSCTL in sockets.mend(given)
+    limit.gives = RAISED
+    assert "docs/ros2.md" in sockets.mend(given)
+
+
+class Asking:
+    """A UDP socket of a kernel that gives so many bytes, in the way of Linux or of the others."""
+
+    def __init__(self, gives, *, refuses):
+        self.gives, self.refuses, self.has = gives, refuses, 0
+
+    def setsockopt(self, level, option, wanted):
+        if self.refuses and wanted > self.gives:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        self.has = wanted if self.refuses else 2 * min(wanted, self.gives)  # socket(7)
+
+    def getsockopt(self, level, option):
+        return self.has
+
+
+@pytest.mark.parametrize(
+    ("platform", "gives", "granted"),
+    [
+        ("linux", STOCK, STOCK),
+        ("linux", RAISED, RAISED),
+        ("darwin", 8 << 20, 8 << 20),
+        ("darwin", 6 << 20, 4 << 20),  # 32 and 16 MiB and 8 are refused
+    ],
+)
+def test_the_limit_is_what_a_socket_is_given(monkeypatch, platform, gives, granted):
+    """Wherever /proc is or is not."""
+    monkeypatch.setattr(sys, "platform", platform)
+    asking = Asking(gives, refuses=platform == "darwin")
+    assert sockets._granted(asking, sockets.WANTED) == granted
+
+
+def test_the_limit_of_this_machine_is_the_kernels():
+    file = Path("/proc/sys/net/core/rmem_max")
+    if not file.exists():
+        pytest.skip("needs Linux, outside a container")
+    assert sockets.receive_limit() == min(int(file.read_text()), sockets.WANTED)
+
+
+def test_in_a_container_the_limit_is_raised_on_its_host(limit, monkeypatch, tmp_path):
+    monkeypatch.setattr(sockets, "RMEM_MAX", tmp_path / "hidden")
+    assert f"'{SYSCTL}' on the host of this container" in sockets.mend({})
+    (finding,) = doctor._sockets()
+    assert finding.text.endswith("raise that on the host of this container")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "'sudo sysctl -w kern.ipc.maxsockbuf=33554432' and" in sockets.mend({})
 
 
 def test_the_doctor_says_the_same(limit, monkeypatch):
@@ -104,7 +153,7 @@ def test_the_doctor_says_the_same(limit, monkeypatch):
     assert (finding.fine, finding.mend) == (False, SYSCTL)
     assert "208 KiB" in finding.text
     monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
-    limit.write_text(str(RAISED))
+    limit.gives = RAISED
     profile, finding = doctor._sockets()
     assert finding.fine
     assert not profile.fine

@@ -202,13 +202,17 @@ def _open_all(
     scene: Scene,
 ) -> tuple[dict[int, Source], list[str]]:
     """The sources that can be opened, by their place in the list; what is wrong with the others."""
+    from ..media.recording import is_recording
     from ..media.sources import open_source
 
     opened: dict[int, Source] = {}
     failures: list[str] = []
     for index, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
-            opened[index] = open_source(path, cameras, topics, index, name, scene)
+            source = open_source(path, cameras, topics, index, name, scene)
+            if not is_recording(path):
+                cameras.check(path)
+            opened[index] = source
         except InputError as error:  # noqa: PERF203 - the others are still to be done
             failures.append(printable(error))
             _say(error)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..body.people import Image
 from ..media import film
-
-Image = NDArray[np.uint8]
 
 _FILM = "one_person"
 _ROW = 4  # people side by side

@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..body.people import Bodies
+from ..body.people import Bodies, Image
 from ..errors import Bodypose3dError
 from ..media import film
 from ..media.film import Film
@@ -118,7 +118,7 @@ class _Heard:
     infos: set[int]
     poses: dict[int, tuple[int, Bodies]]
     """When each image's people came, and who they are."""
-    overlays: dict[int, images.Image]
+    overlays: dict[int, Image]
 
 
 def _listen(recording: Path) -> _Heard:
@@ -139,7 +139,7 @@ def _listen(recording: Path) -> _Heard:
     return heard
 
 
-def _write_overlay(path: Path, shown: Film, overlays: Mapping[int, images.Image]) -> None:
+def _write_overlay(path: Path, shown: Film, overlays: Mapping[int, Image]) -> None:
     with VideoWriter(path, shown.rate) as writer:
         for stamp in sorted(overlays):
             writer.write(overlays[stamp])

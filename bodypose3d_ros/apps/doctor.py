@@ -40,8 +40,6 @@ def examine() -> list[Finding]:
         _ros,
         _dds,
         _gpu,
-        _tensorrt,
-        _pycuda,
         _engines,
         _triton,
         _batch,
@@ -104,8 +102,9 @@ def _dds() -> list[Finding]:
 
 def _gpu() -> list[Finding]:
     if shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists() or Path("/dev/nvmap").exists():
-        return [Finding("NVIDIA GPU", True, "driver found")]
-    return [Finding("NVIDIA GPU", False, "none: networks run on the CPU")]
+        return [Finding("NVIDIA GPU", True, "driver found"), *_tensorrt(), *_pycuda()]
+    text = "none: networks run on the CPU, and TensorRT and pycuda are of no use"
+    return [Finding("NVIDIA GPU", False, text)]
 
 
 def _tensorrt() -> list[Finding]:
@@ -157,12 +156,11 @@ def _sockets() -> list[Finding]:
         text = "its shared memory holds no large image: one in three gets lost on the way"
         findings.append(Finding("Fast DDS", False, text, sockets.set_profile()))
     limit = sockets.receive_limit()
-    if limit is None:
-        return findings
-    text, fine = f"receive buffers up to {limit >> 10} KiB", limit >= sockets.WANTED
-    if not fine:
-        text += ": images larger than that get lost on the way"
+    fine = limit >= sockets.WANTED
+    text = f"receive buffers of {limit >> 10} KiB"
     mend = "" if fine else sockets.raise_limit()
+    if not fine:
+        text += f" at most, larger images get lost on the way; raise that{sockets.where()}"
     return [*findings, Finding("sockets", fine, text, mend)]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any, Protocol, TextIO, cast
@@ -18,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.floor import LEVEL
-from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame
-from ..body.skeleton import known
+from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame, Image
+from ..body.skeleton import JOINTS, known
 from ..errors import OutputError
 from ..media import overlay
 from ..media.outputs import SUMMARY, Outputs, fitting, writing
@@ -29,7 +30,7 @@ from ..media.storage import Recorded
 from ..media.video import VideoWriter
 from ..wire import images
 from ..wire.markers_cdr import MARKERS_TYPE, markers
-from ..wire.messages import Messages
+from ..wire.messages import Message, Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
 from ..wire.tf_cdr import TF_TYPE, joint_frames
 from ..wire.typestore import ros_types
@@ -47,6 +48,8 @@ MOST_TIMES = 20_000
 
 _POSES, _RECORDING = "poses.jsonl", "poses.mcap"
 _ROWS, _COLUMNS = np.triu_indices(3)  # xx xy xz yy yz zz
+_OF_PEOPLE = re.compile(rf"body_\d+/({'|'.join(JOINTS)})")
+"""Frames of TF that are written here."""
 
 OnFrame = Callable[[Frame, Bodies], None]
 
@@ -168,6 +171,8 @@ class Estimation:
         self._recording = RecordingWriter(outputs.part(_RECORDING), self._types)
         self._upright: set[str] = set()
         """The optical frames of which it was told how they stand."""
+        self._replaced: set[str] = set()
+        """What the source's recording holds of people itself."""
 
     def run(self, source: Source, overlay_name: str, on_frame: OnFrame) -> None:
         """Estimate one source; ``on_frame`` is told of each of its frames.
@@ -178,6 +183,7 @@ class Estimation:
             WriteError: A file cannot be written to.
         """
         self.pipeline.reset()
+        self._replaced.clear()
         unreadable = 0
         with _overlay_writer(self._outputs.part(overlay_name), source) as draw_into:
             for item, waited in _timed(source.items()):
@@ -194,6 +200,11 @@ class Estimation:
         self.summary.unreadable += unreadable
         if unreadable > 1:
             _log.warning("%s: %d frames could not be used", source.path, unreadable)
+        if self._replaced:
+            _log.info(
+                "%s: people are found anew; what it holds of them already is left out: %s",
+                *(source.path, ", ".join(sorted(self._replaced))),
+            )
 
     def stop(self) -> None:
         """End after the frame that is in work: what was written until then is finished."""
@@ -221,7 +232,7 @@ class Estimation:
         self,
         item: Item,
         read_ms: float,
-        draw_into: Callable[[images.Image], None],
+        draw_into: Callable[[Image], None],
         on_frame: OnFrame,
     ) -> None:
         frame = cast("Frame", item.frame)
@@ -238,7 +249,7 @@ class Estimation:
         frame: Frame,
         recorded: Recorded | None,
         read_ms: float,
-        draw_into: Callable[[images.Image], None],
+        draw_into: Callable[[Image], None],
     ) -> Bodies:
         bodies = self.pipeline(frame)
         milliseconds = {"read": read_ms, **self.pipeline.milliseconds}
@@ -292,8 +303,31 @@ class Estimation:
         self._recording.write("/camera/camera_info", info, log_time)
 
     def _pass_on(self, recorded: Recorded) -> None:
-        if self._keep_images or recorded.type not in IMAGE_TYPES:
+        """Keep what a recording holds besides its images, but for people under names used here.
+
+        Who opens the result would see everybody twice.
+        """
+        if recorded.topic.startswith(f"{NAMESPACE}/"):
+            self._replaced.add(recorded.topic)
+        elif recorded.type == TF_TYPE:
+            self._recording.write_cdr(self._without_people(recorded))
+        elif self._keep_images or recorded.type not in IMAGE_TYPES:
             self._recording.write_cdr(recorded)
+
+    def _without_people(self, recorded: Recorded) -> Recorded:
+        if b"body_" not in recorded.cdr:  # nearly all TF of a robot: not worth reading
+            return recorded
+        message: Any = self._types.deserialize_cdr(recorded.cdr, TF_TYPE)
+        others = [each for each in message.transforms if not _is_of_people(each)]
+        if len(others) == len(message.transforms):
+            return recorded
+        self._replaced.add(f"{recorded.topic} of body_.../...")
+        message.transforms = others
+        return replace(recorded, cdr=bytes(self._types.serialize_cdr(message, TF_TYPE)))
+
+
+def _is_of_people(transform: Message) -> bool:
+    return _OF_PEOPLE.fullmatch(transform.child_frame_id) is not None
 
 
 def line(frame: Frame, bodies: Bodies) -> dict[str, Any]:
@@ -371,14 +405,14 @@ def _stage(milliseconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _overlay_writer(path: Path, source: Source) -> Iterator[Callable[[images.Image], None]]:
+def _overlay_writer(path: Path, source: Source) -> Iterator[Callable[[Image], None]]:
     """A function that takes drawn images: into a film for a sequence, else into a picture."""
     if source.sequence:
         with VideoWriter(path, source.rate) as film:
             yield film.write
         return
 
-    def write(image: images.Image) -> None:
+    def write(image: Image) -> None:
         with writing(path):
             path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
 

@@ -330,13 +330,18 @@ def _connect(machines: Machines) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     cores = len(os.sched_getaffinity(0))
     many = machines.workers or max(cores // machines.threads, 1)
-    ray.init(
-        address="local",
-        num_cpus=many * machines.threads,
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE,
-        **quiet,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=many * machines.threads,
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE,
+            **quiet,
+        )
+    except Exception as error:  # Ray's own is of no class
+        raise EngineError(
+            f"Ray does not start here ({error}): try again when the machine is less busy"
+        ) from error
 
 
 def _knock(address: str) -> None:

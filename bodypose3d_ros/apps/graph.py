@@ -236,6 +236,7 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
     """
     from ..media.outputs import single
 
+    _check_ending(path, ".mcap")
     outputs = single(path, overwrite=overwrite)
     with graph_node("bodypose3d_recorder", graph) as member, unfinished_is_said(outputs):
         from ..node.interface import POSES
@@ -272,6 +273,8 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
     from ..node import interface
     from .view import Viewer
 
+    if save:
+        _check_ending(save, ".rrd")
     outputs = single(save, overwrite=overwrite) if save else None
     if outputs:
         outputs.check()
@@ -289,6 +292,13 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
     if outputs:
         viewer.close()
         outputs.keep()
+
+
+def _check_ending(path: Path, ending: str) -> None:
+    """What reads a file tells by its name what it is."""
+    if path.suffix != ending:
+        wanted = printable(path.with_suffix(ending))
+        raise click.UsageError(f"{printable(path)}: what is written is {ending}: call it {wanted}")
 
 
 def _spin_until_next(member: Node, people: Any) -> None:  # noqa: ANN401 - an Echo

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.camera import Camera
-from ..body.people import Bodies, Frame
+from ..body.people import Bodies, Frame, Image
 from ..node.core import Core
 from ..node.interface import POSES, Topic
 from ..node.parameters import Parameters
@@ -217,7 +217,7 @@ def load(
 
 
 def _shoot(
-    core: Core, messages: Messages, images: Iterator[crowd.Image], rate: float, seconds: float
+    core: Core, messages: Messages, images: Iterator[Image], rate: float, seconds: float
 ) -> int:
     """Send images at a rate, as far as this machine can; returns how many were sent."""
     start, sent = time.monotonic(), 0

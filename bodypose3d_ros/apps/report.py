@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.people import Image
 from ..body.skeleton import JOINTS
 from .accuracy import Accuracy
 
 Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
 _SIZE = (1280, 860)

@@ -27,9 +27,12 @@ from .options import (
 from .terminal import err, escaped, listed, out
 
 if TYPE_CHECKING:
+    from ..hosts.dds.node import Node
     from ..media.outputs import Outputs
     from ..perception.calibration.calibrate import Calibration
     from ..perception.calibration.scale import Known
+    from ..perception.calibration.tracks import Recorded
+    from .calibrate_live import Heard
 
 _log = logging.getLogger(__name__)
 
@@ -213,7 +216,8 @@ def calibrate_rig(
     default=60.0,
     show_default=True,
     metavar="S",
-    help="How long people are watched; Ctrl-C ends it sooner.",
+    help="How long people are watched; again as long while that is not enough. Ctrl-C ends it "
+    "sooner.",
 )
 @click.option("--poses-topic", default=POSES_TOPIC, show_default=True, metavar="TOPIC")
 @click.option("--camera-info-topic", default=CAMERA_INFO_TOPIC, show_default=True, metavar="TOPIC")
@@ -232,11 +236,11 @@ def calibrate_live(
     """Find where cameras stand from the poses of their nodes.
 
     People walk before them meanwhile. Each CAMERA has a bodypose3d node, which publishes in the
-    camera's optical frame. Writes what calibrate-rig writes, and each camera's calibration.
+    camera's optical frame. Where what was seen does not tell where cameras stand it says so and
+    goes on watching. Writes what calibrate-rig writes, and each camera's calibration.
     """
     from ..media.outputs import result
     from ..node.interface import CAMERA_INFO, POSES
-    from ..perception.calibration.calibrate import calibrate
     from . import calibrate_live as live
     from . import calibrate_rig as work
     from .graph import graph_node
@@ -245,7 +249,7 @@ def calibrate_live(
     outputs = result(folder, [*work.FILES, *map(work.calibration_name, cameras)])
     outputs.check()
     heard = live.Heard(cameras)
-    with graph_node("bodypose3d_calibration", options) as member, err.status("") as status:
+    with graph_node("bodypose3d_calibration", options) as member:
         for name in cameras:
             for topic, kind, take in (
                 (poses_topic, replace(POSES, raw=True), partial(heard.poses, name)),
@@ -253,19 +257,43 @@ def calibrate_live(
             ):
                 own = topic.replace(CAMERA, name)
                 member.create_subscription(kind.type, own, take, kind.qos, raw=kind.raw)
-        end = time.monotonic() + seconds
-        while member.running and (left := end - time.monotonic()) > 0:
-            member.spin_once()
-            told = ", ".join(f"{name} {count}" for name, count in heard.counts.items())
-            status.update(f"watching for {left:.0f} s: images of {told}")
-    views = heard.views()
+        views, calibration = _enough(member, heard, seconds, known)
     rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
     work.write_calibrations(rig, outputs)
-    with err.status("finding where the cameras stand"):
-        calibration = calibrate(views, known)
     work.write(rig, calibration, outputs)
     launch = "ros2", "launch", "bodypose3d_ros", "cell.launch.py", f"rig:={folder / work.RIG}"
     _tell(calibration, outputs, [*launch, "nodes:=false", "rviz:=true"])
+
+
+def _enough(
+    member: Node, heard: Heard, seconds: float, known: Known
+) -> tuple[dict[str, Recorded], Calibration]:
+    """Listen until what was heard tells where the cameras stand, or it is to end.
+
+    Raises:
+        InputError: It is to end, and what was heard is not enough.
+    """
+    from ..perception.calibration.calibrate import calibrate
+
+    while True:
+        with err.status("") as status:
+            end = time.monotonic() + seconds
+            while member.running and (left := end - time.monotonic()) > 0:
+                member.spin_once()
+                told = ", ".join(f"{name} {count}" for name, count in heard.counts.items())
+                status.update(f"watching for {left:.0f} s: images of {told}")
+        try:
+            views = heard.views()
+            with err.status("finding where the cameras stand"):
+                return views, calibrate(views, known)
+        except InputError as error:
+            if not member.running:
+                raise
+            err.print(
+                f"[yellow]not yet:[/yellow] {escaped(error)}\nWatching {seconds:.0f} s more, and "
+                "all that was seen still counts. Ctrl-C ends it.",
+                soft_wrap=True,
+            )
 
 
 def _tell(calibration: Calibration, outputs: Outputs, look: Iterable[object]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .floor import Floor
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+"""A picture (H, W, 3), BGR."""
 BatchT = TypeVar("BatchT", "Regions", "Keypoints", "Bodies")
 
 # Pose3D.msg's SCALE_* and STATE_* constants.
@@ -31,8 +33,7 @@ STATE_NAMES = ("new", "tracked", "coasting")
 class Frame:
     """One image, the camera that took it, and when."""
 
-    image: NDArray[np.uint8]
-    """(H, W, 3) BGR."""
+    image: Image
     camera: Camera
     stamp: int
     """Nanoseconds, the image's own time."""

@@ -10,8 +10,8 @@ import time
 import cv2
 import numpy as np
 
+from ..body.people import Image
 from ..errors import InputError
-from ..wire.images import Image
 
 _DEVICE = re.compile(r"/dev/video\d+")
 _ADDRESS = re.compile(r"(\w+)://?([^/@]*@)?(.*)")  # as a path it has one slash

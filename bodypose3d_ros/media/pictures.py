@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..body.people import Image
 from ..errors import InputError
-from ..wire.images import Image, decode
+from ..wire.images import decode
 from .video import opencv_name
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")

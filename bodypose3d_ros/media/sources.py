@@ -11,9 +11,8 @@ from pathlib import Path
 
 from ..body.camera import Camera
 from ..body.floor import Floor
-from ..body.people import Frame
+from ..body.people import Frame, Image
 from ..errors import InputError, printable
-from ..wire.images import Image
 from . import pictures, video
 from .depth import DepthFolder
 from .film import all_names
@@ -26,6 +25,10 @@ _ROS1 = ".bag"
 _FRAME_ID = "camera_optical_frame"
 _PICTURE_INTERVAL = 1_000_000_000  # pictures have no time of their own: one a second
 _LIVE_S = 0.05
+_UNKNOWN = (
+    "its camera is not known: give a camera_calibration file with --camera, or an approximate "
+    "horizontal field of view with --hfov (60 suits most webcams)"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class CameraChoice:
         camera = Camera.from_yaml(self.calibration, rectified=self.rectified)
         return camera.width, camera.height
 
+    def check(self, path: Path) -> None:
+        """Find out before long work whether the camera of a picture or film is known.
+
+        Raises:
+            CameraError: The calibration cannot be used.
+            InputError: Nothing was chosen.
+        """
+        if self.size is None and self.hfov is None:
+            raise InputError(f"{path}: {_UNKNOWN}")
+
     def of(self, width: int, height: int) -> Camera:
         """The camera of images of that size.
 
@@ -61,10 +74,7 @@ class CameraChoice:
             return camera
         if self.hfov is not None:
             return Camera.from_hfov(width, height, self.hfov)
-        raise InputError(
-            "its camera is not known: give a camera_calibration file with --camera, or an "
-            "approximate horizontal field of view with --hfov (60 suits most webcams)"
-        )
+        raise InputError(_UNKNOWN)
 
 
 @dataclass(frozen=True)

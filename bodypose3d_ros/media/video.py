@@ -12,8 +12,8 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from ..body.people import Image
 from ..errors import InputError, WriteError
-from ..wire.images import Image
 
 SUFFIXES = (
     *(".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif"),

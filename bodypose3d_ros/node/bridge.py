@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.people import transform
+from ..body.people import Image, transform
 from ..body.skeleton import JOINTS
 from ..errors import InputError
 from ..wire.consumers import Make, Output
@@ -27,7 +27,6 @@ from ..wire.consumers.detections import Detections
 from ..wire.consumers.humans import Humans
 from ..wire.consumers.people import People
 from ..wire.consumers.points import Points
-from ..wire.images import Image
 from ..wire.messages import Message
 from ..wire.pose_cdr import Poses, read
 from .diagnostics import ERROR, OK, WARN, Report

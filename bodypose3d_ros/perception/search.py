@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.people import Frame, Keypoints, Regions, concatenate, select
+from ..body.people import Frame, Image, Keypoints, Regions, concatenate, select
 from ..engines.timed import network_time
 from .detection import Detector
 from .pose import PoseModel, regions_of
@@ -27,8 +27,6 @@ _REACH = 1.0, 5.0
 _ROUNDS = 3
 # What of a person lies around the hull of the joints, in parts of the size.
 _AROUND_JOINTS = 0.03
-
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.people import Image
 from ..errors import InputError
-
-Image = NDArray[np.uint8]
 
 VIDEO_FORMATS = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "theora", "ffmpeg")
 """Formats of a CompressedImage that hold a film's packets, not pictures."""

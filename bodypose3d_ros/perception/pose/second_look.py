@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.people import Frame, Keypoints, Regions, select
+from ...body.people import Frame, Image, Keypoints, Regions, select
 from ...body.skeleton import LIMB_JOINTS, MIRRORED
 from ..detection import Detector
 from ..lifting.median import median
@@ -21,7 +21,6 @@ from . import PoseModel, regions_of
 from .duplicates import MIN_SCORE, same_place, size_of
 
 Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 MAX_DOUBT = 0.1
 """Somebody newly found of whom there is more doubt is nobody."""
