@@ -53,7 +53,7 @@ def measure(shown: film.Film, estimates: Iterable[Bodies]) -> Held:
 def shapes_of(bodies: Bodies) -> list[Solids]:
     """Everybody's, as the bridge sends them."""
     pairs = zip(bodies.joints, bodies.covariance, strict=True)
-    return [solids(capsules(joints, covariance)) for joints, covariance in pairs]
+    return [solids(capsules(joints[None], covariance[None])) for joints, covariance in pairs]
 
 
 def main() -> None:

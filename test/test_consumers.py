@@ -148,7 +148,7 @@ def test_the_cloud_is_read_as_xyz():
 def test_no_limb_has_a_hole_that_an_arm_fits_through():
     """Along every limb there is a point every 5 cm."""
     cloud = points(select(TWO, [0]))
-    ends = capsules(TWO.joints[0], TWO.covariance[0]).ends
+    ends = capsules(TWO.joints[:1], TWO.covariance[:1]).ends
     for a, b in ends:
         for part in np.linspace(0, 1, 50):
             on_limb = a * (1 - part) + b * part
@@ -277,9 +277,9 @@ def test_the_scene_is_updated_ten_times_a_second_at_most():
 
 
 def test_limbs_lie_inside_their_cylinders_and_spheres():
-    shapes = solids(capsules(TWO.joints[0], TWO.covariance[0]))
+    shapes = solids(capsules(TWO.joints[:1], TWO.covariance[:1]))
     count = len(RADII)
-    ends = capsules(TWO.joints[0], TWO.covariance[0]).ends
+    ends = capsules(TWO.joints[:1], TWO.covariance[:1]).ends
     axes = Rotation.from_quat(shapes.turn[:count]).apply([0, 0, 1])
     for n in range(count):
         radius, height = shapes.size[n]

@@ -29,6 +29,11 @@ ANGLE_NAMES = (
 _STRAIGHT = np.sin(np.radians(10))
 """An elbow or knee bent by less does not tell how the limb is turned about itself."""
 _NEXT, _LAST = [1, 2, 0], [2, 0, 1]
+_NEAR, _FAR = (
+    [[INDEX[f"{side}_{name}"] for side in ("left", "right")] for name in names]
+    for names in (("shoulder", "elbow", "hip", "knee"), ("elbow", "wrist", "knee", "ankle"))
+)
+"""(4, 2) where the bones of upper arm, forearm, thigh and shank begin and end."""
 _HEAD = [INDEX[name] for name in ("left_ear", "right_ear", "nose")]
 
 
@@ -45,17 +50,11 @@ def angles(joints: Array, orientation: Array) -> Array:
     body = Rotation.from_quat(orientation[:, pelvis]).as_matrix()
     in_body = np.einsum("nji,nkj->nki", body, joints)
     trunk = known(joints[:, [pelvis, INDEX["neck"], INDEX["left_hip"], INDEX["right_hip"]]])
-    arms = _arms(*(_bones(in_body, *ends) for ends in (("shoulder", "elbow"), ("elbow", "wrist"))))
-    legs = _legs(*(_bones(in_body, *ends) for ends in (("hip", "knee"), ("knee", "ankle"))))
-    limbs = np.concatenate([arms, legs], axis=2).reshape(len(joints), -1)
+    upper, fore, thigh, shank = _unit(in_body[:, _FAR] - in_body[:, _NEAR]).swapaxes(0, 1)
+    limbs = np.concatenate([_arms(upper, fore), _legs(thigh, shank)], axis=2)
+    limbs = limbs.reshape(len(joints), -1)
     found = np.concatenate([np.zeros((len(joints), 1)), _head(in_body), limbs], axis=1)
     return np.where(trunk.all(axis=1, keepdims=True), found, np.nan)
-
-
-def _bones(in_body: Array, near: str, far: str) -> Array:
-    """(N, 2, 3) unit vectors along a limb of the left and of the right."""
-    ends = [[INDEX[f"{side}_{name}"] for side in ("left", "right")] for name in (near, far)]
-    return _unit(in_body[:, ends[1]] - in_body[:, ends[0]])
 
 
 def _unit(vectors: Array) -> Array:

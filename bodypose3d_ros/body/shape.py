@@ -53,7 +53,7 @@ RADII: Array = np.array([radius for _, _, radius in _TABLE])
 
 @dataclass(frozen=True)
 class Capsules:
-    """The capsules of one person whose two joints are known."""
+    """The capsules, of everybody one after the other, whose two joints are known."""
 
     segment: NDArray[np.intp]
     """(C,) rows of SEGMENTS."""
@@ -71,14 +71,14 @@ class Capsules:
 
 
 def capsules(joints: Array, covariance: Array) -> Capsules:
-    """Where one person's limbs are.
+    """Where people's limbs are.
 
     Args:
-        joints: (34, 3) metres, NaN where unknown.
-        covariance: (34, 3, 3) square metres, NaN where unknown.
+        joints: (N, 34, 3) metres, NaN where unknown.
+        covariance: (N, 34, 3, 3) square metres, NaN where unknown.
     """
-    segment = np.flatnonzero(known(joints)[SEGMENTS].all(axis=1))
-    ends = SEGMENTS[segment]
-    spread = covariance[ends]
+    person, segment = np.nonzero(known(joints)[:, SEGMENTS].all(axis=2))
+    person, ends = person[:, None], SEGMENTS[segment]
+    spread = covariance[person, ends]
     spread = np.where(np.isfinite(spread), spread, 0)
-    return Capsules(segment, joints[ends], spread, RADII[segment])
+    return Capsules(segment, joints[person, ends], spread, RADII[segment])

@@ -6,6 +6,7 @@ Little endian; a value of n bytes begins on a multiple of n, counted from behind
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 ENCAPSULATION = b"\x00\x01\x00\x00"
 
@@ -20,8 +21,12 @@ def aligned(message: bytes, size: int) -> bytes:
     return message + bytes(-len(message) % size)
 
 
+@lru_cache(4096)
 def text(content: str) -> bytes:
-    """A string: its length, the bytes, and their end, up to where the next string may begin."""
+    """A string: its length, the bytes, and their end, up to where the next string may begin.
+
+    Those last sent are kept: the names of frames are the same in every image.
+    """
     content_bytes = content.encode() + b"\0"
     return aligned(struct.pack("<I", len(content_bytes)) + content_bytes, 4)
 

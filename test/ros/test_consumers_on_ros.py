@@ -497,7 +497,7 @@ def test_moveit_keeps_clear_of_people_while_they_are_there(graph, run, moveit):
     run("bodypose3d_bridge", "-p", "outputs:=[collision_objects]", "-p", "frame:=base")
     node = Node(graph)
     here, there = (3.0, 0.0), (3.0, 2.0)
-    shapes = len(solids(capsules(row(1).joints[0], row(1).covariance[0])).kind)
+    shapes = len(solids(capsules(row(1).joints, row(1).covariance)).kind)
     graph.wait(lambda: node.send(NOBODY) and graph.node.count_publishers("/planning_scene"))
     assert not moveit.runs_into(*here)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body.people import Bodies
-from ...body.shape import SIGMAS, Capsules, capsules
+from ...body.shape import SIGMAS, capsules
 from ..messages import Message
 from ..pose_cdr import Poses
 from . import Make, Sent
@@ -64,16 +64,8 @@ def point_cloud(make: Make, poses: Poses, xyz: NDArray[np.float64]) -> Message:
 
 
 def points(bodies: Bodies, spacing: float = SPACING) -> NDArray[np.float64]:
-    """(P, 3) metres: on and in everybody, limb by limb."""
-    clouds = [
-        _of(capsules(joints, covariance), spacing)
-        for joints, covariance in zip(bodies.joints, bodies.covariance, strict=True)
-    ]
-    return np.concatenate([np.zeros((0, 3)), *clouds])
-
-
-def _of(limbs: Capsules, spacing: float) -> NDArray[np.float64]:
-    """(P, 3) of one person: each limb's axis, and its skin in each direction."""
+    """(P, 3) metres: everybody limb by limb, each one's axis, and its skin in each direction."""
+    limbs = capsules(bodies.joints, bodies.covariance)
     a, b = limbs.ends[:, 0], limbs.ends[:, 1]
     steps = np.ceil(np.linalg.norm(b - a, axis=1) / spacing).astype(int) + 1
     limb = np.repeat(np.arange(len(steps)), steps)

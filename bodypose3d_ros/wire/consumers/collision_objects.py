@@ -94,7 +94,7 @@ def _from_z(directions: Array) -> Array:
     quaternions = np.stack([-y, x, np.zeros_like(z), 1 + z], -1)
     back = z < -1 + 1e-9
     quaternions[back] = 1, 0, 0, 0
-    return np.asarray(Rotation.from_quat(quaternions).as_quat())
+    return np.asarray(quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True))
 
 
 class CollisionObjects:
@@ -123,7 +123,7 @@ class CollisionObjects:
         changes, seen = [], set()
         for n, identity in enumerate(bodies.track_id.tolist()):
             seen.add(identity)
-            now = solids(capsules(bodies.joints[n], bodies.covariance[n]))
+            now = solids(capsules(bodies.joints[[n]], bodies.covariance[[n]]))
             if not len(now.kind):
                 continue  # whose place nobody knows stays where they were: MoveIt wants shapes
             moved = self._holds(identity, now, poses.stamp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
@@ -31,23 +32,23 @@ class Detections:
     def __call__(self, poses: Poses) -> list[Sent]:
         """Everybody, also when nobody is there."""
         header = self._make.header(poses.stamp, poses.frame_id)
-        seen = np.flatnonzero(known(poses.bodies.joints).any(axis=1)).tolist()
-        found = [self._one(poses.bodies, n, header) for n in seen]
+        there = known(poses.bodies.joints)
+        seen = np.flatnonzero(there.any(axis=1)).tolist()
+        found = [self._one(poses.bodies, n, there[n], header) for n in seen]
         return [(TOPIC, self._array(header=header, detections=found))]
 
     def silent(self, now: int) -> list[Sent]:
         """Nothing."""
         return []
 
-    def _one(self, bodies: Bodies, n: int, header: Message) -> Message:
-        joints = bodies.joints[n][known(bodies.joints[n])]
+    def _one(self, bodies: Bodies, n: int, there: NDArray[np.bool_], header: Message) -> Message:
+        joints = bodies.joints[n, there]
         low, high = joints.min(axis=0), joints.max(axis=0)
         center = (low + high) / 2
-        pelvis = bodies.joints[n, _PELVIS]
-        covariance = np.zeros((6, 6))
-        covariance[:3, :3] = np.nan_to_num(bodies.covariance[n, _PELVIS])
+        spread, covariance = bodies.covariance[n, _PELVIS], np.zeros((6, 6))
+        covariance[:3, :3] = np.where(np.isfinite(spread), spread, 0)
         where = self._pose(
-            pose=self._make.pose(pelvis if known(pelvis) else center),
+            pose=self._make.pose(bodies.joints[n, _PELVIS] if there[_PELVIS] else center),
             covariance=covariance.ravel(),
         )
         hypothesis = self._hypothesis(class_id=CLASS, score=float(bodies.score[n]))

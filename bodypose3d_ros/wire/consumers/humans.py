@@ -100,8 +100,12 @@ class Humans:
         sent: list[Sent] = [(TRACKED, tracked), *self._described(new)]
         head = header(poses.stamp, poses.frame_id)
         picture = self._pictures(poses.stamp) if ids else None
+        skeletons = _skeletons(poses.bodies, self._pictures.size)
         for n, identity in enumerate(ids):
-            messages = [*self._image(poses, n, picture, head), *_place(poses.bodies, n, head)]
+            messages = [
+                *self._image(poses, n, skeletons[n], picture, head),
+                *_place(poses.bodies, n, head),
+            ]
             sent += [(_BODY.format(id=identity) + name, message) for name, message in messages]
         sent += self._turned(poses.bodies, ids, head)
         if known(poses.bodies.joints[:, _PELVIS]).any():
@@ -130,7 +134,12 @@ class Humans:
         ]
 
     def _image(
-        self, poses: Poses, n: int, picture: NDArray[np.uint8] | None, head: bytes
+        self,
+        poses: Poses,
+        n: int,
+        skeleton: Array,
+        picture: NDArray[np.uint8] | None,
+        head: bytes,
     ) -> list[Sent]:
         """What is about the picture: in parts of its size, so its size has to be known.
 
@@ -142,10 +151,9 @@ class Humans:
         x, y, w, h = poses.roi[n].tolist()
         corners = (x / width, y / height, (x + w) / width, (y + h) / height)
         region = _laid(head, [*corners, poses.bodies.score[n]], "<f4")
-        skeleton = _laid(head, _skeleton(poses.bodies, n, (width, height)), "<f4")
         sent: list[Sent] = [
             ("roi", Ready("hri_msgs/msg/NormalizedRegionOfInterest2D", region)),
-            ("skeleton2d", Ready(_SKELETON_TYPE, skeleton)),
+            ("skeleton2d", Ready(_SKELETON_TYPE, _laid(head, skeleton, "<f4"))),
         ]
         if picture is not None and w and h:
             cut = np.ascontiguousarray(picture[y : y + h, x : x + w])
@@ -184,14 +192,13 @@ def _laid(head: bytes, numbers: ArrayLike, dtype: str = "<f8") -> bytes:
     return ENCAPSULATION + aligned(head, values.itemsize) + values.tobytes()
 
 
-def _skeleton(bodies: Bodies, n: int, size: tuple[int, int]) -> Array:
-    """(18, 3) x and y in parts of the image's size, and confidence."""
-    pixels, confidence = bodies.pixels[n, _SKELETON], bodies.confidence[n, _SKELETON]
+def _skeletons(bodies: Bodies, size: tuple[int, int]) -> Array:
+    """(N, 18, 3) x and y in parts of the image's size, and confidence."""
+    pixels, confidence = bodies.pixels[:, _SKELETON], bodies.confidence[:, _SKELETON]
+    points = np.clip(pixels / np.maximum(size, 1), 0, 1)
     # REP 155 has no unknown point: one without confidence stands in the corner.
-    points = np.zeros((len(_SKELETON), 3))
-    seen = known(pixels)
-    points[seen, :2], points[seen, 2] = np.clip(pixels[seen] / size, 0, 1), confidence[seen]
-    return points
+    seen = known(pixels)[..., None]
+    return np.where(seen, np.concatenate([points, confidence[..., None]], axis=2), 0)
 
 
 def _place(bodies: Bodies, n: int, head: bytes) -> list[Sent]:

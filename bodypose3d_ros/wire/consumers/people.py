@@ -42,7 +42,8 @@ class People:
 
     def _one(self, bodies: Bodies, n: int) -> Message:
         x, y, _ = bodies.joints[n, _PELVIS]
-        vx, vy, _ = np.nan_to_num(bodies.velocity[n, _PELVIS])
+        velocity = bodies.velocity[n, _PELVIS]
+        vx, vy, _ = velocity if known(velocity) else (0, 0, 0)
         return self._person(
             name=str(bodies.track_id[n]),
             position=self._make.point((x, y, 0)),
