@@ -21,15 +21,16 @@ setup: $(READY)
 # setuptools warns of every editable installation beside its own sources, which this one is.
 # Debian's Python may come without ensurepip, which venv needs: virtualenv does without.
 $(READY): pyproject.toml setup.py $(wildcard msg/*.msg)
-	$(PYTHON) -m venv .venv 2>/dev/null || { \
+	@echo 'making .venv (2 GB): minutes, in which pip says nothing'
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
 	  rm -rf .venv && \
 	  $(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
 	  PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	PYTHONWARNINGS='ignore:Editable installation' \
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@PYTHONWARNINGS='ignore:Editable installation' \
 	  $(BIN)/python -m pip install --quiet --editable '.[batch,dds,film,test,view]'
 	$(BIN)/bodypose3d models fetch blazepose
-	touch $@
+	@touch $@
 
 demo: setup
 	$(BIN)/bodypose3d demo --out out

@@ -31,6 +31,10 @@ class WriteError(Bodypose3dError):
     exit_code = 3
 
 
+class ImageError(InputError):
+    """An image that cannot be read: damaged, or of an encoding that is none."""
+
+
 class CameraError(InputError):
     """A camera calibration that cannot be used, or that does not belong to the image."""
 

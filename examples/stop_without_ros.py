@@ -4,6 +4,7 @@ An example, not a safety function.
 """
 
 import time
+from contextlib import suppress
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from bodypose3d_ros.wire.pose_cdr import read
 
 REACH, STOPPING = 0.9, 0.3  # metres that the arm reaches, seconds until it stands
 SILENCE = 0.5  # seconds without poses after which nobody knows where people are
+FREE = 1.0  # seconds that nobody has to be near before it moves again: else it twitches
 SPEED, CHANGE = 1.6, 4.0  # metres a second of whom nobody knows how fast; half of a hand's 8 m/s^2
 
 
@@ -45,6 +47,7 @@ class Guard:
 
     def __init__(self):
         self.poses, self.heard, self.said = None, -np.inf, ""
+        self.stopped = -np.inf
 
     def take(self, cdr):
         self.poses, self.heard = read(cdr), time.monotonic()
@@ -57,6 +60,10 @@ class Guard:
             near = nearest(self.poses, age + STOPPING)
             # Not "near < REACH": NaN must stop the arm, too.
             said = "moves" if near > REACH else "stops: somebody may be within its reach"
+        if said != "moves":
+            self.stopped = time.monotonic()
+        elif time.monotonic() - self.stopped < FREE:
+            return
         if said != self.said:
             print(said, flush=True)
         self.said = said
@@ -67,7 +74,8 @@ def main():
     with Node(Names("guard"), Network.from_environment()) as node:
         node.create_subscription(POSES.type, "/bodypose3d/poses", guard.take, POSES.qos, raw=True)
         node.create_timer(0.02, guard.look)
-        node.spin()
+        with suppress(KeyboardInterrupt):
+            node.spin()
 
 
 if __name__ == "__main__":

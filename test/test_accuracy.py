@@ -139,5 +139,5 @@ def test_unknown_joints_count_for_nothing(truth):
 def test_the_picture_is_drawn_even_of_nothing(truth):
     for estimates in (truth, []):
         image = picture(measure(TWO, estimates))
-        assert image.shape == (860, 1280, 3)
+        assert image.shape == (868, 1280, 3)
         assert (cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) < 128).mean() > 0.005

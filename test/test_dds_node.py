@@ -205,6 +205,12 @@ def test_a_calibration_latched_before_the_node_came_is_found(start, graph, liste
     spin_until(graph, lambda: poses)
 
 
+def test_each_node_speaks_under_its_own_name(start):
+    """Four of them and a fusion share one terminal, in docs/cells.md."""
+    node = start(NODE, "node", "--host", "dds", "--namespace", "/front")
+    assert "[front.bodypose3d]: loading" in node.line("[INFO]")
+
+
 def test_garbage_from_a_peer_does_not_stop_it(start, graph, listen):
     poses = listen(POSES)
     node = start(NODE, "node", "--host", "dds", "--param", "hfov:=60.0")
@@ -451,7 +457,7 @@ def test_echo_prints_people(start):
     echo = start(NODE, "echo", "--count", 3)
     assert echo.ended() == 0
     output = "\n".join(echo.output)
-    assert output.count("1 people in camera") == 3
+    assert output.count("1 person in camera") == 3
     assert "tracked" in output
 
 

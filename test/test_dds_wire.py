@@ -60,17 +60,21 @@ def test_damaged_messages_are_refused_before_they_are_sent(node):
 
 def test_garbage_from_a_peer_is_dropped(start, domain, node):
     """Lengths beyond the end, cut messages, noise and flipped bits, between two good images."""
-    stamps = []
+    stamps, damaged = [], []
     qos = QosProfile(reliable=False, depth=500)
-    node.create_subscription(
+    subscription = node.create_subscription(
         "sensor_msgs/msg/Image", "/image", lambda m: stamps.append(m.header.stamp.sec), qos
     )
+    subscription.when_damaged = lambda: damaged.append(1)
     start(PEERS / "vandal.py", "/image")
     spin_until(node, lambda: 2 in stamps)
     assert stamps[0] == 1
     # That garbage arrives at all shows in flipped bits of a stamp, which make another good image.
     assert set(stamps) - {1, 2}
     assert len(stamps) < 50
+    before = subscription.refused  # Cyclone leaves most of it out itself
+    subscription._hand_over(b"\0\1\0\0\xff\xff\xff\x7fabc\0")
+    assert len(damaged) == subscription.refused == before + 1  # each is told of, for diagnostics
 
 
 def test_a_message_that_who_hears_it_cannot_use_is_dropped_and_the_next_one_heard(node, caplog):

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN
+from bodypose3d_ros.wire.images import encode_jpeg
 from bodypose3d_ros.wire.stamps import stamp_of
 from known_people import SHAPE, KnownPeople, picture
 from node_alone import CAMERA, MESSAGES, SECOND, STAMP, detections
@@ -182,6 +183,29 @@ def test_an_image_that_is_not_what_it_says_is_skipped(alone):
     assert "64x48 bgr8 pixels holds 100 bytes" in node.skipped()[0]
     node.image()
     node.wait(topics.POSES)
+
+
+def test_a_jpeg_that_cannot_be_read_is_told_apart_from_images_that_were_overtaken(alone):
+    """Both come with a CameraInfo, and no poses leave: the one is the camera's fault."""
+    node = alone(image_transport="compressed")
+    for number in range(4):
+        stamp = STAMP + number * SECOND // 10
+        header = MESSAGES.header(stamp, "camera")
+        node.hear(topics.CAMERA_INFO, MESSAGES.camera_info(CAMERA, header))
+        content = encode_jpeg(picture())
+        if number == 1:
+            content = content[:200]
+        if number == 2:
+            node.core.damaged()  # as hosts say of bytes that are no message
+            continue
+        node.core.image(MESSAGES.compressed_image(content, header))
+        node.skipped(1) if number == 1 else node.wait(topics.POSES)
+    values = node.core.diagnose().values
+    assert values["images skipped"] == values["of them damaged or unreadable"] == "2"
+    assert values["images dropped for newer ones"] == "0"
+    assert [text for _, text in node.host.texts if "skipped" in text] == [
+        "image skipped: the compressed image is a damaged picture: the end of the file is missing"
+    ]
 
 
 def test_with_detections_an_image_is_used_when_they_arrive(alone):

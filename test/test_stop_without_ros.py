@@ -80,3 +80,23 @@ def test_it_listens_to_the_node(start):
     guard.line("stops: somebody may be within its reach", timeout=60)
     node.kill()
     guard.line("stops: no poses come", timeout=60)
+
+
+def test_the_arm_does_not_twitch_where_somebody_is_near_in_every_other_look(
+    example, somebody, monkeypatch, capsys
+):
+    """Between two images the age of the last one grows, and with it what may have happened."""
+    now = [100.0]
+    monkeypatch.setattr(example.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(example.time, "time", lambda: 1.0)
+    distances = iter([2.0, 0.5, 2.0, 0.5, *[2.0] * 60])
+    monkeypatch.setattr(example, "nearest", lambda *_: next(distances))
+    guard = example.Guard()
+    for _ in range(60):
+        guard.poses, guard.heard = told(somebody), now[0]
+        guard.look()
+        now[0] += 0.02
+    assert capsys.readouterr().out.splitlines() == [
+        "moves", "stops: somebody may be within its reach", "moves",
+    ]  # fmt: skip
+    assert example.FREE == 1.0

@@ -132,7 +132,9 @@ class Accuracy:
         axes = ", ".join(f"{axis} {e['mean']}" for axis, e in figures["axes_mm"].items())
         table.add_row("joints, absolute", "", f"{axes} mm")
         speeds = figures["velocity_mps"]
-        table.add_row("velocity", f"{speeds['limb_joints']} m/s", f"pelvis: {speeds['pelvis']} m/s")
+        if speeds["limb_joints"] is not None:
+            ours, pelvis = f"{speeds['limb_joints']} m/s", f"pelvis: {speeds['pelvis']} m/s"
+            table.add_row("velocity", ours, pelvis)
         for name, of in (("in 95 % ellipsoids", figures), ("velocities in theirs", speeds)):
             if of["covered_95"] is not None:
                 covered, error = of["covered_95"] * 100, of["normalised_error"]

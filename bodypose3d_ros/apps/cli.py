@@ -367,6 +367,14 @@ def demo(name: str, folder: Path, view: bool, rrd: bool) -> None:
         f"{done.accuracy.frames} of {done.sent} images, {done.rate:.1f} poses a second, "
         f"{median:.0f} ms after the image (95 %: {p95:.0f} ms)"
     )
+    if done.accuracy.frames < done.sent:
+        out.print(
+            f"[yellow]{done.sent - done.accuracy.frames} images were replaced by newer ones, or "
+            "lost: this machine is too slow, or too busy now, for the film's "
+            f"{done.film_rate:g} images a second. The table is of those that were "
+            "answered.[/yellow]",
+            soft_wrap=True,
+        )
     listed(done.written)
 
 

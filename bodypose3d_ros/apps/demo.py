@@ -56,6 +56,8 @@ class Demo:
     """Milliseconds from an image's stamp to its pose at the recorder: median, 95th percentile."""
     rate: float
     """Poses a second."""
+    film_rate: float
+    """Images that the camera sends a second."""
     written: tuple[Path, ...] = ()
 
 
@@ -95,6 +97,7 @@ def run(name: str, out: Path, *, view: bool = False, rrd: bool = False) -> Demo:
         len(heard.infos),
         (float(np.median(ages)), float(np.percentile(ages, 95))),
         (len(stamps) - 1) / max((stamps[-1] - stamps[0]) / 1e9, 1e-9),
+        shown.rate,
     )
     _write_overlay(outputs.part(_OVERLAY), shown, heard.overlays)
     outputs.write(_PICTURE, cv2.imencode(".png", picture(accuracy))[1].tobytes())

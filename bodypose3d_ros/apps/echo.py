@@ -39,7 +39,9 @@ class Echo:
 
     def table(self) -> Table:
         """Everybody: id, distance, state, confidence and where the pelvis is."""
-        table = Table("id", "distance", "state", "confidence", "x", "y", "z", title=self._title())
+        table = Table(
+            "id", "distance", "state", "confidence", "x, m", "y, m", "z, m", title=self._title()
+        )
         for pose in self.poses.poses if self.poses else ():
             p = pose.joints[INDEX["pelvis"]].position
             place = np.array([p.x, p.y, p.z])
@@ -55,7 +57,8 @@ class Echo:
     def _title(self) -> str:
         if self.poses is None:
             return "no poses yet"
+        count = len(self.poses.poses)
         return (
-            f"{len(self.poses.poses)} people in {self.poses.header.frame_id}, "
+            f"{count} {'person' if count == 1 else 'people'} in {self.poses.header.frame_id}, "
             f"{self.rate:.1f} Hz, {np.median(self._ages):.1f} ms old"
         )

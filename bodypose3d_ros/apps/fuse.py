@@ -179,6 +179,11 @@ class FusedFiles:
         self.counted["person_moments"] += len(bodies)
         self._tracks.update(bodies.track_id.tolist())
 
+    @property
+    def people(self) -> int:
+        """How many were followed."""
+        return len(self._tracks)
+
     def close(self, summary: Mapping[str, Any]) -> None:
         """Finish every file; ``summary`` is what else ``summary.json`` says.
 
@@ -188,7 +193,7 @@ class FusedFiles:
         self._files.close()
         content = {
             **self.counted,
-            "tracks": len(self._tracks),
+            "tracks": self.people,
             "fixed_frame": self._fixed_frame,
             **summary,
         }

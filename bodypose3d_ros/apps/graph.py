@@ -295,8 +295,10 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
 
 
 def _check_ending(path: Path, ending: str) -> None:
-    """What reads a file tells by its name what it is."""
-    if path.suffix != ending:
+    """What reads a file tells by its name what it is; the demo has its own parts written."""
+    from ..media.outputs import PART
+
+    if Path(path.name.removesuffix(PART)).suffix != ending:
         wanted = printable(path.with_suffix(ending))
         raise click.UsageError(f"{printable(path)}: what is written is {ending}: call it {wanted}")
 

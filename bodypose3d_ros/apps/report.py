@@ -13,14 +13,14 @@ from .accuracy import Accuracy
 Array = NDArray[np.float64]
 Color = tuple[int, int, int]
 
-_SIZE = (1280, 860)
+_SIZE = (1280, 868)
 _BLACK, _GREY, _LIGHT = (40, 40, 40), (130, 130, 130), (225, 225, 225)
-_ALIGNED, _PROCRUSTES = (80, 160, 240), (190, 120, 40)
+_ALIGNED, _PROCRUSTES = (170, 170, 120), (110, 90, 40)  # not those of left and right
 _TRUTH, _ESTIMATE = (90, 90, 90), (60, 60, 220)
 _ELLIPSE = (230, 190, 150)
 _ELLIPSE_EVERY = 7  # estimates: all would hide each other; several people take turns in them
 _CHI2_95_OF_2 = 5.991
-_ROW, _TOP, _LEFT, _BARS = 22, 84, 190, 380
+_ROW, _TOP, _LEFT, _BARS = 22, 92, 190, 380
 
 
 def picture(accuracy: Accuracy) -> Image:
@@ -28,14 +28,15 @@ def picture(accuracy: Accuracy) -> Image:
     canvas = np.full((_SIZE[1], _SIZE[0], 3), 255, np.uint8)
     figures = accuracy.to_json()
     limbs, root = figures["limb_joints"], figures["root_mm"]
-    title = (
-        f"{accuracy.film}: {accuracy.found} of {accuracy.expected} found, {limbs['pixels']} px, "
-        f"aligned {limbs['root_aligned_mm']} mm, Procrustes {limbs['procrustes_mm']} mm, "
-        f"pelvis {root['mean']} mm"
+    title = f"{accuracy.film}: {accuracy.found} of {accuracy.expected} person-frames found"
+    told = (
+        f"twelve limb joints: {limbs['pixels']} px in the image, {limbs['root_aligned_mm']} mm "
+        f"with pelvis on pelvis, {limbs['procrustes_mm']} mm Procrustes; pelvis: {root['mean']} mm"
     )
     if figures["covered_95"] is not None:
-        title += f", {figures['covered_95'] * 100:.0f} % in 95 % ellipsoids"
-    _text(canvas, title, (24, 36), _BLACK, 0.58)
+        told += f"; {figures['covered_95'] * 100:.0f} % of joints in 95 % ellipsoids"
+    _text(canvas, title, (24, 28), _BLACK, 0.62)
+    _text(canvas, told, (24, 50), _GREY, 0.48)
     _draw_bars(canvas, accuracy)
     _draw_from_above(canvas, accuracy, (640, _TOP, 610, _SIZE[1] - _TOP - 40))
     return canvas
@@ -50,7 +51,7 @@ def _draw_bars(canvas: Image, accuracy: Accuracy) -> None:
     for millimetres in range(0, int(largest) + 1, 50):
         x = round(_LEFT + millimetres * scale)
         cv2.line(canvas, (x, _TOP - 10), (x, _TOP + _ROW * len(JOINTS)), _LIGHT, 1)
-        _text(canvas, f"{millimetres}", (x - 10, _TOP - 14), _GREY, 0.4)
+        _text(canvas, f"{millimetres} mm", (x - 10, _TOP - 14), _GREY, 0.4)
     for n, name in enumerate(JOINTS):
         y = _TOP + n * _ROW
         _text(canvas, name.replace("_", " "), (24, y + 15), _BLACK, 0.45)
@@ -61,13 +62,13 @@ def _draw_bars(canvas: Image, accuracy: Accuracy) -> None:
             end = (round(_LEFT + value * scale), y + at + 7)
             cv2.rectangle(canvas, (_LEFT, y + at), end, color, -1)
     y = _SIZE[1] - 12
-    _legend(canvas, (_LEFT, y), _ALIGNED, "mm, pelvis on pelvis")
-    _legend(canvas, (_LEFT + 190, y), _PROCRUSTES, "mm, Procrustes")
+    _legend(canvas, (_LEFT, y), _ALIGNED, "mean error, pelvis on pelvis")
+    _legend(canvas, (_LEFT + 230, y), _PROCRUSTES, "Procrustes")
 
 
 def _draw_from_above(canvas: Image, accuracy: Accuracy, box: tuple[int, int, int, int]) -> None:
     x, y, width, height = box
-    title = "the pelvis from above, the camera at the bottom, metres"
+    title = "the pelvis from above; circles: metres from the camera"
     _text(canvas, title, (x, y - 14), _GREY, 0.45)
     # OpenCV draws nothing beyond the edge of an array.
     _draw_paths(canvas[y : y + height, x : x + width], accuracy)
@@ -94,7 +95,9 @@ def _draw_paths(floor: Image, accuracy: Accuracy) -> None:
 
     for metres in range(1, int(deepest) + 1):
         cv2.circle(floor, at(np.zeros(2)), round(metres * scale), _LIGHT, 1, cv2.LINE_AA)
-        _text(floor, f"{metres}", at(np.array([0.03, metres])), _GREY, 0.4)
+    view = np.array([at(np.array(corner)) for corner in ((0, 0), (-0.12, 0.2), (0.12, 0.2))])
+    cv2.polylines(floor, [view.astype(np.int32)], True, _GREY, 1, cv2.LINE_AA)
+    _text(floor, "camera", at(np.array([0.16, 0.04])), _GREY, 0.4)
     for (_, estimate), covariance in zip(
         points[::_ELLIPSE_EVERY], accuracy.root_covariances[::_ELLIPSE_EVERY], strict=True
     ):
@@ -107,6 +110,10 @@ def _draw_paths(floor: Image, accuracy: Accuracy) -> None:
     for truth, estimate in points:
         cv2.circle(floor, at(truth), 3, _TRUTH, -1, cv2.LINE_AA)
         cv2.circle(floor, at(estimate), 3, _ESTIMATE, -1, cv2.LINE_AA)
+    for metres in range(1, int(deepest) + 1):  # last, on paper: people go where they are written
+        left, below = at(np.array([0, metres]))
+        cv2.rectangle(floor, (left - 14, below - 9), (left + 14, below + 5), (255, 255, 255), -1)
+        _text(floor, f"{metres} m", (left - 10, below + 3), _GREY, 0.4)
 
 
 def _ellipse(center: Array, covariance: Array) -> Array:

@@ -110,8 +110,8 @@ def fuse(
         _log.warning("%s", misplaced(fusion.misplaced))
     if not quiet:
         click.echo(
-            f"{files.counted['moments']} moments, {files.counted['person_moments']} people in "
-            f"them, from {len(feeds)} cameras"
+            f"moments: {files.counted['moments']}, people: {files.people}, seen "
+            f"{files.counted['person_moments']} times, by {len(feeds)} cameras"
         )
         listed(written)
 

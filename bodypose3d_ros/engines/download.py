@@ -45,7 +45,10 @@ def url(address: str, target: Path, progress: Progress | None) -> Path:
                 if progress:
                     progress(done, total)
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        raise ModelError(f"{address}: cannot be downloaded ({error}); try again later") from error
+        raise ModelError(
+            f"{address}: cannot be downloaded ({error}): try again later, or download it elsewhere "
+            "and give models fetch the file with --from"
+        ) from error
     if done == 0 or (total is not None and done != total):
         raise ModelError(f"{address}: the download broke off after {done} bytes; try again")
     return target

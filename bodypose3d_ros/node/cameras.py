@@ -253,6 +253,11 @@ class Cameras:
         for core in self._of_camera(topic, _IMAGES):
             core.lost(count)
 
+    def damaged(self, topic: Topic) -> None:
+        """A message has come that is not what its topic says."""
+        for core in self._of_camera(topic, _IMAGES):
+            core.damaged()
+
     def _of_camera(self, topic: Topic, kinds: tuple[Topic, ...]) -> list[Core]:
         """The camera whose topic it is, if it is of one of some kinds."""
         return [

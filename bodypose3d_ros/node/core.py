@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import Bodypose3dError, EngineError, InputError
+from ..errors import Bodypose3dError, EngineError, ImageError, InputError
 from ..perception.networks import Networks
 from ..perception.tracking.tracker import Tracker
 from ..wire.markers_cdr import no_markers
@@ -63,7 +63,7 @@ class Core:
         self.when_free: Callable[[], None] = lambda: None
         """Called, in the thread that works, whenever an image is wanted that was not before."""
         self._dropped = 0
-        self._defects = 0
+        self._defects = self._damaged = 0
         self._said_nameless = False
 
     # -- life -------------------------------------------------------------------------------
@@ -137,7 +137,8 @@ class Core:
         report = self._diagnostics.report(
             stale_after=p.stale_after,
             dropped=self._dropped + (worker.dropped if worker else 0),
-            overtaken=self._overtaken.count,
+            # A damaged message has no stamp: its CameraInfo seems to have come alone.
+            overtaken=max(self._overtaken.count - self._damaged, 0),
             facts=facts,
             waited_for=self._inputs.waited_for,
         )
@@ -234,6 +235,11 @@ class Core:
                 "images are lost between the camera and this node (diagnostics count them): "
                 'docs/ros2.md, "Images that are lost", tells what helps',
             )
+
+    def damaged(self) -> None:
+        """An image's message has come whose bytes are none."""
+        self._damaged += 1
+        self._skip(ImageError("the message of an image is damaged: its publisher is at fault"))
 
     @property
     def lacks_camera_info(self) -> bool:

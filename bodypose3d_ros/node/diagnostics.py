@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from ..errors import Bodypose3dError
+from ..errors import Bodypose3dError, ImageError
 from .sockets import mend
 
 # diagnostic_msgs/DiagnosticStatus
@@ -101,6 +101,7 @@ class Diagnostics:
         self._unmatched: Counter[str] = Counter()
         self._trouble: dict[str, float] = {}
         self._lost = 0
+        self._unreadable = 0
         self._problem = ""
         self._last_problem = ""
         self._said: dict[object, float] = {}
@@ -169,6 +170,7 @@ class Diagnostics:
         """An image could not be used. Returns whether that should be said, again or at all."""
         with self._lock:
             self._skipped.add(time.monotonic())
+            self._unreadable += isinstance(reason, ImageError)
             known = isinstance(reason, Bodypose3dError)
             text = str(reason) if known else f"{type(reason).__name__}: {reason}"
             text = text[:LONGEST_TEXT]
@@ -270,6 +272,7 @@ class Diagnostics:
                 "images lost on the way": str(self._lost),
                 "images dropped for newer ones": str(dropped + max(overtaken - self._lost, 0)),
                 "images skipped": str(self._skipped.count),
+                "of them damaged or unreadable": str(self._unreadable),
                 **{kind: str(count) for kind, count in self._unmatched.items()},
                 "poses published": str(self._published.count),
                 "last problem": self._last_problem,

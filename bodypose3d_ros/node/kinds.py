@@ -86,6 +86,9 @@ class NodeCore(Protocol):
     def lost(self, topic: Topic, count: int) -> None:
         """So many more messages of one of ``inputs`` were lost on the way here."""
 
+    def damaged(self, topic: Topic) -> None:
+        """A message of one of ``inputs`` has come that is not what its topic says."""
+
 
 @dataclass(frozen=True)
 class Kind:

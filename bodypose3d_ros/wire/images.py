@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.people import Image
-from ..errors import InputError
+from ..errors import ImageError
 
 VIDEO_FORMATS = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "theora", "ffmpeg")
 """Formats of a CompressedImage that hold a film's packets, not pictures."""
@@ -37,13 +37,14 @@ def from_message(message: Any) -> Image:  # noqa: ANN401 - either host's Image o
     Grey, Bayer, YUV, RGBA and 16 bit images are converted; 16 bits keep their upper eight.
 
     Raises:
-        InputError: The message does not hold the image it says it does, or none that is a picture.
+        ImageError: The message does not hold the image it says it does, or none that is a picture.
     """
     if hasattr(message, "format"):
         _check_format(str(message.format))
         return decode(np.frombuffer(message.data, np.uint8), "the compressed image")
     # Imported here so that a machine with ROS 2 and without rosbags can still read files.
-    from rosbags.image import ImageError, image_to_cvimage
+    from rosbags.image import ImageError as RosbagsError
+    from rosbags.image import image_to_cvimage
 
     planar = _PLANAR.get(message.encoding.lower())
     try:
@@ -51,15 +52,15 @@ def from_message(message: Any) -> Image:  # noqa: ANN401 - either host's Image o
             image = cv2.cvtColor(_planes(message), planar)
         else:
             image = image_to_cvimage(_packed(message), "bgr8")
-    except ImageError as error:
-        raise InputError(f"image encoding {message.encoding!r} cannot be used: {error}") from error
+    except RosbagsError as error:
+        raise ImageError(f"image encoding {message.encoding!r} cannot be used: {error}") from error
     except (TypeError, ValueError, cv2.error) as error:
-        raise InputError(
+        raise ImageError(
             f"the image of {message.width}x{message.height} {message.encoding} pixels holds "
             f"{len(message.data)} bytes in rows of {message.step}: its publisher is at fault"
         ) from error
     if image.size == 0:
-        raise InputError("the image has no pixels: its publisher is at fault")
+        raise ImageError("the image has no pixels: its publisher is at fault")
     return np.ascontiguousarray(image, np.uint8)
 
 
@@ -71,18 +72,18 @@ def decode(content: NDArray[np.uint8], name: str) -> Image:
         name: What to call it in an error.
 
     Raises:
-        InputError: It is empty, truncated or not a picture.
+        ImageError: It is empty, truncated or not a picture.
     """
     if not len(content):
-        raise InputError(f"{name} is empty")
+        raise ImageError(f"{name} is empty")
     if _is_truncated_jpeg(content.tobytes()):
-        raise InputError(f"{name} is a damaged picture: the end of the file is missing")
+        raise ImageError(f"{name} is a damaged picture: the end of the file is missing")
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise InputError(f"{name} cannot be decoded: {error.err}") from error
+        raise ImageError(f"{name} cannot be decoded: {error.err}") from error
     if image is None:
-        raise InputError(f"{name} is not a picture, or a damaged one")
+        raise ImageError(f"{name} is not a picture, or a damaged one")
     return np.asarray(image, np.uint8)
 
 
@@ -94,9 +95,9 @@ def encode_jpeg(image: Image) -> NDArray[np.uint8]:
 def _check_format(name: str) -> None:
     """Refuse what travels as a CompressedImage and is no picture."""
     if "compressedDepth" in name:
-        raise InputError("compressedDepth is a depth image: choose the colour image's topic")
+        raise ImageError("compressedDepth is a depth image: choose the colour image's topic")
     if any(video in name.lower() for video in VIDEO_FORMATS):
-        raise InputError(
+        raise ImageError(
             f"{name!r} is a film's packets, of which none is a picture by itself: republish them, "
             "for example with  ros2 run image_transport republish --ros-args "
             "-p in_transport:=ffmpeg -p out_transport:=raw"

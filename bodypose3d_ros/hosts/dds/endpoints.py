@@ -94,6 +94,8 @@ class Subscription:
         self.channel = channel
         self.refused = 0
         """Messages that were not what their topic says, or that could not be taken."""
+        self.when_damaged: Callable[[], None] = lambda: None
+        """Called when a message has come that is not what its topic says."""
         self._types = types
         self._callback = callback
         self._raw = raw
@@ -140,6 +142,7 @@ class Subscription:
             self._callback(message)
         except SerdeError as error:
             self._refuse(f"dropped a damaged message: {error}")
+            self.when_damaged()
         except InputError as error:
             self._refuse(f"dropped a message: {error}")
         except (Bodypose3dError, OSError):

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,6 @@ from .endpoints import Subscription
 from .frames import FrameBuffer
 from .node import Node
 from .qos import OVERRIDES, overrides
-
-log = logging.getLogger("bodypose3d")
 
 DIAGNOSTICS_PERIOD_S = 1.0
 CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR_DATA, "Simulated time.")
@@ -59,6 +58,8 @@ class DdsHost:
             InputError: A parameter that does not exist or has a bad value.
         """
         self._node = node
+        # As rclpy calls it: several nodes may speak on one terminal.
+        self._log = logging.getLogger(node.names.full_node.strip("/").replace("/", "."))
         self._frames = FrameBuffer(self.log)
         self._clock: int | None = None
         self._listeners: list[_Listener] = []
@@ -88,7 +89,7 @@ class DdsHost:
             self.core.configure,
             wait=lambda _: self._node.spin_once(),
             ended=lambda: not self._node.running,
-            say=log.info,
+            say=self._log.info,
         )
 
     def start(self) -> None:
@@ -105,7 +106,7 @@ class DdsHost:
             if not listener.topic.qos.latched:  # until it is known to be needed
                 listener.subscription = self._subscribe(listener.topic, listener.callback)
         for name, end in self._overrides.keys() - self._ends:
-            log.warning("%s%s.%s: the node has no such %s", OVERRIDES, name, end, end)
+            self._log.warning("%s%s.%s: the node has no such %s", OVERRIDES, name, end, end)
         self._node.create_timer(DIAGNOSTICS_PERIOD_S, self._look_after)
         self._node.create_timer(interface.ALIVE_PERIOD_S, self.core.tell_alive)
 
@@ -131,7 +132,7 @@ class DdsHost:
 
     def log(self, level: int, text: str) -> None:
         """Say something."""
-        log.log(level, "%s", text)
+        self._log.log(level, "%s", text)
 
     def lookup_transform(
         self, target: str, source: str, stamp: int, timeout: float
@@ -142,9 +143,11 @@ class DdsHost:
     # -- what comes in ----------------------------------------------------------------------
 
     def _subscribe(self, topic: Topic, callback: Callable[[Message], None]) -> Subscription:
-        return self._node.create_subscription(
+        subscription = self._node.create_subscription(
             topic.type, topic.name, callback, self._qos(topic, "subscription"), raw=topic.raw
         )
+        subscription.when_damaged = partial(self.core.damaged, topic)
+        return subscription
 
     def _qos(self, topic: Topic, end: str) -> QosProfile:
         """A topic's quality of service, with what parameters say of it."""
@@ -155,7 +158,9 @@ class DdsHost:
     def _time_passed(self, message: Message) -> None:
         now = nanoseconds(message.clock)
         if self._clock is not None and now < self._clock:
-            log.warning("time jumped back by %.1f s: TF is forgotten", (self._clock - now) / 1e9)
+            self._log.warning(
+                "time jumped back by %.1f s: TF is forgotten", (self._clock - now) / 1e9
+            )
             self._frames.clear()
         self._clock = now
 
@@ -176,7 +181,7 @@ class DdsHost:
                 return
             largest = size
             if warning := receive_buffer_warning(size):
-                log.warning("%s", warning)
+                self._log.warning("%s", warning)
 
         return checked
 

@@ -212,6 +212,8 @@ class RosHost:
                 callback(cdr if topic.raw else self._types.deserialize_cdr(cdr, topic.type))
             except SerdeError as error:
                 logger.warning(f"{topic.name}: dropped a damaged message: {error}", once=True)
+                if self._core is not None:
+                    self._core.damaged(topic)
             except Exception:  # noqa: BLE001 - nobody's message ends the process
                 text = traceback.format_exc()
                 logger.error(f"{topic.name}: dropped a message:\n{text}", once=True)

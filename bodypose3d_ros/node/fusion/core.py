@@ -150,6 +150,9 @@ class FusionCore:
     def lost(self, topic: Topic, count: int) -> None:
         """Of no concern: poses that are lost are seen by their rate."""
 
+    def damaged(self, topic: Topic) -> None:
+        """Of no concern, for the same reason."""
+
     def statuses(self) -> Mapping[str, Callable[[], Report]]:
         """What tells how the node is now, by its name in ``/diagnostics``."""
         cameras = {name: partial(self.camera_report, name) for name in self.parameters.cameras}
