@@ -196,6 +196,38 @@ def test_one_behind_the_other_is_another_though_their_pixels_are_the_same():
     assert second.track_id.tolist()[0] == 2
 
 
+def test_a_network_that_slides_to_who_stands_behind_sees_another():
+    """As where three people cross: the skeleton stays about there in the image, and shrinks."""
+    tracker = Tracker()
+    for n in range(5):
+        tracker.update(people((0, 0, 4.8)), n * FRAME)
+    slid = tracker.update(people((0.1, 0, 5.8)), 5 * FRAME)
+    assert dict(zip(slid.track_id.tolist(), slid.state.tolist(), strict=True)) == {
+        2: STATE_NEW,
+        1: STATE_COASTING,
+    }
+    both = tracker.update(people((0.1, 0, 5.8), (-0.1, 0, 4.8)), 6 * FRAME)
+    assert both.track_id.tolist() == [2, 1]
+
+
+def test_who_only_seems_smaller_is_the_same():
+    """By a tenth from an image to the next, or by more where an image was lost."""
+    for frames, far in ((1, 5.3), (4, 6.0)):
+        tracker = Tracker()
+        for n in range(5):
+            tracker.update(people((0, 0, 4.8)), n * FRAME)
+        assert tracker.update(people((0, 0, far)), (4 + frames) * FRAME).track_id.tolist() == [1]
+
+
+def test_who_turns_out_to_be_larger_is_the_same_as_far_away_as_that():
+    """Somebody else tells the size: nothing has changed in the image."""
+    tracker = Tracker()
+    for n in range(5):
+        tracker.update(people((0, 0, 4)), n * FRAME)
+    larger = replace(people((0, 0, 5)), log_size=np.full(1, np.log(5 / 4)))
+    assert tracker.update(larger, 5 * FRAME).track_id.tolist() == [1]
+
+
 def test_left_and_right_that_a_network_swaps_are_swapped_back():
     """BlazePose full does so in 29 of 100 frames of a man seen from behind and the side."""
     tracker = Tracker()

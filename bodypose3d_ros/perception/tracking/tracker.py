@@ -312,7 +312,12 @@ class Tracker:
         unseen[taken] = np.inf
         recent = np.flatnonzero(unseen <= self.coast_time)
         there = tracks.select(recent)
-        pairs = association.match(there.motion, bodies, there.pixels)
+        another = association.another(
+            _apparent(there.motion.position, there, now.center),
+            unseen[recent],
+            _apparent(bodies.joints, bodies, now.center),
+        )
+        pairs = association.match(there.motion, bodies, there.pixels, another)
         pairs[:, 0] = recent[pairs[:, 0]]
         # Who was hidden for a while may have turned meanwhile, and was perhaps seen wrongly last.
         away = (unseen > _MOMENT) & np.isfinite(unseen)
@@ -491,6 +496,16 @@ def _middle(joints: Array) -> Array:
     mean = np.where(there, joints, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     pelvis = joints[:, INDEX["pelvis"]]
     return np.where(known(pelvis)[:, None], pelvis, mean)
+
+
+def _apparent(joints: Array, people: _Tracks | Bodies, center: Array) -> Array:
+    """(N,) metres from the camera's centre at which people would be of the network's size.
+
+    NaN for who is in no image, or nowhere.
+    """
+    apart = np.linalg.norm(_middle(joints) - center, axis=1) * np.exp(-people.log_size)
+    seen = known(people.pixels).any(axis=1) & known(joints).any(axis=1)
+    return np.asarray(np.where(seen, apart, np.nan))
 
 
 def _scaled(joints: Array, center: Array, factor: Array) -> Array:
