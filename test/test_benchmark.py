@@ -75,6 +75,20 @@ def test_a_histogram_shows_where_the_values_are(tmp_path):
     assert middle[:, 700:].sum() > 100
 
 
+@pytest.mark.parametrize(
+    ("last", "ticks"),
+    [
+        (92.0, [0, 20, 40, 60, 80, 100]),
+        (8, [0, 2, 4, 6, 8]),
+        (0.101, [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12]),
+        (1930, [0, 500, 1000, 1500, 2000]),
+        (0, [0, 1e-10]),  # nothing was measured
+    ],
+)
+def test_axes_are_marked_in_round_numbers_from_nought_to_beyond_the_last(last, ticks):
+    assert charts._ticks(last) == pytest.approx(ticks)
+
+
 def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "PEOPLE", (1,))
     monkeypatch.setattr(benchmark, "SIZES", (SMALL,))

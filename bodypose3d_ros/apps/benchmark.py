@@ -22,6 +22,7 @@ LOADS = (1, 2, 4, 10)
 """Times what the engine can do."""
 _COST, _LATENCIES, _LOAD = "cost.png", "latencies.png", "load.png"
 _BINS = 60
+_OF_LATENCY = {"median": "median", "95": "95 %", "max": "longest"}
 
 
 @click.command()
@@ -115,16 +116,18 @@ def _draw(found: dict[str, Any], latencies: dict[str, list[float]], outputs: Out
         for width, height in SIZES
         for kind, name in (("wall_ms", "time"), ("cpu_ms", "processor"))
     }
-    charts.lines(outputs.part(_COST), charts.Axes(f"a frame: {cpu}", "people", "ms"), cost)
+    charts.lines(
+        outputs.part(_COST), charts.Axes(f"what a frame takes: {cpu}", "people", "ms"), cost
+    )
     charts.histogram(
         outputs.part(_LATENCIES),
-        charts.Axes(f"latency of poses: {cpu}", "ms", "part of all"),
+        charts.Axes(f"latency of poses: {cpu}", "ms", "% of the poses"),
         latencies,
         _BINS,
     )
     late = {
-        name: [(row["times"], row["latency_ms"][name]) for row in found["load"]]
-        for name in ("median", "95", "max")
+        told: [(row["times"], row["latency_ms"][name]) for row in found["load"]]
+        for name, told in _OF_LATENCY.items()
     }
     axes = charts.Axes(f"latency by load: {cpu}", "times what the engine can do", "ms")
     charts.lines(outputs.part(_LOAD), axes, late)
@@ -146,7 +149,7 @@ def _load_table(rows: list[dict[str, Any]]) -> Table:
             "sent, Hz": row["sent_hz"],
             "poses, Hz": row["published_hz"],
             "dropped": row["dropped"],
-            **{f"{name}, ms": value for name, value in row["latency_ms"].items()},
+            **{f"{told}, ms": row["latency_ms"][name] for name, told in _OF_LATENCY.items()},
             "cores": row["cpu_cores"],
         }
         for row in rows
