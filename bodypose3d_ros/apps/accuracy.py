@@ -130,7 +130,7 @@ class Accuracy:
         root = figures["root_mm"]
         table.add_row("pelvis, absolute", f"{root['mean']} mm", f"95 %: {root['p95']} mm")
         axes = ", ".join(f"{axis} {e['mean']}" for axis, e in figures["axes_mm"].items())
-        table.add_row("joints, absolute", "", f"{axes} mm")
+        table.add_row("mean offset", "", f"{axes} mm")
         speeds = figures["velocity_mps"]
         if speeds["limb_joints"] is not None:
             ours, pelvis = f"{speeds['limb_joints']} m/s", f"pelvis: {speeds['pelvis']} m/s"
@@ -138,7 +138,7 @@ class Accuracy:
         for name, of in (("in 95 % ellipsoids", figures), ("velocities in theirs", speeds)):
             if of["covered_95"] is not None:
                 covered, error = of["covered_95"] * 100, of["normalised_error"]
-                table.add_row(name, "", f"{covered:.0f} % (squared: {error})")
+                table.add_row(name, "", f"{covered:.0f} %, error squared: {error} of the expected")
         table.add_row("ids changed", f"{self.switches} times", f"{self.invented} invented people")
         return table
 
