@@ -217,7 +217,9 @@ def test_a_limb_is_a_part_of_the_stature_and_what_is_seldom_seen_does_not_count(
 def test_a_camera_that_shares_nobody_is_refused_by_name(views):
     alone = recorded("cell_left")
     later = replace(alone, stamps=[stamp + 10**11 for stamp in alone.stamps])
-    with pytest.raises(InputError, match=r"cell_left: shares nobody with cell_front"):
+    with pytest.raises(
+        InputError, match=r"cell_left: sees somebody together with cell_front at 0 moments"
+    ):
         calibrate({"cell_front": views["cell_front"], "cell_left": later})
 
 

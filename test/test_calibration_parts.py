@@ -428,14 +428,14 @@ def test_whom_two_views_see_at_once_and_do_not_know_again_is_another_matter_than
     """Walking where both see them is of no use to people who do."""
     names, lost = ["left", "right"], [np.eye(4), None]
     for moments, says in (
-        (14, "right: shares nobody with left and those that do for 15 moments"),
+        (14, "right: sees somebody together with left at 14 moments, and it takes 15"),
         (15, "right: whom it sees fits nobody whom left and others see: they may be other people"),
     ):
         people = [crowd(0, 20), crowd(1, moments)]
         with pytest.raises(InputError, match=says):
             raise refusals.unplaced(rigs.Rig(lost, people, []), people, names)
     alone = [crowd(0, 20)]
-    with pytest.raises(InputError, match="right: shares nobody with left"):
+    with pytest.raises(InputError, match="right: sees somebody together with left at 0 moments"):
         raise refusals.unplaced(rigs.Rig(lost, alone, []), alone, names)
     with pytest.raises(InputError, match="no two cameras agree on where anybody is: they may be"):
         raise refusals.unplaced(rigs.Rig([np.eye(4)] * 2, alone, []), alone, names)

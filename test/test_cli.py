@@ -391,6 +391,16 @@ def test_of_a_text_for_a_film_nobody_speaks_but_us(tmp_path):
     assert line.endswith(b"convert it, for example with  ffmpeg -i text.mp4 film.mp4")
 
 
+def test_what_is_logged_is_a_line_however_narrow_the_terminal(tmp_path, picture):
+    """Who looks for it in a file finds it whole."""
+    done = program(
+        "estimate", picture, "--hfov", "60", "--out", tmp_path / "out", env={"COLUMNS": "40"}
+    )
+    lines = done.stderr.decode().splitlines()
+    assert any("run on ONNX Runtime" in each and "tensorrt" in each for each in lines), lines
+    assert not [each for each in lines if each != each.rstrip()]
+
+
 def test_any_name_on_any_terminal(tmp_path):
     """Names that are not UTF-8, or not ASCII on a terminal that is, or as long as they may be."""
     content = cv2.imencode(".png", np.full((48, 64, 3), 128, np.uint8))[1].tobytes()

@@ -160,7 +160,9 @@ def _sockets() -> list[Finding]:
     text = f"receive buffers of {limit >> 10} KiB"
     mend = "" if fine else sockets.raise_limit()
     if not fine:
-        text += f" at most, larger images get lost on the way; raise that{sockets.where()}"
+        text += " at most: larger images get lost on the way"
+        if where := sockets.where():
+            mend += f"  #{where}"
     return [*findings, Finding("sockets", fine, text, mend)]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import Progress, ProgressColumn
 
 from ..errors import printable
@@ -29,8 +28,15 @@ def listed(paths: Iterable[Path]) -> None:
 
 def log_to_terminal(level: int) -> None:
     """Show what modules log, from a level on, above the bars."""
-    handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
-    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_AboveBars()])
+
+
+class _AboveBars(logging.Handler):
+    """Writes a message as one line, which terminals wrap and files and searches keep whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one."""
+        err.print(escaped(self.format(record)))
 
 
 def progress(*columns: ProgressColumn, quiet: bool = False) -> Progress:

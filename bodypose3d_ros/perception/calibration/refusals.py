@@ -65,10 +65,11 @@ def unplaced(rig: Rig, tracks: Sequence[Track], names: Sequence[str]) -> InputEr
     if not lost:
         return InputError(f"no two cameras agree on where anybody is: {_UNLIKE}")
     who = ", ".join(names[view] for view in lost)
-    if max(_in_company(tracks, view, 1) for view in lost) < FEWEST:
+    if (shared := max(_in_company(tracks, view, 1) for view in lost)) < FEWEST:
+        other = names[0] if len(names) == 2 else f"{names[0]} or another camera"
         return InputError(
-            f"{who}: shares nobody with {names[0]} and those that do for {FEWEST} moments: let "
-            "somebody walk where both see them"
+            f"{who}: sees somebody together with {other} at {shared} moments, and it takes "
+            f"{FEWEST}: let somebody walk where both see them"
         )
     return InputError(f"{who}: whom it sees fits nobody whom {names[0]} and others see: {_UNLIKE}")
 
