@@ -241,39 +241,35 @@ def test_an_area_with_somebody_unknown_in_it_has_its_turn_twice_as_often(pose):
     assert [area for area in searched if area in (whole, left, right)] == turns
 
 
-@pytest.mark.parametrize(
-    ("center", "height", "sooner"),
-    [
-        ((500.0, 240.0), 300.0, [[0, 640], [320, 320]]),  # the whole image and its right half
-        ((500.0, 240.0), 500.0, [[0, 640]]),  # who is too tall for the half
-        ((700.0, 240.0), 300.0, []),  # who is no longer in the image
-    ],
-)
-def test_areas_where_somebody_lost_should_be_have_their_turn_four_times_as_often(
-    pose, center, height, sooner
-):
-    """As often as where nobody is, that is: half a turn instead of two. A round takes 3 or 9."""
-    known = pose.estimate(frame(), regions(420))
+def test_where_somebody_lost_should_be_has_its_turn_ten_times_as_often_as_where_nobody_is(pose):
+    """A square twice as high as he is, every fifth of a turn; the others every second turn."""
+    known = pose.estimate(frame(), regions(100))
     search = Search(pose, detector := Nobody())
-    lost = replace(
-        Regions.from_boxes(np.zeros((1, 4))),
-        center=np.array([center]),
-        size=np.full((1, 2), height),
-    )
-    for _ in range(90):
-        search.newcomers(frame(), known, 1, lost, step_if_quiet=2)
+    corners = np.array([[425.0, 165, 575, 315]])
+    for _ in range(130):
+        search.newcomers(frame(), known, 1, Regions.from_boxes(corners), step_if_quiet=2)
+    there, *others = [350, 300], [0, 640], [0, 320], [320, 320]
     searched = [areas[0] for areas in detector.searched]
-    each = 90 / (4 * len(sooner) + 3 - len(sooner))
-    for area in ([0, 640], [0, 320], [320, 320]):
-        share = each * (4 if area in sooner else 1)
-        assert searched.count(area) == pytest.approx(share, abs=2)  # of whole turns
+    assert searched.count(there) == pytest.approx(100, abs=4)  # 5 of 5 + 3 / 2 in a turn
+    for area in others:
+        assert searched.count(area) == pytest.approx(10, abs=2)
+
+
+def test_who_is_awaited_no_longer_has_no_turn(pose):
+    known = pose.estimate(frame(), regions(100))
+    search = Search(pose, detector := Nobody())
+    lost = Regions.from_boxes(np.array([[425.0, 165, 575, 315]]))
+    for awaited in (Regions.none(), lost, Regions.none(), Regions.none(), lost):
+        search.newcomers(frame(), known, 1, awaited)
+    whole, left, right, there = [0, 640], [0, 320], [320, 320], [350, 300]
+    assert detector.searched == [[whole], [there], [left], [right], [there]]
 
 
 def test_who_was_lost_is_awaited_where_a_camera_that_moved_has_him_now(pose):
-    """At 4 m straight ahead, as tall as people are; one behind the camera nowhere."""
+    """At 4 m straight ahead, as tall as people are; one behind or beside the view nowhere."""
     place = np.eye(4)
     place[0, 3] = 1.0
-    tracker = SimpleNamespace(awaited=np.array([[1.0, 0, 4], [1.0, 0, -2]]))
+    tracker = SimpleNamespace(awaited=np.array([[1.0, 0, 4], [1.0, 0, -2], [5.0, 0, 4]]))
     lost = Pipeline(pose, Nobody(), tracker)._awaited(replace(frame(), place=place))
     assert lost.center.tolist() == [pytest.approx([319.5, 239.5], abs=0.6)]
     assert lost.size.tolist() == [pytest.approx([CAMERA.matrix[1, 1] * 1.775 / 4] * 2)]

@@ -112,6 +112,22 @@ def test_the_less_sure_the_networks_are_the_less_he_may_move(frame):
     assert confirmed_by(Eyes(score_in_mirror=0.49), frame) == 0
 
 
+def test_who_is_decided_on_is_not_looked_at_again(frame):
+    """Shown alone is only whom that decides on: who moves by 5 to 10 pixels of his 200."""
+
+    def looks(eyes):
+        people, alone = [], Sure()
+        estimate = eyes.estimate
+        eyes.estimate = lambda at, regions: people.append(len(regions)) or estimate(at, regions)
+        confirmed(eyes, alone, frame, seen([BODY + (207.0, 243.0)]), frame.image)
+        return sum(people), len(alone.areas_shown)
+
+    assert looks(Eyes(drift=7.0)) == (2, 1)
+    assert looks(Eyes(drift=4.9)) == (2, 0)
+    assert looks(Eyes(drift=11.0)) == (2, 0)
+    assert looks(Eyes(score=0.49)) == (1, 0)
+
+
 def test_of_whom_four_joints_are_in_view_nobody_is_told(frame):
     """A face has five; a shadow at the lower edge became the head of somebody below the image."""
 

@@ -41,19 +41,18 @@ class NoPose:
         return Regions.from_boxes(boxes.corners, boxes.score)
 
 
+NOBODY = Regions.none()
 SOMEBODY = Keypoints(
     np.zeros((1, 34, 2)), np.ones((1, 34)), np.ones(1), Regions.from_boxes(np.ones((1, 4))),
     Regions.from_boxes(np.array([[0, 0, 20, 40]])),
 )  # fmt: skip
 
 
-def searches(detector, budget, seconds, rate=RATE):
+def searches(detector, budget, seconds, rate=RATE, awaited=NOBODY):
     """The areas searched, frame by frame of a camera."""
     search = Search(NoPose(), detector)
     for number in range(round(seconds * rate)):
-        search.in_time(
-            Frame(IMAGE, None, number * SECOND // rate), SOMEBODY, budget, Regions.none()
-        )
+        search.in_time(Frame(IMAGE, None, number * SECOND // rate), SOMEBODY, budget, awaited)
     return detector.searched
 
 
@@ -61,6 +60,15 @@ def test_every_area_is_searched_within_the_time_and_where_nobody_is_within_twice
     once = searches(Empty(), Budget(1.5, 1.0), 1.5 * 2 - 1 / RATE)
     assert set(once) == set(range(6))
     assert searches(Empty(), Budget(1.5, 1.0), 30.0).count(0) == pytest.approx(10, abs=1)
+
+
+def test_who_is_awaited_puts_no_area_off():
+    """He is looked for ten times in the two rounds, and takes no turn of the others away."""
+    awaited = Regions.from_boxes(np.array([[30.0, 10, 50, 30]]))
+    searched = searches(Empty(), Budget(1.5, 1.0), 30.0, awaited=awaited)
+    assert searched.count(20) == pytest.approx(100, abs=5)
+    for area in range(6):
+        assert searched.count(area) == pytest.approx(10, abs=1)
 
 
 def test_the_pace_is_kept_whatever_the_rate_of_images():

@@ -191,9 +191,10 @@ class Pipeline:
         places = places[places[:, 2] > 0]
         height = frame.camera.matrix[1, 1] * MEAN_STATURE / places[:, 2]
         pixels = frame.camera.project(places)
-        return Regions(
+        there = Regions(
             pixels, np.stack([height] * 2, -1), np.zeros_like(height), np.ones_like(height)
         )
+        return select(there, frame.camera.in_image(pixels))
 
     def _keep(self, keypoints: Keypoints, followed: int, confirmed: int) -> Keypoints:
         """Real and different people, the most certain first.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +46,7 @@ def look_in_mirror(pose: PoseModel, frame: Frame, regions: Regions) -> Keypoints
     No metres of a network that wants the camera: it is the wrong one, which moves no keypoint.
     """
     last = frame.image.shape[1] - 1
-    mirror = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
+    mirror = replace(frame, image=np.asarray(cv2.flip(frame.image, 1), np.uint8))
     there = replace(
         regions, center=regions.center * (-1, 1) + (last, 0), rotation=-regions.rotation
     )
@@ -88,13 +89,26 @@ def confirmed(
         EngineError: A network could not be run.
     """
     again = pose.estimate(frame, keypoints.following)
-    mirrored = look_in_mirror(pose, frame, keypoints.following)
-    found, alone = keypoints.regions.score, look_alone(detector, searched, again.following)
-    score = np.minimum(again.score, mirrored.score)
-    doubt = difference(again, mirrored)
-    doubt += DETECTOR_DOUBT * (1 - found) + ALONE_DOUBT * (1 - alone) + NETWORK_DOUBT * (1 - score)
+    doubt = DETECTOR_DOUBT * (1 - keypoints.regions.score) + NETWORK_DOUBT * (1 - again.score)
     enough = (again.confidence > 0).sum(axis=1) >= LEAST_JOINTS
-    return select(again, enough & (score >= MIN_SCORE) & (doubt <= MAX_DOUBT))
+    doubt[~enough | (again.score < MIN_SCORE)] = np.inf
+    again, doubt = _left(again, doubt)
+
+    mirrored = look_in_mirror(pose, frame, again.regions)
+    doubt += difference(again, mirrored) + NETWORK_DOUBT * (again.score - mirrored.score).clip(0)
+    doubt[mirrored.score < MIN_SCORE] = np.inf
+    again, doubt = _left(again, doubt)
+
+    decides = doubt > MAX_DOUBT - ALONE_DOUBT
+    alone = look_alone(detector, searched, select(again.following, decides))
+    doubt[decides] += ALONE_DOUBT * (1 - alone)
+    return _left(again, doubt)[0]
+
+
+def _left(people: Keypoints, doubt: Array) -> tuple[Keypoints, Array]:
+    """Those of N people who may be somebody: the others need not be looked at again."""
+    left = doubt <= MAX_DOUBT
+    return select(people, left), doubt[left]
 
 
 def difference(one: Keypoints, other: Keypoints) -> Array:
