@@ -100,15 +100,14 @@ def proportioned(seed, at=(0.2, 0.1, 3.0), spread=0.12):
     joints = standing() + np.random.default_rng(seed).normal(0, spread, (JOINT_COUNT, 3))
     in_trunk = (INDEX["torso"] == LENGTH_LIMBS).any(axis=1)  # halfway from pelvis to neck
     n, m = LENGTH_LIMBS[~in_trunk].T
+    ends = np.eye(JOINT_COUNT)[m] - np.eye(JOINT_COUNT)[n]
     wanted = NORMALISED_LENGTHS[~in_trunk] * MEAN_LENGTHS[2]
-    wrong = np.inf
-    while wrong > 1e-12:
-        limb = joints[m] - joints[n]
-        length = np.linalg.norm(limb, axis=1)
-        step = limb * ((length - wanted) / length / 4)[:, None]
-        np.add.at(joints, n, step)
-        np.add.at(joints, m, -step)
-        wrong = np.abs(length - wanted).max()
+    wrong = np.full(len(wanted), np.inf)
+    while np.abs(wrong).max() > 1e-12:
+        limb = ends @ joints
+        length = np.sqrt((limb**2).sum(axis=1))
+        wrong = length - wanted
+        joints -= ends.T @ (limb * (wrong / length / 4)[:, None])
     joints[INDEX["torso"]] = (joints[INDEX["pelvis"]] + joints[INDEX["neck"]]) / 2
     return joints - joints[INDEX["pelvis"]] + at
 

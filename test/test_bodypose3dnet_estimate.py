@@ -42,7 +42,7 @@ def painted(count):
     picture = np.hstack([strip] * count)
     picture = cv2.copyMakeBorder(picture, 0, 0, 60, 60, cv2.BORDER_REPLICATE)
     height, width = picture.shape[:2]
-    camera = Camera.from_hfov(width, height, HFOV if count == 1 else 100)
+    camera = Camera.from_hfov(width, height, HFOV)
     at_hips = film.load("one_person").pixels[0, 0, 0] - (130, 0)
     joints = []
     for person in range(count):

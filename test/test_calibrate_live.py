@@ -77,8 +77,9 @@ def test_while_it_is_not_enough_it_goes_on_listening_with_what_it_has(start, tmp
 
 def test_live_it_writes_a_rig_with_its_calibrations(start, tmp_path):
     pytest.importorskip("cyclonedds", reason="needs cyclonedds (pip install .[dds])")
-    for name in CAMERAS:
-        start(PEERS / "cell_node.py", name).line("ready", timeout=60)
+    nodes = [start(PEERS / "cell_node.py", name) for name in CAMERAS]
+    for node in nodes:
+        node.line("ready", timeout=60)
     program = start(
         PEERS / "real_node.py", "calibrate-live", *CAMERAS, "--seconds", 6,
         "--camera-height", "front", 2.3, "--out", tmp_path / "rig",

@@ -265,7 +265,7 @@ def test_a_network_whose_names_are_no_text_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [b"[" * 3000, b"2001-99-99", b"9" * 5000, b"!!timestamp x", b"!!bool x", b"!!int x"]
+    "value", [b"[" * 1000, b"2001-99-99", b"9" * 5000, b"!!timestamp x", b"!!bool x", b"!!int x"]
 )
 def test_yaml_that_python_itself_refuses_is_no_yaml(tmp_path, value):
     file = tmp_path / "any.yaml"
