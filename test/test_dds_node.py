@@ -340,11 +340,13 @@ def test_a_recording_is_played_as_a_camera(start, graph, listen, tmp_path, trans
     flags = ["--compressed"] if transport == "compressed" else []
     begin = time.time_ns()
     flags += ["--image-topic", "/camera/image_raw"]  # of two that the recording holds
+    flags += ["--frame", "front_optical_frame"]  # as a rig knows it
     player = start(NODE, "play", tmp_path / "film.mcap", "--wait", 1, *flags)
 
     spin_until(graph, lambda: poses and distance(poses[-1]) > 6.5)
     assert player.ended() == 0
     assert player.output[-1] == "sent 6 images"
+    assert {p.header.frame_id for p in poses} == {"front_optical_frame"}
     assert any(line.startswith("images go to /") for line in player.output)
     # A colour of a JPEG is off by two at most, which are two decimetres here. Of images that come
     # sooner than a busy machine works on them the newest is worked on.

@@ -8,10 +8,12 @@ from ros_network import PEERS, spin_until
 
 pytest.importorskip("cyclonedds", reason="the DDS host needs cyclonedds (pip install .[dds])")
 
+import cell_sightings as cell
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.hosts.dds.names import Names
 from bodypose3d_ros.hosts.dds.network import Network
 from bodypose3d_ros.hosts.dds.node import Node
+from bodypose3d_ros.media import rig
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import ERROR, OK, WARN, State
 from bodypose3d_ros.wire.stamps import stamp_of
@@ -20,6 +22,14 @@ CAMERAS = ("front", "left", "back")
 PERIOD = round(1e9 / 15)
 """Nanoseconds: the cameras' moments are its multiples."""
 CAMERA, PROGRAM = PEERS / "cell_node.py", PEERS / "real_node.py"
+
+LENS = """
+image_width: 640
+image_height: 480
+camera_matrix: {{rows: 3, cols: 3, data: {}}}
+distortion_model: plumb_bob
+distortion_coefficients: {{rows: 1, cols: 5, data: [0, 0, 0, 0, 0]}}
+"""
 
 
 class Fused:
@@ -114,3 +124,19 @@ def test_a_camera_that_tf_has_wrong_is_named(start, fused):
     assert level == WARN
     (blamed,) = (part for part in message.split("; ") if "degrees off since" in part)
     assert blamed.startswith("left: ")
+
+
+def test_a_rig_file_tells_which_cameras_and_where_they_stand(start, fused, tmp_path):
+    """Where no ROS 2 is, nobody else sends TF of them."""
+    for name in CAMERAS:
+        start(CAMERA, name, "--frame", f"{name}_optical_frame").line("ready", timeout=60)
+    film = cell.FILMS["cell_front"]
+    (tmp_path / "lens.yaml").write_text(LENS.format(film.camera.matrix.ravel().tolist()))
+    places = [rig.RigCamera(n, film.camera, cell.PLACES[f"cell_{n}"], tmp_path / "lens.yaml")
+              for n in CAMERAS]  # fmt: skip
+    rig.write(rig.Rig("hall", tuple(places)), tmp_path / "rig.yaml")
+    start(PROGRAM, "fusion", "--host", "dds", "--rig", tmp_path / "rig.yaml")
+    fused.until(lambda: fused.whole[0] == OK)
+    message = fused.more(5)[-1]
+    assert message.header.frame_id == "hall"
+    assert len(message.poses) == 2

@@ -220,7 +220,7 @@ def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:
 
     click.echo(
         f"{totals['done']} of {totals['sources']} sources are done, {totals['failed']} failed: "
-        f"{totals['frames']} frames, {totals['person_frames']} people seen in them"
+        f"{totals['frames']} frames, people seen {totals['person_frames']} times"
     )
     if lost := totals["unreadable_frames"] + totals["dropped_frames"]:
         click.echo(f"{lost} frames could not be used: manifest.json says of which sources")

@@ -84,11 +84,19 @@ def node(**options: Any) -> None:  # noqa: ANN401
 
 
 @click.command()
+@click.option(
+    "--rig",
+    "rig_file",
+    type=click.Path(path_type=Path),
+    metavar="RIG.yaml",
+    help="Its cameras, its fixed frame, and TF of where they stand.",
+)
 @_node_options
 def fusion(**options: Any) -> None:  # noqa: ANN401
     """Run the fusion node: several cameras' poses in, one out.
 
-    Which cameras is said with --param 'cameras:=[front, left]', or in a parameter file.
+    Which cameras is said with --rig, as calibrate-rig and calibrate-live write it, with --param
+    'cameras:=[front, left]', or in a parameter file; where they stand TF tells without --rig.
     Ends on Ctrl-C or SIGTERM, and the ROS graph forgets it at once.
     """
     from ..node.kinds import FUSION
@@ -101,17 +109,31 @@ def _run(
     host: str,
     params_files: tuple[Path, ...],
     params: tuple[str, ...],
+    rig_file: Path | None = None,
     **graph: Any,  # noqa: ANN401
 ) -> None:
-    if host == "ros2" or (host == "auto" and _ros2_is_sourced()):
+    from ..media import rig
+
+    if host == "ros2" or (host == "auto" and ros2_is_sourced()):
+        if rig_file is not None:
+            raise click.UsageError(
+                f"--rig: with ROS 2 run  ros2 launch bodypose3d_ros cell.launch.py rig:={rig_file}"
+            )
         _run_on_ros2(kind, params_files, params, graph)
         return
 
+    cell = None if rig_file is None else rig.read(rig_file)
     with graph_node(kind.name, graph) as member:
+        from ..hosts.dds.camera import stand
         from ..hosts.dds.host import DdsHost
         from ..hosts.dds.params_file import read
 
         values: dict[str, Any] = {}
+        if cell is not None:
+            values["cameras"] = [camera.name for camera in cell.cameras]
+            values["fixed_frame"] = cell.fixed_frame
+            places = {camera.optical_frame: camera.place for camera in cell.cameras}
+            stand(member, cell.fixed_frame, places)
         for path in params_files:
             values |= read(path, member.names.full_node)
         values |= dict(map(_parsed, params))
@@ -144,6 +166,11 @@ def _run(
 )
 @click.option("--compressed", is_flag=True, help="Send JPEG images, on image/compressed.")
 @click.option(
+    "--frame",
+    metavar="NAME",
+    help="The images' optical frame: front_optical_frame; else their own.",
+)
+@click.option(
     "--wait", "wait_for", type=int, default=0, metavar="N", help="Wait for N subscribers."
 )
 @graph_options
@@ -152,6 +179,7 @@ def play(
     loop: bool,
     speed: float,
     compressed: bool,
+    frame: str | None,
     wait_for: int,
     **options: Any,  # noqa: ANN401
 ) -> None:
@@ -182,7 +210,7 @@ def play(
         camera = CameraPublisher(member, compressed=compressed)
         shown = film.load(source) if source in film.all_names() else None
         if shown is not None:
-            stand(member, shown)
+            stand(member, film.WORLD, {frame or shown.frame_id: shown.place})
         click.echo(f"images go to {camera.topic}")
         camera.wait_for_subscribers(member, wait_for)
         if newest is not None:
@@ -191,6 +219,8 @@ def play(
             shots = by_the_clock(shown)
         else:
             shots = on_time(paced(frames, speed=speed, loop=loop))
+        if frame is not None:
+            shots = (replace(shot, frame_id=frame) for shot in shots)
         sent = send(member, camera, _checked(shots, compressed))
         click.echo(f"sent {sent} images")
 
@@ -372,7 +402,8 @@ def _parsed(param: str) -> tuple[str, Any]:
     return name, yaml.safe_load(value)
 
 
-def _ros2_is_sourced() -> bool:
+def ros2_is_sourced() -> bool:
+    """Whether a ROS 2 with this package is here."""
     return find_spec("rclpy") is not None and find_spec("bodypose3d_ros.msg") is not None
 
 

@@ -16,7 +16,7 @@ import click
 from ..errors import InputError
 from ..node.fusion.parameters import CAMERA, DECLARATIONS
 from ..perception.networks import SETTINGS
-from .graph import graph_options
+from .graph import graph_options, ros2_is_sourced
 from .options import (
     options_of,
     out_option,
@@ -261,8 +261,16 @@ def calibrate_live(
     rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
     work.write_calibrations(rig, outputs)
     work.write(rig, calibration, outputs)
-    launch = "ros2", "launch", "bodypose3d_ros", "cell.launch.py", f"rig:={folder / work.RIG}"
-    _tell(calibration, outputs, [*launch, "nodes:=false", "rviz:=true"])
+    if ros2_is_sourced():
+        launch = "ros2", "launch", "bodypose3d_ros", "cell.launch.py", f"rig:={folder / work.RIG}"
+        _tell(calibration, outputs, [*launch, "nodes:=false", "rviz:=true"])
+        return
+    command = ["bodypose3d", "fusion", "--rig", folder / work.RIG]
+    if poses_topic != POSES_TOPIC:
+        command += ["--param", f"poses_topic:={poses_topic}"]
+    if camera_info_topic != CAMERA_INFO_TOPIC:
+        command += ["--param", f"camera_info_topic:={camera_info_topic}"]
+    _tell(calibration, outputs, command, "People are fused by it with")
 
 
 def _enough(
@@ -296,7 +304,12 @@ def _enough(
             )
 
 
-def _tell(calibration: Calibration, outputs: Outputs, look: Iterable[object]) -> None:
+def _tell(
+    calibration: Calibration,
+    outputs: Outputs,
+    look: Iterable[object],
+    why: str = "Look whether people fused by it lie on those seen:",
+) -> None:
     """Say how sure it is, and by what command one sees whether it is right."""
     from . import calibrate_rig as work
 
@@ -309,7 +322,8 @@ def _tell(calibration: Calibration, outputs: Outputs, look: Iterable[object]) ->
     listed(outputs.keep())
     command = shlex.join(map(str, look))
     out.print(
-        f"Look whether people fused by it lie on those seen:\n  {escaped(command)}", soft_wrap=True
+        f"{why}\n  {escaped(command)}",
+        soft_wrap=True,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...body.people import Frame
-from ...media import film
 from ...media.film import Film
 from ...node import interface
 from ...node.qos import QosProfile
@@ -148,13 +150,15 @@ def by_the_clock(shown: Film) -> Iterator[Frame]:
         begin += shown.duration
 
 
-def stand(node: Node, shown: Film) -> None:
-    """Tell TF where a film's camera stands."""
+def stand(node: Node, fixed_frame: str, places: Mapping[str, NDArray[np.float64]]) -> None:
+    """Tell TF where cameras stand: (4, 4) from each optical frame to the fixed one."""
     messages = Messages(node.types.__getitem__)
-    header = messages.header(time.time_ns(), film.WORLD)
+    header = messages.header(time.time_ns(), fixed_frame)
     topic = interface.TF_STATIC
     publisher = node.create_publisher(topic.type, topic.name, topic.qos)
-    publisher.publish(messages.transform(header, shown.frame_id, shown.place))
+    told = [messages.transform(header, frame, place) for frame, place in places.items()]
+    told[0].transforms = [each for message in told for each in message.transforms]
+    publisher.publish(told[0])
 
 
 def check_receive_buffer(frame: Frame) -> None:
