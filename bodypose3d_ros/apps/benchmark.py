@@ -62,8 +62,9 @@ def benchmark(
     """Measure time, processor and memory on this machine.
 
     No camera is needed: pictures of 1, 2, 4 and 8 people go through all stages; then a camera
-    before the whole node sends 1, 2, 4 and 10 times the images that it can work on. Writes
-    report.json, cost.png, latencies.png and load.png.
+    before the whole node sends 1, 2, 4 and 10 times the images that it can work on. That takes
+    minutes, many on a small or busy machine: --frames, --seconds and --held-frames say how many.
+    Writes report.json, cost.png, latencies.png and load.png.
     """
     outputs = result(folder, (REPORT, _COST, _LATENCIES, _LOAD))
     outputs.check()

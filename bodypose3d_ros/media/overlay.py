@@ -74,13 +74,14 @@ def _draw_skeleton(
     points = fixed.round().astype(int).tolist()
     sure = np.maximum(np.where(is_known, confidence, 0), _FAINTEST)
     drawn, opacity = ground.copy(), np.zeros(ground.shape[:2], np.float32)
+    edge = min(_EDGE, width)  # of a thin line hardly more than the edge would be seen
     limbs = LIMBS[is_known[LIMBS].all(axis=1)]
     weakest = sure[limbs].min(axis=1)
     for limb in np.argsort(weakest, kind="stable").tolist():
         (parent, child), shown = limbs[limb].tolist(), float(weakest[limb])
         line = points[parent], points[child]
-        cv2.line(opacity, *line, shown, width + _EDGE, _ANTI_ALIASED, _SUBPIXEL_BITS)
-        cv2.line(drawn, *line, _DARK, width + _EDGE, _ANTI_ALIASED, _SUBPIXEL_BITS)
+        cv2.line(opacity, *line, shown, width + edge, _ANTI_ALIASED, _SUBPIXEL_BITS)
+        cv2.line(drawn, *line, _DARK, width + edge, _ANTI_ALIASED, _SUBPIXEL_BITS)
         cv2.line(drawn, *line, _COLORS[child].tolist(), width, _ANTI_ALIASED, _SUBPIXEL_BITS)
     for joint in np.flatnonzero(is_known & _INNER).tolist():
         at, radius = points[joint], width << _SUBPIXEL_BITS
