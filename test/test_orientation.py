@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from bodypose3d_ros.body.orientation import orientations
+from bodypose3d_ros.body.orientation import matrices, orientations
 from bodypose3d_ros.body.skeleton import CHAINS, INDEX
 from people_made_up import standing
 
@@ -68,3 +68,8 @@ def test_unknown_points_leave_the_parents_frame_and_nobody_breaks():
     nothing = np.full((1, 34, 3), np.nan)
     assert_allclose(orientations(nothing)[0], np.tile([0, 0, 0, 1], (34, 1)), atol=1e-12)
     assert orientations(np.zeros((0, 34, 3))).shape == (0, 34, 4)
+
+
+def test_matrices_are_those_of_scipy():
+    turns = Rotation.random(20, rng=1)
+    assert_allclose(matrices(turns.as_quat()), turns.as_matrix(), atol=1e-12)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from .orientation import matrices
 from .skeleton import INDEX, known
 
 Array = NDArray[np.float64]
@@ -47,8 +47,7 @@ def angles(joints: Array, orientation: Array) -> Array:
     if not len(joints):
         return np.zeros((0, len(ANGLE_NAMES)))
     pelvis = INDEX["pelvis"]
-    body = Rotation.from_quat(orientation[:, pelvis]).as_matrix()
-    in_body = np.einsum("nji,nkj->nki", body, joints)
+    in_body = joints @ matrices(orientation[:, pelvis])
     trunk = known(joints[:, [pelvis, INDEX["neck"], INDEX["left_hip"], INDEX["right_hip"]]])
     upper, fore, thigh, shank = _unit(in_body[:, _FAR] - in_body[:, _NEAR]).swapaxes(0, 1)
     limbs = np.concatenate([_arms(upper, fore), _legs(thigh, shank)], axis=2)

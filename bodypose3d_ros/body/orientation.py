@@ -79,6 +79,15 @@ def _outer_products() -> Array:
 _OUTER_PRODUCTS = _outer_products()
 
 
+def matrices(quaternions: Array) -> Array:
+    """(N, 3, 3) rotation matrices of unit quaternions (N, 4), x y z w.
+
+    As scipy's Rotation has them, which for a few of them takes ten times as long.
+    """
+    products = quaternions[:, :, None] * quaternions[:, None]
+    return (products.reshape(-1, 16) @ _OUTER_PRODUCTS.T).reshape(-1, 3, 3)
+
+
 def _quaternions(frames: Array) -> Array:
     """(N, M, 4), x y z w, of rotation matrices (N, M, 3, 3).
 

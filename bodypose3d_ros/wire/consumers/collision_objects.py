@@ -74,16 +74,18 @@ def solids(limbs: Capsules, sigmas: float = SIGMAS) -> Solids:
     length = np.linalg.norm(along, axis=1)
     radius = np.ceil(limbs.grown(sigmas) / _STEP) * _STEP
     height = np.ceil(length / _STEP) * _STEP
-    joints, at = np.unique(SEGMENTS[limbs.segment], return_index=True)
-    largest = np.zeros(JOINT_COUNT)
-    np.maximum.at(largest, SEGMENTS[limbs.segment], radius[:, None])
+    ends = SEGMENTS[limbs.segment]
+    largest, places = np.zeros(JOINT_COUNT), np.zeros((JOINT_COUNT, 3))
+    np.maximum.at(largest, ends, radius[:, None])
+    places[ends] = limbs.ends
+    joints = np.flatnonzero(largest)
     turn = np.tile([0.0, 0.0, 0.0, 1.0], (count + len(joints), 1))
     if count:
         turn[:count] = _from_z(along / np.maximum(length, 1e-9)[:, None])
     return Solids(
         kind=np.repeat(np.array([_CYLINDER, _SPHERE], np.uint8), [count, len(joints)]),
         size=np.stack([np.append(radius, largest[joints]), np.append(height, 0 * joints)], -1),
-        place=np.concatenate([limbs.ends.mean(axis=1), limbs.ends.reshape(-1, 3)[at]]),
+        place=np.concatenate([limbs.ends.mean(axis=1), places[joints]]),
         turn=turn,
     )
 
@@ -113,6 +115,9 @@ class CollisionObjects:
         self._known: dict[int, tuple[Solids, int]] = {}
         """By track id: the shapes that planners have, and when they were sent."""
         self._object = make.type(_OBJECT)
+        self._pose, self._point, self._quaternion = (
+            make.type(f"geometry_msgs/msg/{name}") for name in ("Pose", "Point", "Quaternion")
+        )
         self._primitive = lru_cache(_SIZES_KEPT)(self._made_primitive)
 
     def __call__(self, poses: Poses) -> list[Sent]:
@@ -172,7 +177,10 @@ class CollisionObjects:
         """Places alone: MoveIt moves the shapes that it has."""
         change = self._change(header, identity, self._object.MOVE)
         places = zip(shapes.place.tolist(), shapes.turn.tolist(), strict=True)
-        change.primitive_poses = [self._make.pose(xyz, xyzw) for xyz, xyzw in places]
+        change.primitive_poses = [
+            self._pose(position=self._point(*xyz), orientation=self._quaternion(*xyzw))
+            for xyz, xyzw in places
+        ]
         return change
 
     def _change(self, header: Message, identity: int, operation: int) -> Message:

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 from ...body.angles import ANGLE_NAMES, angles
+from ...body.orientation import matrices
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
 from ..cdr import ENCAPSULATION, aligned, header, text
@@ -233,9 +233,8 @@ def _frames(poses: Poses, ids: list[str]) -> bytes:
     """The root of each body in the frame of the poses, REP 155's links in the root."""
     bodies = poses.bodies
     roots, pelvis = bodies.orientation[:, _PELVIS], bodies.joints[:, _PELVIS]
-    back = Rotation.from_quat(roots).inv().as_matrix()
-    offsets = bodies.joints[:, _JOINTS_OF_LINKS] - pelvis[:, None]
-    places = np.concatenate([pelvis[:, None], np.einsum("nij,nlj->nli", back, offsets)], axis=1)
+    offsets = (bodies.joints[:, _JOINTS_OF_LINKS] - pelvis[:, None]) @ matrices(roots)
+    places = np.concatenate([pelvis[:, None], offsets], axis=1)
     turns = _within(roots[:, None], bodies.orientation[:, _JOINTS_OF_LINKS])
     turns = np.concatenate([roots[:, None], turns], axis=1)
     people, links = np.nonzero(known(places))  # none is where the root is not
