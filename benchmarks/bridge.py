@@ -25,6 +25,7 @@ import psutil
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from rclpy.node import Node, NodeNameNonExistentError
+from rclpy.subscription import Subscription
 from rosidl_runtime_py.utilities import get_message
 
 PROGRAMS = Path(get_package_prefix("bodypose3d_ros")) / "lib" / "bodypose3d_ros"
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=30.0, help="Hz")
     parser.add_argument("--outputs", default=ALL)
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--unread", action="store_true", help="nobody reads what the bridge says")
     options = parser.parse_args()
     film = ("-p", f"film:={options.film}", "-p", f"rate:={options.rate}")
     outputs = ("-p", f"outputs:=[{options.outputs}]", "-r", "poses:=/bodypose3d/poses")
@@ -49,7 +51,7 @@ def main() -> None:
         running(BRIDGE, *outputs) as bridge,
     ):
         rclpy.init()
-        readers = Readers()
+        readers = Readers(nothing=options.unread)
         readers.read(SETTLED_S)
         begin = Taken.by(bridge, node)
         end = begin.at + 60 * options.minutes
@@ -67,15 +69,17 @@ def main() -> None:
 class Readers(Node):
     """Subscribes to what the bridge says, and leaves it with the middleware: that costs nobody."""
 
-    def __init__(self) -> None:
+    def __init__(self, nothing: bool) -> None:
         super().__init__("readers")
-        self._read: set[str] = set()
+        self._nothing = nothing
+        self._read: dict[str, Subscription] = {}
 
     def read(self, seconds: float) -> None:
         """For so long, also what appears meanwhile: the topics of people come with them."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._look()
+            if not self._nothing:
+                self._look()
             time.sleep(min(left, 1.0))
 
     def _look(self) -> None:
@@ -83,10 +87,12 @@ class Readers(Node):
             topics = self.get_publisher_names_and_types_by_node(BRIDGE, "/")
         except NodeNameNonExistentError:
             return  # it is about to start
-        for name, (kind, *_) in topics:
-            if name not in self._read and not name.endswith("/cropped"):
-                self._read.add(name)
-                self.create_subscription(get_message(kind), name, lambda _: None, 10, raw=True)
+        kinds = {name: kind for name, (kind, *_) in topics if not name.endswith("/cropped")}
+        for name in self._read.keys() - kinds.keys():
+            self.destroy_subscription(self._read.pop(name))  # with the person
+        for name in kinds.keys() - self._read.keys():
+            kind = get_message(kinds[name])
+            self._read[name] = self.create_subscription(kind, name, lambda _: None, 10, raw=True)
 
 
 @dataclass(frozen=True)
