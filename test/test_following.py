@@ -290,7 +290,7 @@ def test_the_search_tells_of_nobody_who_is_followed_already(pose):
     same = Nobody()
     same.detect = lambda image, areas: at(205)
     assert len(Search(pose, same).newcomers(frame(), known, None, Regions.none())) == 0
-    assert len(Search(pose, same).in_time(frame(), known, Budget(), Regions.none())) == 0
+    assert len(Search(pose, same).in_time(frame(), known, Budget(), Regions.none)) == 0
 
 
 def test_in_an_image_of_another_size_nobody_is_where_he_was(pose):

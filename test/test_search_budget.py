@@ -41,14 +41,13 @@ class NoPose:
         return Regions.from_boxes(boxes.corners, boxes.score)
 
 
-NOBODY = Regions.none()
 SOMEBODY = Keypoints(
     np.zeros((1, 34, 2)), np.ones((1, 34)), np.ones(1), Regions.from_boxes(np.ones((1, 4))),
     Regions.from_boxes(np.array([[0, 0, 20, 40]])),
 )  # fmt: skip
 
 
-def searches(detector, budget, seconds, rate=RATE, awaited=NOBODY):
+def searches(detector, budget, seconds, rate=RATE, awaited=Regions.none):
     """The areas searched, frame by frame of a camera."""
     search = Search(NoPose(), detector)
     for number in range(round(seconds * rate)):
@@ -65,7 +64,7 @@ def test_every_area_is_searched_within_the_time_and_where_nobody_is_within_twice
 def test_who_is_awaited_puts_no_area_off():
     """He is looked for ten times in the two rounds, and takes no turn of the others away."""
     awaited = Regions.from_boxes(np.array([[30.0, 10, 50, 30]]))
-    searched = searches(Empty(), Budget(1.5, 1.0), 30.0, awaited=awaited)
+    searched = searches(Empty(), Budget(1.5, 1.0), 30.0, awaited=lambda: awaited)
     assert searched.count(20) == pytest.approx(100, abs=5)
     for area in range(6):
         assert searched.count(area) == pytest.approx(10, abs=1)
@@ -86,7 +85,7 @@ def test_stamps_that_jump_back_do_not_stop_the_search():
     detector = Empty()
     search = Search(NoPose(), detector)
     for stamp in (100 * SECOND, 0, SECOND):
-        search.in_time(Frame(IMAGE, None, stamp), SOMEBODY, Budget(), Regions.none())
+        search.in_time(Frame(IMAGE, None, stamp), SOMEBODY, Budget(), Regions.none)
     assert len(detector.searched) == 3
 
 

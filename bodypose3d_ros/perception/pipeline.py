@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
@@ -146,7 +147,8 @@ class Pipeline:
             self._look_for_newcomers(frame, _AREAS_FOLLOWING)
             return
         with self._stage("detect"):
-            self._found = self._search.in_time(frame, self._seen, budget, self._awaited(frame))
+            awaited = partial(self._awaited, frame)
+            self._found = self._search.in_time(frame, self._seen, budget, awaited)
 
     @property
     def ended(self) -> tuple[int, ...]:

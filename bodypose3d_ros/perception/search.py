@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -53,14 +54,16 @@ class Search:
         self._cpu_seconds = 0.0
         # What the last search in time took, and the stamp from which the next one is counted.
 
-    def in_time(self, frame: Frame, known: Keypoints, budget: Budget, awaited: Regions) -> Regions:
+    def in_time(
+        self, frame: Frame, known: Keypoints, budget: Budget, awaited: Callable[[], Regions]
+    ) -> Regions:
         """Where newcomers are in the next area, if it is time for one.
 
         Args:
             frame: The image to search.
             known: Everybody known in this image.
             budget: What the search may take.
-            awaited: Where people should be who are no longer seen.
+            awaited: Tells where people should be who are no longer seen; asked if it is time.
 
         Raises:
             EngineError: A network could not be run.
@@ -77,7 +80,7 @@ class Search:
             self._searched = frame.stamp
         start = time.thread_time()
         with network_time(cpu=True) as network:
-            found = self.newcomers(frame, known, 1, awaited, step_if_quiet=_QUIET)
+            found = self.newcomers(frame, known, 1, awaited(), step_if_quiet=_QUIET)
         own = time.thread_time() - start - network.thread_seconds
         self._cpu_seconds = own + network.cpu_seconds
         return found
