@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -26,6 +25,7 @@ from bodypose3d_ros.errors import EngineError, RefusedError
 from bodypose3d_ros.media import film
 from bodypose3d_ros.media.sources import CameraChoice
 from bodypose3d_ros.media.video import VideoWriter
+from fatal_cameras import Deadly, Stuck
 from known_people import picture
 from node_alone import CAMERA
 from people_made_up import row
@@ -218,21 +218,6 @@ def test_what_is_somebody_elses_is_refused(batch, tmp_path):
     assert "is of no earlier run" in answer.output
 
 
-@dataclass(frozen=True)
-class Deadly(CameraChoice):
-    """Kills the process that asks for the camera of images of some width, so many times."""
-
-    deaths: Path = Path()
-
-    def of(self, width, height):
-        died = self.deaths / str(width)
-        times = int(died.read_text()) if died.exists() else 0
-        if times < {66: 1, 70: 99}.get(width, 0):
-            died.write_text(str(times + 1))
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().of(width, height)
-
-
 def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(
     tmp_path, monkeypatch, caplog, capfd
 ):
@@ -301,20 +286,6 @@ def test_a_cluster_has_room_for_as_many_workers_as_its_machines_have_each():
     assert fleet.places_of(nodes, fleet.Machines(threads=2)) == ["a", "b", "a"]
     assert fleet.places_of(nodes, fleet.Machines(threads=1, gpus=0.25)) == ["a"] * 4
     assert fleet.places_of(nodes, fleet.Machines(threads=8)) == []
-
-
-@dataclass(frozen=True)
-class Stuck(CameraChoice):
-    """Never answers on any machine but one."""
-
-    fine: str = ""
-    asked: Path = Path()
-
-    def of(self, width, height):
-        if fleet._ray().get_runtime_context().get_node_id() != self.fine:
-            self.asked.touch()
-            time.sleep(1000)
-        return super().of(width, height)
 
 
 def test_what_a_machine_that_goes_had_in_work_is_done_by_another(tmp_path, monkeypatch, caplog):
