@@ -21,7 +21,7 @@ def aligned(message: bytes, size: int) -> bytes:
     return message + bytes(-len(message) % size)
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def text(content: str) -> bytes:
     """A string: its length, the bytes, and their end, up to where the next string may begin.
 
