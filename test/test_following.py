@@ -241,18 +241,18 @@ def test_an_area_with_somebody_unknown_in_it_has_its_turn_twice_as_often(pose):
     assert [area for area in searched if area in (whole, left, right)] == turns
 
 
-def test_where_somebody_lost_should_be_has_its_turn_five_times_as_often_as_where_nobody_is(pose):
-    """A square twice as high as he is, every 0.4 turns; the others every second turn."""
+def test_where_somebody_lost_should_be_has_its_turn_ten_times_as_often_as_where_nobody_is(pose):
+    """A square twice as high as he is, every fifth of a turn; the others every second turn."""
     known = pose.estimate(frame(), regions(100))
     search = Search(pose, detector := Nobody())
     corners = np.array([[425.0, 165, 575, 315]])
-    for _ in range(160):
+    for _ in range(130):
         search.newcomers(frame(), known, 1, Regions.from_boxes(corners), step_if_quiet=2)
     there, *others = [350, 300], [0, 640], [0, 320], [320, 320]
     searched = [areas[0] for areas in detector.searched]
-    assert searched.count(there) == pytest.approx(100, abs=4)  # 2.5 of 2.5 + 3 / 2 in a turn
+    assert searched.count(there) == pytest.approx(100, abs=4)  # 5 of 5 + 3 / 2 in a turn
     for area in others:
-        assert searched.count(area) == pytest.approx(20, abs=2)
+        assert searched.count(area) == pytest.approx(10, abs=2)
 
 
 def test_who_is_awaited_no_longer_has_no_turn(pose):

@@ -20,9 +20,8 @@ from .pose.second_look import confirmed
 # An area where the last search saw nobody unknown has its turn half as often. Each place of an
 # image lies in areas of three sizes, so that newcomers are still found within Budget.seconds.
 _QUIET = 2
-# Where people should be who were followed until a moment ago, more often. Five times as often they
-# are found sooner, but so little of them then that three who cross are taken for each other.
-_AWAITED = 0.4
+# Where people should be who were followed until a moment ago, five times as often.
+_AWAITED = 0.2
 # So many times as high as somebody is the area in which he is awaited: with 1.5 to 2.5 the same
 # people of three films are found, with 3.2 fewer.
 _AROUND_AWAITED = 2.0

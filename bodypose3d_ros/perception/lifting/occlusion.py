@@ -28,12 +28,15 @@ def among_each_other(bodies: Bodies) -> Bodies:
     """People of one image, in the optical frame, less sure where they overlap."""
     if len(bodies) < 2:
         return bodies
-    far = np.linalg.norm(bodies.joints, axis=2)
-    there = np.isfinite(far)
-    distance = np.where(there, far, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    part = np.where(distance[None] < distance[:, None], 1.0, IN_FRONT)
+    part = np.where(_behind(bodies, np.zeros(3)), 1.0, IN_FRONT)
     np.fill_diagonal(part, 0.0)
     return _less_sure(bodies, part * overlap(bodies.pixels, bodies.pixels))
+
+
+def hidden(bodies: Bodies, center: Array) -> Array:
+    """(N,) how much of each is behind somebody else, as a camera at a centre (3,) sees them."""
+    common = overlap(bodies.pixels, bodies.pixels) * _behind(bodies, center)
+    return np.asarray(common.max(axis=1, initial=0))
 
 
 def before_others(bodies: Bodies, others: Array) -> Bodies:
@@ -61,6 +64,14 @@ def overlap(pixels: Array, others: Array) -> Array:
     common = np.maximum(sides, 0).prod(axis=2)
     area, other_area = (high - low).prod(axis=1), (other_high - other_low).prod(axis=1)
     return np.asarray(common / np.maximum(np.minimum(area[:, None], other_area), 1))
+
+
+def _behind(bodies: Bodies, center: Array) -> NDArray[np.bool_]:
+    """(N, N) whether the one is farther from the camera than the other."""
+    far = np.linalg.norm(bodies.joints - center, axis=2)
+    there = np.isfinite(far)
+    distance = np.where(there, far, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.asarray(distance[None] < distance[:, None])
 
 
 def _corners(pixels: Array) -> tuple[Array, Array]:

@@ -23,7 +23,7 @@ from ...body.people import (
 )
 from ...body.skeleton import INDEX, JOINT_COUNT, known
 from ..lifting import size
-from ..lifting.occlusion import before_others
+from ..lifting.occlusion import before_others, hidden, overlap
 from . import association
 from .filter import Motion, forget, predict, settle, start, update
 from .sizes import Sizes
@@ -78,8 +78,10 @@ class _Tracks:
     """(T, 34, 2) where they were seen last."""
     confidence: Array
     score: Array
+    anchored: Times
+    """(T,) nanoseconds when they were last seen with nobody before them."""
     anchor: Array
-    """(T, 3) metres where they were when they were last seen."""
+    """(T, 3) metres where they were then."""
     heading: Array
     """(T, 3) metres a second at which they went there."""
     evidence: Array
@@ -106,6 +108,7 @@ class _Tracks:
             pixels=np.zeros((*joints, 2)),
             confidence=np.zeros(joints),
             score=np.zeros(0),
+            anchored=np.zeros(0, np.int64),
             anchor=np.zeros((0, 3)),
             heading=np.zeros((0, 3)),
             evidence=np.zeros((0, size.MEMORY, size.KINDS, size.COLUMNS)),
@@ -128,6 +131,7 @@ class _Tracks:
             pixels=bodies.pixels,
             confidence=bodies.confidence,
             score=bodies.score,
+            anchored=times,
             anchor=_middle(bodies.joints),
             heading=np.zeros((len(bodies), 3)),
             evidence=evidence,
@@ -270,7 +274,7 @@ class Tracker:
         """
         tracks = self._tracks
         away = tracks.select(tracks.seen != self._stamp)
-        return _on(away, (0 if self._stamp is None else self._stamp) - away.seen)
+        return _on(away, 0 if self._stamp is None else self._stamp)
 
     # -- steps of an update -----------------------------------------------------------------
 
@@ -307,31 +311,48 @@ class Tracker:
         self, bodies: Bodies, now: Now, taken: NDArray[np.intp]
     ) -> association.Pairs:
         """The same for people of whom nobody says who they are; some tracks are taken."""
-        tracks = self._tracks
-        unseen = (now.stamp - tracks.seen) / _NS
-        unseen[taken] = np.inf
-        recent = np.flatnonzero(unseen <= self.coast_time)
-        there = tracks.select(recent)
+        unseen = (now.stamp - self._tracks.seen) / _NS
+        free, away = np.ones(len(unseen), bool), unseen > _MOMENT
+        free[taken] = False
+        pairs = np.zeros((0, 2), np.intp)
+        for match, among in (
+            (self._going_on, ~away),
+            # Who was hidden may have turned meanwhile, and was perhaps seen wrongly before.
+            (self._returning, away),
+            (self._going_on, away & (unseen <= self.coast_time)),
+        ):
+            rows, people = np.flatnonzero(free & among), _others(len(bodies), pairs[:, 1])
+            if len(rows) and len(people):
+                found = match(rows, people, bodies, now)
+                free[found[:, 0]] = False
+                pairs = np.concatenate([pairs, found])
+        return pairs
+
+    def _going_on(
+        self, rows: NDArray[np.intp], people: NDArray[np.intp], bodies: Bodies, now: Now
+    ) -> association.Pairs:
+        """Tracks and people of these by where they are predicted, and were in the image."""
+        there, seen = self._tracks.select(rows), select(bodies, people)
         another = association.another(
             _apparent(there.motion.position, there, now.center),
-            unseen[recent],
-            _apparent(bodies.joints, bodies, now.center),
+            (now.stamp - there.seen) / _NS,
+            _apparent(seen.joints, seen, now.center),
+            overlap(there.pixels, seen.pixels),
         )
-        pairs = association.match(there.motion, bodies, there.pixels, another)
-        pairs[:, 0] = recent[pairs[:, 0]]
-        # Who was hidden for a while may have turned meanwhile, and was perhaps seen wrongly last.
-        away = (unseen > _MOMENT) & np.isfinite(unseen)
-        away[pairs[:, 0]] = False
-        gone, newcomers = np.flatnonzero(away), _others(len(bodies), pairs[:, 1])
-        if not len(gone) or not len(newcomers):
-            return pairs
-        back = association.match_returning(
-            _on(tracks.select(gone), now.stamp - tracks.seen[gone]),
-            unseen[gone],
-            _middle(bodies.joints)[newcomers],
+        pairs = association.match(there.motion, seen, there.pixels, another)
+        return np.stack([rows[pairs[:, 0]], people[pairs[:, 1]]], 1)
+
+    def _returning(
+        self, rows: NDArray[np.intp], people: NDArray[np.intp], bodies: Bodies, now: Now
+    ) -> association.Pairs:
+        """The same by where they should have gone since nobody hid them."""
+        tracks = self._tracks.select(rows)
+        pairs = association.match_returning(
+            _on(tracks, now.stamp),
+            (now.stamp - tracks.anchored) / _NS,
+            _middle(bodies.joints)[people],
         )
-        known_again = np.stack([gone[back[:, 0]], newcomers[back[:, 1]]], 1)
-        return np.concatenate([pairs, known_again])
+        return np.stack([rows[pairs[:, 0]], people[pairs[:, 1]]], 1)
 
     def _rows(self, pairs: association.Pairs, people: int) -> NDArray[np.intp]:
         """(N,) the row of each person's track; newcomers come after the tracks there are."""
@@ -345,9 +366,9 @@ class Tracker:
         new = rows >= len(self._tracks)
         followed = rows[~new]
         tracks = self._tracks
-        hidden = (now.stamp - tracks.seen) / _NS <= self.coast_time
-        hidden[followed] = False
-        bodies = before_others(bodies, tracks.pixels[hidden])
+        unseen = (now.stamp - tracks.seen) / _NS <= self.coast_time
+        unseen[followed] = False
+        bodies = before_others(bodies, tracks.pixels[unseen])
         ids = self._ids(rows, int(new.sum()))
         evidence = _with_before(tracks, rows, bodies)
         bodies = self._sized(bodies, ids, evidence, now)
@@ -405,6 +426,9 @@ class Tracker:
             bodies = association.exchanged(bodies, swap & ~believed)
         there = known(bodies.joints)
         motion = update(motion, _varying(bodies, now))
+        # Of who is hidden a network sees the ones before, too: he seems to stop, or to turn.
+        clear = hidden(bodies, now.center) < association.IN_THE_WAY
+        clear |= now.stamp - tracks.anchored > _STRAIGHT_ON * _NS
         return replace(
             tracks,
             motion=motion,
@@ -413,8 +437,9 @@ class Tracker:
             pixels=bodies.pixels,
             confidence=np.where(there, bodies.confidence, tracks.confidence),
             score=bodies.score,
-            anchor=_middle(bodies.joints),
-            heading=motion.heading,
+            anchored=np.where(clear, now.stamp, tracks.anchored),
+            anchor=np.where(clear[:, None], _middle(bodies.joints), tracks.anchor),
+            heading=np.where(clear[:, None], motion.heading, tracks.heading),
             evidence=evidence,
             log_size=bodies.log_size,
             size_sigma=bodies.size_sigma,
@@ -513,9 +538,9 @@ def _scaled(joints: Array, center: Array, factor: Array) -> Array:
     return np.asarray(center + (joints - center) * factor[:, None, None])
 
 
-def _on(tracks: _Tracks, unseen: Times) -> Array:
-    """(T, 3) metres where people should be who went on for so many nanoseconds unseen."""
-    seconds = np.minimum(unseen / _NS, _STRAIGHT_ON)
+def _on(tracks: _Tracks, stamp: int) -> Array:
+    """(T, 3) metres where people should be at a time who went on as when nobody hid them."""
+    seconds = np.clip((stamp - tracks.anchored) / _NS, 0, _STRAIGHT_ON)
     return np.asarray(tracks.anchor + seconds[:, None] * tracks.heading)
 
 
