@@ -578,6 +578,15 @@ def doctor():
     return " ".join(CliRunner().invoke(main, ["doctor"]).output.split())
 
 
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A machine with NVIDIA's driver: without one the doctor speaks of no GPU."""
+    tool = tmp_path / "nvidia-smi"
+    tool.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("driver")
 def test_the_doctor_finds_all_well(machine, network):
     load_tensorrt(network, FULL).close()
     said = doctor()
@@ -594,6 +603,7 @@ def test_the_doctor_finds_all_well(machine, network):
         ({"has_driver_library": False}, "no pycuda: the NVIDIA driver is not installed"),
     ],
 )
+@pytest.mark.usefixtures("driver")
 def test_the_doctor_tells_what_is_missing_line_by_line(kept, monkeypatch, fault, says):
     Machine(**fault).install(monkeypatch)
     assert says in doctor()

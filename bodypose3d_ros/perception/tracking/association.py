@@ -62,21 +62,24 @@ _WAYS = np.stack([np.arange(JOINT_COUNT), MIRRORED])
 """(2, 34) joints as they are seen, and with left and right exchanged."""
 
 
-def match(motion: Motion, seen: Bodies, before: Array, another: NDArray[np.bool_]) -> Pairs:
+def match(
+    motion: Motion, seen: Bodies, before: Array, another: NDArray[np.bool_] | None = None
+) -> Pairs:
     """Tracks and people so that all in all least has happened (Hungarian).
 
     Args:
         motion: The tracks, predicted to now.
         seen: (N) people.
         before: (T, 34, 2) the tracks in the image a moment ago, NaN where unknown.
-        another: (T, N) who cannot be who, whatever else.
+        another: (T, N) who cannot be whom, whatever else; None: everybody can.
     """
     if not len(motion) or not len(seen):
         return np.zeros((0, 2), np.intp)
     far = _mahalanobis(motion, seen) / FARTHEST
     moved = _moved(before, seen.pixels)  # nobody is in an image when views are fused
     cost = np.minimum(far, 2) + np.minimum(moved / _IMAGE_WEIGHT, 2)
-    return _assigned(cost, ((far < 1) | (moved < SAME_PLACE)) & ~another)
+    allowed = (far < 1) | (moved < SAME_PLACE)
+    return _assigned(cost, allowed if another is None else allowed & ~another)
 
 
 def another(before: Array, seconds: Array, seen: Array, overlap: Array) -> NDArray[np.bool_]:
