@@ -101,21 +101,27 @@ def test_all_in_all_least_happens():
 
 @pytest.mark.parametrize(("seconds", "most"), [(0.0, 0.1), (0.2, 0.2), (-0.2, 0.2)])
 def test_a_tenth_and_half_as_much_a_second_nearer_or_farther_it_is_another(seconds, most):
-    """Early or late, if somebody else is in the way by more than a fifth."""
-    before, when = np.array([4.0]), np.array([seconds])
+    """Early or late."""
     for side in (-1, 1):
         for part, other in ((0.99, False), (1.01, True)):
             seen = np.array([4.0 * np.exp(side * part * most), 4.0])
-            for overlap, hidden in (([1.0, 0.21], other), ([1.0, 0.19], False)):
-                found = association.another(before, when, seen, np.array([overlap]))
-                assert found.tolist() == [[hidden, False]]
+            found = association.another(np.array([4.0]), np.array([seconds]), seen)
+            assert found.tolist() == [[other, False]]
 
 
 def test_of_who_is_nowhere_or_in_no_image_nothing_says_that_it_is_another():
-    found = association.another(
-        np.array([4.0, np.nan]), np.zeros(2), np.array([np.nan, 9.0]), np.ones((2, 2))
-    )
+    found = association.another(np.array([4.0, np.nan]), np.zeros(2), np.array([np.nan, 9.0]))
     assert found.tolist() == [[False, True], [False, False]]
+
+
+def test_in_the_way_is_somebody_else_by_more_than_a_fifth():
+    overlap = np.array([[1.0, 0.21, 0], [0.19, 1.0, 0.19], [0, 0, 1.0]])
+    assert association.hidden(overlap).tolist() == [
+        [True, True, False],
+        [False, False, False],
+        [False, False, False],
+    ]
+    assert association.hidden(np.ones((2, 0))).shape == (2, 0)
 
 
 def test_nobody_is_nobody():

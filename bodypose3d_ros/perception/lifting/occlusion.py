@@ -35,6 +35,8 @@ def among_each_other(bodies: Bodies) -> Bodies:
 
 def hidden(bodies: Bodies, center: Array) -> Array:
     """(N,) how much of each is behind somebody else, as a camera at a centre (3,) sees them."""
+    if len(bodies) < 2:
+        return np.zeros(len(bodies))
     common = overlap(bodies.pixels, bodies.pixels) * _behind(bodies, center)
     return np.asarray(common.max(axis=1, initial=0))
 

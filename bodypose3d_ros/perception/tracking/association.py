@@ -31,7 +31,7 @@ The same people's distance differs by less than 0.06 from an image to the next o
 a real one (full and lite, 30 and 60 Hz; 0.11 and 0.15 at 10 Hz), those slides' by 0.16 to 0.25."""
 IN_THE_WAY = 0.2
 """So much of two people's boxes in common: of somebody blurred, bent or behind a post the distance
-changes by as much as in a slide (13 times in 805 images of streets and a basketball hall)."""
+changes by as much as in a slide (11 of 14 times in 805 images of streets and a basketball hall)."""
 _IMAGE_WEIGHT = 0.5
 """Of a whole height in the image, against ``FARTHEST``."""
 STRIDE = (0.3, 1.0)
@@ -82,20 +82,27 @@ def match(
     return _assigned(cost, allowed if another is None else allowed & ~another)
 
 
-def another(before: Array, seconds: Array, seen: Array, overlap: Array) -> NDArray[np.bool_]:
-    """(T, N) who is too near or too far for who was hidden by one of the others a moment ago.
+def hidden(overlap: Array) -> NDArray[np.bool_]:
+    """(T, N) whether somebody else, too, is where that person is and that track was.
+
+    Args:
+        overlap: (T, N) what tracks and people have in common in the image.
+    """
+    others = np.where(np.eye(overlap.shape[1], dtype=bool), 0, overlap[:, None])  # (T, N, N)
+    return np.asarray((overlap > IN_THE_WAY) & (others.max(axis=2, initial=0) > IN_THE_WAY))
+
+
+def another(before: Array, seconds: Array, seen: Array) -> NDArray[np.bool_]:
+    """(T, N) who is too near or too far for who was hidden a moment ago.
 
     Args:
         before: (T,) metres at which the tracks should be now, were they of the network's size;
             NaN where that is unknown.
         seconds: (T,) since they were seen.
         seen: (N,) metres at which people would be; NaN for who is in no image.
-        overlap: (T, N) what tracks and people have in common in the image.
     """
     apart = np.abs(np.log(seen / before[:, None]))
-    others = np.where(np.eye(len(seen), dtype=bool), 0, overlap[:, None])  # (T, N, N)
-    hidden = others.max(axis=2, initial=0) > IN_THE_WAY
-    return np.asarray(hidden & (apart > ANOTHER[0] + ANOTHER[1] * np.abs(seconds[:, None])))
+    return np.asarray(apart > ANOTHER[0] + ANOTHER[1] * np.abs(seconds[:, None]))
 
 
 def match_returning(place: Array, seconds: Array, seen: Array) -> Pairs:

@@ -332,14 +332,16 @@ class Tracker:
         self, rows: NDArray[np.intp], people: NDArray[np.intp], bodies: Bodies, now: Now
     ) -> association.Pairs:
         """Tracks and people of these by where they are predicted, and were in the image."""
-        there, seen = self._tracks.select(rows), select(bodies, people)
-        another = association.another(
-            _apparent(there.motion.position, there, now.center),
-            (now.stamp - there.seen) / _NS,
-            _apparent(seen.joints, seen, now.center),
-            overlap(there.pixels, seen.pixels),
-        )
-        pairs = association.match(there.motion, seen, there.pixels, another)
+        there = self._tracks.select(rows)
+        seen = bodies if len(people) == len(bodies) else select(bodies, people)
+        hidden = association.hidden(overlap(there.pixels, seen.pixels))
+        if hidden.any():
+            hidden &= association.another(
+                _apparent(there.motion.position, there, now.center),
+                (now.stamp - there.seen) / _NS,
+                _apparent(seen.joints, seen, now.center),
+            )
+        pairs = association.match(there.motion, seen, there.pixels, hidden)
         return np.stack([rows[pairs[:, 0]], people[pairs[:, 1]]], 1)
 
     def _returning(
