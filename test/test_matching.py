@@ -116,12 +116,12 @@ def test_of_who_is_nowhere_or_in_no_image_nothing_says_that_it_is_another():
 
 def test_in_the_way_is_somebody_else_by_more_than_a_fifth():
     overlap = np.array([[1.0, 0.21, 0], [0.19, 1.0, 0.19], [0, 0, 1.0]])
-    assert association.hidden(overlap).tolist() == [
+    assert association.crowded(overlap).tolist() == [
         [True, True, False],
         [False, False, False],
         [False, False, False],
     ]
-    assert association.hidden(np.ones((2, 0))).shape == (2, 0)
+    assert association.crowded(np.ones((2, 0))).shape == (2, 0)
 
 
 def test_nobody_is_nobody():

@@ -82,7 +82,7 @@ def match(
     return _assigned(cost, allowed if another is None else allowed & ~another)
 
 
-def hidden(overlap: Array) -> NDArray[np.bool_]:
+def crowded(overlap: Array) -> NDArray[np.bool_]:
     """(T, N) whether somebody else, too, is where that person is and that track was.
 
     Args:

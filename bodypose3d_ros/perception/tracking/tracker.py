@@ -334,14 +334,14 @@ class Tracker:
         """Tracks and people of these by where they are predicted, and were in the image."""
         there = self._tracks.select(rows)
         seen = bodies if len(people) == len(bodies) else select(bodies, people)
-        hidden = association.hidden(overlap(there.pixels, seen.pixels))
-        if hidden.any():
-            hidden &= association.another(
+        another = association.crowded(overlap(there.pixels, seen.pixels))
+        if another.any():
+            another &= association.another(
                 _apparent(there.motion.position, there, now.center),
                 (now.stamp - there.seen) / _NS,
                 _apparent(seen.joints, seen, now.center),
             )
-        pairs = association.match(there.motion, seen, there.pixels, hidden)
+        pairs = association.match(there.motion, seen, there.pixels, another)
         return np.stack([rows[pairs[:, 0]], people[pairs[:, 1]]], 1)
 
     def _returning(
