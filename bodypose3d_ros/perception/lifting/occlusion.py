@@ -37,8 +37,11 @@ def hidden(bodies: Bodies, center: Array) -> Array:
     """(N,) how much of each is behind somebody else, as a camera at a centre (3,) sees them."""
     if len(bodies) < 2:
         return np.zeros(len(bodies))
-    common = overlap(bodies.pixels, bodies.pixels) * _behind(bodies, center)
-    return np.asarray(common.max(axis=1, initial=0))
+    common = overlap(bodies.pixels, bodies.pixels)
+    np.fill_diagonal(common, 0)
+    if not common.any():
+        return np.zeros(len(bodies))
+    return np.asarray((common * _behind(bodies, center)).max(axis=1))
 
 
 def before_others(bodies: Bodies, others: Array) -> Bodies:
@@ -60,12 +63,12 @@ def overlap(pixels: Array, others: Array) -> Array:
         pixels: (N, 34, 2) joints, NaN where unknown.
         others: (M, 34, 2) the same of others.
     """
-    low, high = _corners(pixels)
-    other_low, other_high = _corners(others)
+    low, high = corners(pixels)
+    other_low, other_high = corners(others)
     sides = np.minimum(high[:, None], other_high) - np.maximum(low[:, None], other_low)
-    common = np.maximum(sides, 0).prod(axis=2)
+    common = np.fmax(sides, 0).prod(axis=2)
     area, other_area = (high - low).prod(axis=1), (other_high - other_low).prod(axis=1)
-    return np.asarray(common / np.maximum(np.minimum(area[:, None], other_area), 1))
+    return np.asarray(common / np.fmax(np.minimum(area[:, None], other_area), 1))
 
 
 def _behind(bodies: Bodies, center: Array) -> NDArray[np.bool_]:
@@ -76,11 +79,9 @@ def _behind(bodies: Bodies, center: Array) -> NDArray[np.bool_]:
     return np.asarray(distance[None] < distance[:, None])
 
 
-def _corners(pixels: Array) -> tuple[Array, Array]:
-    there = np.isfinite(pixels)
-    low = np.where(there, pixels, np.inf).min(axis=1)
-    high = np.where(there, pixels, -np.inf).max(axis=1)
-    return low, high
+def corners(pixels: Array) -> tuple[Array, Array]:
+    """(N, 2) the least and (N, 2) the greatest pixel of people (N, 34, 2), NaN for nobody."""
+    return np.fmin.reduce(pixels, axis=1), np.fmax.reduce(pixels, axis=1)
 
 
 def _less_sure(bodies: Bodies, hidden: Array) -> Bodies:

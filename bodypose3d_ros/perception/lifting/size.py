@@ -84,8 +84,9 @@ def doubt(off: Array, variance: Array) -> Array:
         off: (N,) from the logarithm of the size that is believed beforehand.
         variance: (N,) that is expected of it.
     """
-    odd = off**2 / np.where(variance > 0, variance, np.inf)
-    return np.asarray(1 + (np.nan_to_num(odd) / np.where(off > 0, ODD_LARGER, ODD_SMALLER)) ** 2)
+    told = variance > 0
+    odd = np.where(told, off**2, 0) / np.where(told, variance, 1)
+    return np.asarray(1 + (odd / np.where(off > 0, ODD_LARGER, ODD_SMALLER)) ** 2)
 
 
 def shrunk(frames: NDArray[np.integer]) -> Array:

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED
+from ..lifting.occlusion import corners
 from .filter import Motion
 from .symmetric import inverse
 
@@ -127,8 +128,8 @@ def swapped(motion: Motion, seen: Bodies) -> NDArray[np.bool_]:
     change sides.
     """
     # Across the view decides: what a shape's depth says of left and right is least sure.
-    expected = np.trace(motion.position_covariance, axis1=2, axis2=3)
-    measured = np.trace(seen.covariance, axis1=2, axis2=3)
+    expected = np.einsum("tjii->tj", motion.position_covariance)
+    measured = np.einsum("tjii->tj", seen.covariance)
     squared = ((motion.position[:, None] - seen.joints[:, _WAYS]) ** 2).sum(axis=3)
     share = squared / (expected[:, None] + measured[:, _WAYS])
     there = np.isfinite(share)
@@ -172,10 +173,8 @@ def _moved(before: Array, now: Array) -> Array:
     common = np.isfinite(distance)
     count = common.sum(axis=2)
     mean = np.where(common, distance, 0).sum(axis=2) / np.maximum(count, 1)
-    known = np.isfinite(now)
-    low = np.where(known, now, np.inf).min(axis=1)
-    high = np.where(known, now, -np.inf).max(axis=1)
-    height = np.maximum((high - low).max(axis=1), 1.0)
+    low, high = corners(now)
+    height = np.fmax(np.fmax.reduce(high - low, axis=1), 1.0)
     return np.where(count > 0, mean / height, np.inf)
 
 

@@ -179,19 +179,23 @@ def predict(motion: Motion, seconds: float, unseen: NDArray[np.bool_]) -> Motion
         unseen: (T, 34) joints that nobody sees: they may have started since.
     """
     decay = np.exp(-seconds / PERSISTENCE)
-    mean, covariance = motion.mean.copy(), motion.covariance.copy()
-    # x + v t and the wobble's decay, as the matrix F of x -> F x and P -> F P F^T.
-    mean[..., :3] += seconds * mean[..., 3:6]
-    mean[..., 6:] *= decay
-    covariance[..., :3, :] += seconds * covariance[..., 3:6, :]
-    covariance[..., :3] += seconds * covariance[..., 3:6]
-    covariance[..., 6:, :] *= decay
-    covariance[..., 6:] *= decay
+    step = _step(seconds, decay)
+    mean = motion.mean @ step.T
+    covariance = step @ motion.covariance @ step.T
     restless = _restlessness(motion)
     density = ACCELERATION * np.where(unseen, np.maximum(restless, 1), restless)
     covariance[..., :6, :6] += density[..., None, None] * _accelerated(seconds)
     covariance[..., 6:, 6:] += (1 - decay**2) * WOBBLE * motion.measured
     return replace(motion, mean=mean, covariance=covariance)
+
+
+def _step(seconds: float, decay: float) -> Array:
+    """(9, 9) transition of position, velocity and wobble: x + v t, v, and the wobble's decay."""
+    step = np.eye(9)
+    axis = np.arange(3)
+    step[axis, 3 + axis] = seconds
+    step[6 + axis, 6 + axis] = decay
+    return step
 
 
 def _accelerated(seconds: float) -> Array:

@@ -63,7 +63,7 @@ class Sizes:
 
     def keep(self, track_id: NDArray[np.uint32]) -> None:
         """Forget everybody but these; what the others told of the floor stays known."""
-        kept = np.isin(self._track_id, track_id)
+        kept = (self._track_id[:, None] == track_id).any(axis=1)
         if not kept.all():
             index = np.flatnonzero(np.concatenate([[True] * 3, np.repeat(kept, KINDS)]))
             self._track_id = self._track_id[kept]
@@ -114,7 +114,7 @@ class Sizes:
 
     def _rows(self, track_id: NDArray[np.uint32], evidence: Array) -> NDArray[np.intp]:
         """(N,) where in the state each person begins; newcomers and new kinds are added."""
-        new = ~np.isin(track_id, self._track_id)
+        new = (track_id[:, None] != self._track_id).all(axis=1)
         if new.any():
             self._track_id = np.concatenate([self._track_id, track_id[new]])
             added = np.zeros((int(new.sum()), KINDS))

@@ -519,10 +519,13 @@ def _others(count: int, taken: NDArray[np.intp]) -> NDArray[np.intp]:
 
 def _middle(joints: Array) -> Array:
     """(N, 3) the pelvis, or the mean of what is known where it is not."""
+    pelvis = joints[:, INDEX["pelvis"]]
+    seen = known(pelvis)[:, None]
+    if seen.all():
+        return pelvis
     there = known(joints)[..., None]
     mean = np.where(there, joints, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    pelvis = joints[:, INDEX["pelvis"]]
-    return np.where(known(pelvis)[:, None], pelvis, mean)
+    return np.where(seen, pelvis, mean)
 
 
 def _apparent(joints: Array, people: _Tracks | Bodies, center: Array) -> Array:
