@@ -11,7 +11,8 @@ from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED,
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.tracking.symmetric import inverse, without
-from bodypose3d_ros.perception.tracking.tracker import STEADY, Tracker
+from bodypose3d_ros.perception.tracking.tracker import Tracker
+from bodypose3d_ros.perception.tracking.viewpoint import STEADY
 from people_made_up import measured, people, row, standing
 
 SECOND = 1_000_000_000
