@@ -36,10 +36,6 @@ PERSISTENCE = 0.2
 """Seconds after which a wobble is another one."""
 START_SPEED = 1.0
 """Metres a second: standard deviation of a new person's velocity on each axis."""
-FOUND = 0.5
-"""The part that is found of the noise that the filter takes: of what wobbles, which is taken twice,
-and of accelerations, since it is their ratio to that on which the gain depends. A filter that takes
-twice all noise has the right gain and twice the covariance."""
 OUTLIER = 16.0
 """Squared Mahalanobis distance from which a joint's measurement loses weight: of 3 degrees of
 freedom, one in a thousand true ones lies beyond."""
@@ -66,6 +62,13 @@ def _by_group(agile: float, trunk: float, other: float) -> Array:
 ACCELERATION: Array = _by_group(agile=8.0, trunk=0.15, other=1.5)
 """(34,) m^2/s^3: spectral density of the white acceleration of each joint that moves at ``BRISK``.
 It grows with the speed's square: who stands goes on standing, who walks speeds up and turns."""
+FOUND: Array = np.array([0.8 if name.endswith(("elbow", "knee")) else 0.5 for name in JOINTS])
+"""(34,) the part that is found of the noise that the filter takes: of what wobbles, which is taken
+twice, and of accelerations, since it is their ratio to that on which the gain depends. A filter
+that takes twice all noise has the right gain and twice the covariance. Elbows and knees bend faster
+than the density allows that keeps them steady: with a half, 83 to 92 % of their velocities lay in
+their ellipsoids in nine films and views, and 79 to 87 % in the four views of a real film, which was
+not looked at when 0.8 was chosen: then 91 to 97, and 90 to 97 %."""
 BRISK = 0.4
 """Metres a second."""
 WILD: Array = _by_group(agile=1.0, trunk=20.0, other=1.0)
@@ -126,7 +129,7 @@ class Motion:
     @property
     def velocity_covariance(self) -> Array:
         """(T, 34, 3, 3) m^2/s^2, of errors as they are found."""
-        return FOUND * self.covariance[..., 3:6, 3:6]
+        return FOUND[:, None, None] * self.covariance[..., 3:6, 3:6]
 
     def select(self, index: Any) -> Motion:  # noqa: ANN401 - whatever numpy indexes with
         """Some of the people."""
