@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,12 +17,19 @@ from mcap.reader import make_reader
 
 from bodypose3d_ros.__main__ import main as start
 from bodypose3d_ros.apps.cli import main
-from bodypose3d_ros.body.people import Bodies
+from bodypose3d_ros.body.people import (
+    SCALE_DEPTH,
+    SCALE_GROUND,
+    SCALE_LIMBS,
+    SCALE_NAMES,
+    Bodies,
+)
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.errors import EngineError
 from bodypose3d_ros.perception import networks
 from bodypose3d_ros.perception.pipeline import Pipeline
 from bodypose3d_ros.perception.tracking.tracker import Tracker
+from people_made_up import people
 
 
 def run(*arguments):
@@ -353,6 +361,21 @@ def test_a_pitch_that_people_say_is_wrong_is_told(
     monkeypatch.setattr(Tracker, "floor_misfit", -0.2)
     answer = run("estimate", picture, *floor, "--out", tmp_path / "out")
     assert "who stands on it would be 20% smaller than people are" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("source", "said"), [(SCALE_LIMBS, True), (SCALE_GROUND, False), (SCALE_DEPTH, False)]
+)
+def test_a_floor_on_which_nobodys_metres_rest_is_told(tmp_path, picture, monkeypatch, source, said):
+    """A pitch of the wrong sign, say: feet are where nobody's can be, and nothing else shows it."""
+    somebody = replace(people((0, 0, 3)), scale_source=np.array([source], np.uint8))
+    monkeypatch.setattr(Pipeline, "__call__", lambda self, frame: somebody)
+    floor = ["--hfov", 60, "--camera-height", 1.4, "--camera-pitch", -4]
+    answer = run("estimate", picture, *floor, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    assert ("Nobody's metres rest on the floor" in answer.output) == said
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["metres_from"] == {SCALE_NAMES[source]: 1}
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

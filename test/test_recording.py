@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,11 @@ def frames(recording):
     return [item.frame for item in recording.items() if item.frame]
 
 
+def camera_of(path, choice):
+    """The camera of a recording's first image, of which the command line tells, too."""
+    return frames(open_source(path, choice, Topics()))[0].camera
+
+
 def problems(recording):
     return [item.problem for item in recording.items() if item.problem]
 
@@ -182,6 +188,33 @@ def test_a_camera_can_be_given_where_the_recording_has_none(tmp_path):
         Recording(path)
     recording = Recording(path, camera_of=lambda w, h: Camera.from_hfov(w, h, 70))
     assert frames(recording)[0].camera.assumed_hfov == 70
+
+
+def test_what_a_recording_says_of_its_camera_counts_before_a_field_of_view(tmp_path):
+    """`estimate recording/ film.mp4 --hfov 60`: the guess is for the film."""
+    path = bag(tmp_path / "bag", CAMERA_BAG)
+    guess = CameraChoice(hfov=70)
+    own = camera_of(path, guess)
+    assert own.assumed_hfov is None
+    assert_allclose(own.matrix, CAMERA.matrix)
+    zeros = replace(info(1), k=np.zeros(9))
+    uncalibrated = bag(tmp_path / "zeros", [CAMERA_BAG[0], ("/cam/camera_info", 1, zeros)])
+    assert camera_of(uncalibrated, guess).assumed_hfov == 70
+    others = bag(tmp_path / "others", [CAMERA_BAG[0], ("/b/camera_info", 1, info(1, CAMERA, "b"))])
+    assert camera_of(others, guess).assumed_hfov == 70
+    with pytest.raises(InputError, match="has no CameraInfo topic /c"):
+        open_source(path, guess, Topics(info="/c"))
+
+
+def test_a_calibration_file_counts_before_what_a_recording_says_and_it_is_told(tmp_path, caplog):
+    file = tmp_path / "camera.yaml"
+    file.write_text(
+        "{image_width: 32, image_height: 24, distortion_model: plumb_bob, "
+        "camera_matrix: {data: [40, 0, 15.5, 0, 40, 11.5, 0, 0, 1]}, "
+        "distortion_coefficients: {data: [0, 0, 0, 0, 0]}}"
+    )
+    assert camera_of(bag(tmp_path / "bag", CAMERA_BAG), CameraChoice(file)).matrix[0, 0] == 40
+    assert "--camera counts, not its own /cam/camera_info" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"no recording", b"no recording" * 100])

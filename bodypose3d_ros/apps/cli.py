@@ -58,7 +58,11 @@ if TYPE_CHECKING:
     from .estimate import Estimation
 
 
-_SURE = 2.0  # standard deviations from which a floor is said to be told wrongly
+_NO_FLOOR = (
+    "Nobody's metres rest on the floor: no feet were in view, or they are where nobody of a likely "
+    "size would stand on it. --camera-pitch is positive for a camera that looks down: is it right, "
+    "and --camera-height?"
+)
 
 
 class _Group(click.Group):
@@ -166,7 +170,11 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         written = outputs.keep()
     if not quiet:
         _report(estimation, pipeline.pose.engine.description, written)
-        if scene.floor is not None and len(opened) == 1:
+        # Beside a depth image the floor hardly counts.
+        elsewhere = bool(summary.people) and not {"ground", "depth"} & summary.metres_from.keys()
+        if scene.floor is not None and elsewhere:
+            out.print(f"[yellow]{_NO_FLOOR}[/yellow]", soft_wrap=True)
+        elif scene.floor is not None and len(opened) == 1:
             _tell_of_floor(tracker, scene.floor, options["camera_pitch"])
     if summary.failures:
         sys.exit(InputError.exit_code)
@@ -263,12 +271,13 @@ def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
 
 def _tell_of_floor(tracker: Tracker, floor: Floor, pitch: float) -> None:
     """Whether people's sizes say that it was told wrongly."""
+    from ..body.floor import SURE
     from ..perception.tracking.tracker import unfit
 
     off, sigma = tracker.pitch_off(floor)
     if misfit := tracker.floor_misfit:
         said = f"The floor does not fit: {unfit(misfit)}"
-    elif abs(off) > _SURE * sigma:
+    elif abs(off) > SURE * sigma:
         said = (
             f"By how large people are near and far, --camera-pitch {pitch + off:.1f} "
             f"(+- {sigma:.1f}) fits the floor better: is {pitch:g} right?"

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -79,6 +79,8 @@ class Summary:
     people: int = 0
     """Person-frames: everybody in every frame."""
     tracks: set[int] = field(default_factory=set)
+    metres_from: Counter[str] = field(default_factory=Counter)
+    """What the metres of how many person-frames rest on most, by the names of ``SCALE_NAMES``."""
     assumed_hfov: float | None = None
     dropped: int = 0
     """Frames without an answer, since a network gave none that is a number."""
@@ -96,6 +98,7 @@ class Summary:
         self.frames += 1
         self.people += len(bodies)
         self.tracks.update(bodies.track_id.tolist())
+        self.metres_from.update(SCALE_NAMES[source] for source in bodies.scale_source)
         self.assumed_hfov = frame.camera.assumed_hfov or self.assumed_hfov
         if self.frames % self.every == 0:
             self._add_times(milliseconds)
@@ -115,6 +118,7 @@ class Summary:
             "frames": self.frames,
             "person_frames": self.people,
             "tracks": len(self.tracks),
+            "metres_from": self.metres_from,
             "assumed_hfov_degrees": self.assumed_hfov,
             "dropped_frames": self.dropped,
             "unreadable_frames": self.unreadable,

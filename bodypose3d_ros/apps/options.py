@@ -72,13 +72,14 @@ camera_options: Callable[[Any], Any] = together(
         "calibration",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="camera_calibration YAML of pictures and films.",
+        help="camera_calibration YAML of pictures and films; of recordings instead of CameraInfo.",
     ),
     click.option(
         "--hfov",
         type=float,
         metavar="DEG",
-        help="Horizontal field of view of an uncalibrated camera; distances depend on it.",
+        help="Horizontal field of view of an uncalibrated camera, and of recordings without "
+        "CameraInfo; distances depend on it.",
     ),
     click.option("--rectified", is_flag=True, help="The images are rectified: P describes them."),
     click.option("--image-topic", metavar="TOPIC", help="Which images of a recording."),

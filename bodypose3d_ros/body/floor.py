@@ -14,6 +14,8 @@ TILT_SIGMA = math.radians(0.5)
 """Radians; how well a mounting is known that was measured with care."""
 HEIGHT_SIGMA = 0.01
 """Metres; as of a tape measure."""
+SURE = 2.0
+"""Standard deviations by which a floor has to be off to be said to be told wrongly."""
 _STRAIGHT_DOWN = 0.99
 
 

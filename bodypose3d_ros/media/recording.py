@@ -16,7 +16,7 @@ from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 from rosbags.typesys.store import Typestore
 
-from ..body.camera import Camera
+from ..body.camera import Camera, is_calibrated
 from ..body.depth import DepthImage
 from ..body.people import Frame
 from ..errors import InputError
@@ -87,6 +87,7 @@ class Recording:
         depth_topic: str | None = None,
         rectified: bool = False,
         camera_of: Callable[[int, int], Camera] | None = None,
+        guessed: bool = False,
         name: str | None = None,
     ) -> None:
         """Look into a recording and find its camera.
@@ -99,6 +100,7 @@ class Recording:
             rectified: The images are rectified ones: CameraInfo's P describes them.
             camera_of: Gives the camera of images of a width and height, used instead of the
                 recording's CameraInfo.
+            guessed: Used only where the recording has no CameraInfo that says more than nothing.
             name: What the frames say they come from; the path's name if not given.
 
         Raises:
@@ -113,7 +115,7 @@ class Recording:
             _log.warning("%s: %s", path, self._storage.problem)
         self._channels = [c for c in self._storage.channels if self._is_readable(c)]
         self.image_topic = self._find_images(image_topic)
-        self.info_topic = None if camera_of else self._find_info(info_topic)
+        self.info_topic = self._info_that_counts(info_topic, guessed=guessed)
         self._depth_topic = self._find_depth(depth_topic)
         self._depth_info = self._find_depth_info()
         self._source = f"{name or path.name}:{self.image_topic}"
@@ -205,7 +207,7 @@ class Recording:
         return DepthImage(values, own.resized(*size))
 
     def _camera(self, info: Any, width: int, height: int) -> Camera:  # noqa: ANN401 - CameraInfo
-        if self._camera_of:
+        if info is None and self._camera_of:
             return self._camera_of(width, height)
         if (info.width, info.height) == (0, 0) and not self._says_no_size:
             self._says_no_size = True
@@ -317,6 +319,24 @@ class Recording:
         if hasattr(message, "format"):
             return "compressedDepth" in message.format
         return message.encoding in _DEPTH_ENCODINGS
+
+    def _info_that_counts(self, wanted: str | None, *, guessed: bool) -> str | None:
+        """The CameraInfo of the images; None: what was given is their camera."""
+        if self._camera_of is None:
+            return self._find_info(wanted)
+        try:
+            found = self._find_info(wanted)
+        except InputError:
+            if wanted is not None:
+                raise
+            return None
+        if not is_calibrated(self._first(found)):
+            return None
+        if guessed:
+            _log.info("%s: its own %s counts, not --hfov", self.path, found)
+            return found
+        _log.warning("%s: --camera counts, not its own %s", self.path, found)
+        return None
 
     def _find_info(self, wanted: str | None) -> str:
         topics = self._topics(INFO_TYPE)

@@ -285,6 +285,7 @@ def _recording(path: Path, cameras: CameraChoice, topics: Topics, name: str) -> 
         depth_topic=topics.depth,
         rectified=cameras.rectified,
         camera_of=cameras.of if given else None,
+        guessed=cameras.calibration is None,
         name=name,
     )
     return Source(path, True, recording.count, recording.rate, recording.items)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..body.camera import Camera, is_calibrated
 from ..body.depth import DepthImage
-from ..body.floor import Floor
+from ..body.floor import SURE, Floor
 from ..body.people import SCALE_NONE, Bodies, Frame, transform
 from ..body.skeleton import JOINT_COUNT
 from ..errors import Bodypose3dError, CameraError, InputError
@@ -97,7 +97,8 @@ class Estimation:
         PoseCdr(_SOMEBODY, 0, "", (2, 2)).array()
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Forget everybody, and say before what is forgotten of the floor with them."""
+        self._say_pitch()
         self.pipeline.reset()
         self._publisher.reset()
         self._fixed_frame = None
@@ -220,6 +221,19 @@ class Estimation:
             self._missing("fitting floor", InputError(unfit(misfit)))
         else:
             self._diagnostics.source("fitting floor")
+
+    def _say_pitch(self) -> None:
+        tracker, told = self.pipeline.tracker, self.pitch_off
+        if tracker is None or told is None or tracker.floor_misfit:
+            return
+        off, sigma = told
+        if abs(off) > SURE * sigma:
+            self._host.log(
+                logging.WARNING,
+                f"by how large people are near and far, {off:+.1f} (+- {sigma:.1f}) degrees on "
+                "camera_pitch, or on how far the camera looks down in TF, fit the floor better: "
+                "this is forgotten now",
+            )
 
     def _missing(self, name: str, why: Bodypose3dError) -> None:
         if self._diagnostics.source(name, str(why)):
