@@ -6,13 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from rosbags.typesys import get_types_from_msg
 from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.body.people import SCALE_NONE, STATE_COASTING, STATE_TRACKED, Bodies, select
 from bodypose3d_ros.body.shape import RADII, SEGMENTS, SIGMAS, capsules
 from bodypose3d_ros.body.skeleton import INDEX, JOINT_COUNT
+from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.perception.lifting.flat import without_guesses
-from bodypose3d_ros.wire.consumers import Ready
+from bodypose3d_ros.wire.cdr import string
 from bodypose3d_ros.wire.consumers.clearing import Clearing
 from bodypose3d_ros.wire.consumers.cloud import Cloud, points
 from bodypose3d_ros.wire.consumers.collision_objects import CollisionObjects, solids
@@ -21,7 +23,7 @@ from bodypose3d_ros.wire.consumers.humans import Humans
 from bodypose3d_ros.wire.consumers.people import People
 from bodypose3d_ros.wire.consumers.points import Points
 from bodypose3d_ros.wire.pose_cdr import Poses
-from consumer_types import make, through_cdr
+from consumer_types import STORE, make, through_cdr
 from people_made_up import standing
 
 STAMP = 1_700_000_000_100_000_000
@@ -316,7 +318,7 @@ def test_rep155_bodies_appear_with_their_topics_and_end():
     out(poses(select(TWO, [1]), STAMP + 1))
     assert out.ended == ("/humans/bodies/b0001/",)
     ((topic, message),) = out.silent(STAMP + SECOND)
-    assert (topic, message.ids, out.ended) == (
+    assert (topic, through_cdr(message).ids, out.ended) == (
         "/humans/bodies/tracked", [], ("/humans/bodies/b0002/",))  # fmt: skip
 
 
@@ -353,17 +355,46 @@ def test_who_is_not_tracked_is_described_once_for_all():
     assert described == ["b0000"]
 
 
+def test_what_is_left_out_of_a_message_is_nothing_wherever_it_lies():
+    """A distribution's messages may have fields that others do not."""
+    wider = get_types_from_msg(
+        "uint8 first\nfloat64[3] place\nbool[] flags\nstring name\nint16 small\n"
+        "geometry_msgs/Pose[] poses\nstd_msgs/Header header\nuint8 last\nfloat32 after",
+        "other_msgs/msg/Wider",
+    )
+    STORE.register(wider)
+    for name in ("", "a", "abc", "abcdefg"):
+        told = through_cdr(make()("other_msgs/msg/Wider", name=string(name)))
+        assert (told.name, told.small, told.poses, told.after) == (name, 0, [], 0)
+        assert (told.first, told.place.tolist(), len(told.flags), told.last) == (0, [0] * 3, 0, 0)
+        assert told.header.frame_id == ""
+
+
+def test_a_field_that_a_message_does_not_have_is_told_by_its_name():
+    with pytest.raises(InputError, match="people_msgs/msg/People has no crowd here"):
+        make()("people_msgs/msg/People", crowd=string("many"))
+
+
+def outputs(picture):
+    kinds = (People, Points, Cloud, Clearing, Detections, CollisionObjects)
+    return [humans(picture), *(kind(make()) for kind in kinds)]
+
+
 @pytest.mark.parametrize("frame_id", ["", "c", "cam", "camera7"])
 @pytest.mark.parametrize("unknown", [[], ["left_elbow"], ["pelvis"]])
-def test_what_is_laid_out_by_hand_is_what_another_writer_makes(frame_id, unknown):
+@pytest.mark.parametrize("bodies", [TWO, NOBODY], ids=["two", "nobody"])
+def test_messages_are_laid_out_as_another_writer_does(frame_id, unknown, bodies):
     """Padding depends on the frame's name, and on how many angles are known."""
-    joints = TWO.joints.copy()
+    joints = bodies.joints.copy()
     joints[:, [INDEX[name] for name in unknown]] = np.nan
-    told = replace(poses(replace(TWO, joints=joints)), frame_id=frame_id)
-    laid = [message for _, message in humans()(told) if isinstance(message, Ready)]
-    assert {"JointState", "Skeleton2D"} <= {each.__msgtype__.rsplit("/")[-1] for each in laid}
+    told = replace(poses(replace(bodies, joints=joints)), frame_id=frame_id)
+    picture = np.zeros((480, 640, 3), np.uint8)
+    laid = [message for output in outputs(picture) for _, message in output(told)]
+    kinds = {each.__msgtype__.rsplit("/")[-1] for each in laid}
+    assert {"IdsList", "PlanningScene", "Detection3DArray", "PointCloud2", "People"} <= kinds
+    assert not len(bodies) or {"JointState", "Skeleton2D", "Image"} <= kinds
     for each in laid:
-        assert make().cdr(through_cdr(each)) == each.cdr
+        assert bytes(STORE.serialize_cdr(through_cdr(each), each.__msgtype__)) == each.cdr
 
 
 def test_angles_are_found_for_whom_somebody_reads_them():
@@ -378,7 +409,8 @@ def test_angles_are_found_for_whom_somebody_reads_them():
 
 def test_a_body_is_cut_out_of_its_own_image():
     picture = np.arange(480 * 640 * 3, dtype=np.uint32).astype(np.uint8).reshape(480, 640, 3)
-    cropped = dict(humans(picture)(poses(TWO)))["/humans/bodies/b0001/cropped"]
+    sent = dict(humans(picture)(poses(TWO)))
+    cropped = through_cdr(sent["/humans/bodies/b0001/cropped"])
     assert (cropped.width, cropped.height, cropped.encoding) == (40, 200, "bgr8")
     assert (cropped.data.reshape(200, 40, 3) == picture[100:300, 300:340]).all()
 

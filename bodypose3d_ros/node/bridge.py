@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..body.people import Image, transform
 from ..body.skeleton import JOINTS
 from ..errors import InputError
-from ..wire.consumers import Make, Output
+from ..wire.consumers import Make, Output, Ready
 from ..wire.consumers.clearing import Clearing
 from ..wire.consumers.cloud import Cloud
 from ..wire.consumers.collision_objects import CollisionObjects
@@ -27,7 +27,6 @@ from ..wire.consumers.detections import Detections
 from ..wire.consumers.humans import Humans
 from ..wire.consumers.people import People
 from ..wire.consumers.points import Points
-from ..wire.messages import Message
 from ..wire.pose_cdr import Poses, read
 from .diagnostics import ERROR, OK, WARN, Report
 from .transforms import TransformError
@@ -80,8 +79,8 @@ class Settings:
 class BridgeHost(Protocol):
     """Sends messages, knows the time and the frames."""
 
-    def send(self, topic: str, message: Message) -> None:
-        """Publish a message of rosbags' classes; the topic appears with its first."""
+    def send(self, topic: str, message: Ready) -> None:
+        """Publish a message; the topic appears with its first."""
 
     def retire(self, prefix: str) -> None:
         """Take all topics away whose name begins so."""

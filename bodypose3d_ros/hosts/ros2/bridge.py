@@ -26,9 +26,8 @@ from ...node.interface import IMAGE, POSES
 from ...node.qos import DEFAULT, SENSOR_DATA, QosProfile
 from ...node.transforms import TransformError, matrix_of
 from ...wire import images
-from ...wire.consumers import Make
+from ...wire.consumers import Make, Ready
 from ...wire.consumers.humans import TRACKED, URDF
-from ...wire.messages import Message
 from ...wire.stamps import stamp_of
 from ...wire.typestore import ros_types
 from .definitions import define
@@ -55,8 +54,8 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         self._level = OK
         settings = _declared(self)
         self._descriptions = Descriptions(self) if "humans" in settings.outputs else None
-        self._make = Make(self._types, partial(define, self._types))
-        self._bridge = Bridge(self, self._make, settings)
+        make = Make(self._types, partial(define, self._types))
+        self._bridge = Bridge(self, make, settings)
         self._tf = tf2_ros.Buffer(node=self)
         self._listener = tf2_ros.TransformListener(self._tf, self) if settings.frame else None
         self.create_subscription(
@@ -132,8 +131,8 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
 
     # -- what the bridge asks for (node.bridge.BridgeHost) ------------------------------------
 
-    def send(self, topic: str, message: Message) -> None:
-        """Publish a message of rosbags' classes; the topic appears with its first."""
+    def send(self, topic: str, message: Ready) -> None:
+        """Publish a message; the topic appears with its first."""
         if topic not in self._senders:
             name = topic.rpartition("/")[2]
             qos = qos_profile(_LATCHED if name == URDF else _QOS.get(topic, DEFAULT))
@@ -141,7 +140,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
             self._senders[topic] = self.create_publisher(
                 kind, topic, qos, event_callbacks=WITHOUT_EVENTS
             )
-        self._senders[topic].publish(self._make.cdr(message))
+        self._senders[topic].publish(message.cdr)
 
     def retire(self, prefix: str) -> None:
         """Take all topics away whose name begins so."""

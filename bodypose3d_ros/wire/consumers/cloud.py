@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from ...body.people import Bodies
 from ...body.shape import SIGMAS, capsules
-from ..messages import Message
+from ..cdr import elements, number, sequence, string
 from ..pose_cdr import Poses
-from . import Make, Sent
+from . import Make, Ready, Sent
 
 TOPIC = "cloud"
 SPACING = 0.05
@@ -43,23 +43,29 @@ class Cloud:
         return []
 
 
-def point_cloud(make: Make, poses: Poses, xyz: NDArray[np.float64]) -> Message:
+def point_cloud(make: Make, poses: Poses, xyz: NDArray[np.float64]) -> Ready:
     """A ``PointCloud2`` of points (P, 3) in metres, in the frame of poses and of their time."""
-    field = make.type("sensor_msgs/msg/PointField")
-    data = xyz.astype("<f4")
-    return make.filled(
+    data = xyz.astype("<f4").tobytes()
+    fields = [
+        make.part(
+            "sensor_msgs/msg/PointField",
+            name=string(name),
+            offset=number(4 * n, "I"),
+            datatype=number(_FLOAT32, "B"),
+            count=number(1, "I"),
+        )
+        for n, name in enumerate("xyz")
+    ]
+    return make(
         "sensor_msgs/msg/PointCloud2",
         header=make.header(poses.stamp, poses.frame_id),
-        height=1,
-        width=len(data),
-        fields=[
-            field(name=name, offset=4 * n, datatype=_FLOAT32, count=1)
-            for n, name in enumerate("xyz")
-        ],
-        point_step=12,
-        row_step=12 * len(data),
-        data=np.frombuffer(data.tobytes(), np.uint8),
-        is_dense=True,
+        height=number(1, "I"),
+        width=number(len(xyz), "I"),
+        fields=sequence(fields),
+        point_step=number(12, "I"),
+        row_step=number(len(data), "I"),
+        data=elements(len(data), ((1, data),)),
+        is_dense=number(True, "?"),
     )
 
 

@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from ...body.shape import SEGMENTS, SIGMAS, Capsules, capsules
 from ...body.skeleton import JOINT_COUNT
-from ..messages import Message
+from ..cdr import Pieces, array, joined, number, numbers, sequence, string
 from ..pose_cdr import Poses
-from . import Make, Sent
+from . import Make, Ready, Sent
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,9 @@ RATE = 10.0
 ADDED_AGAIN = 2_000_000_000
 """Nanoseconds after which an object is added anew though it fits: a planner that started meanwhile,
 or lost an update, knows of nobody, and what it does not know it does not move."""
-_OBJECT = "moveit_msgs/msg/CollisionObject"
+_TYPE = "moveit_msgs/msg/PlanningScene"
+_ADD, _REMOVE, _MOVE = 0, 1, 3  # moveit_msgs/CollisionObject
+_AT_ORIGIN = np.array([0.0, 0, 0, 0, 0, 0, 1])
 _SPHERE, _CYLINDER = 2, 3  # shape_msgs/SolidPrimitive
 _STEP = 0.02
 """Radii and lengths are rounded up to it, so that a standing person keeps the same shapes."""
@@ -114,17 +116,14 @@ class CollisionObjects:
         self._due = 0
         self._known: dict[int, tuple[Solids, int]] = {}
         """By track id: the shapes that planners have, and when they were sent."""
-        self._object = make.type(_OBJECT)
-        self._pose, self._point, self._quaternion = (
-            make.type(f"geometry_msgs/msg/{name}") for name in ("Pose", "Point", "Quaternion")
-        )
+        make.fields(_TYPE)  # missing packages are told when the output is made
         self._primitive = lru_cache(_SIZES_KEPT)(self._made_primitive)
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """The changes since the last scene, unless that was a moment ago."""
         if self._early(poses.stamp):
             return []
-        bodies, header = poses.bodies, self._make.header(poses.stamp, poses.frame_id)
+        bodies, head = poses.bodies, self._make.header(poses.stamp, poses.frame_id)
         changes, seen = [], set()
         for n, identity in enumerate(bodies.track_id.tolist()):
             seen.add(identity)
@@ -135,11 +134,11 @@ class CollisionObjects:
             if not moved:
                 self._known[identity] = now, poses.stamp
             changes.append(
-                self._move(header, identity, now) if moved else self._add(header, identity, now)
+                self._move(head, identity, now) if moved else self._add(head, identity, now)
             )
         for identity in self._known.keys() - seen:
             del self._known[identity]
-            changes.append(self._change(header, identity, self._object.REMOVE))
+            changes.append(self._change(head, identity, _REMOVE))
         return [(TOPIC, self._diff(changes))]
 
     def _holds(self, identity: int, now: Solids, stamp: int) -> bool:
@@ -165,44 +164,45 @@ class CollisionObjects:
         """Nothing: everybody stays where they were seen last."""
         return []
 
-    def _add(self, header: Message, identity: int, shapes: Solids) -> Message:
-        change = self._move(header, identity, shapes)
-        change.operation = self._object.ADD
-        change.primitives = list(
-            map(self._primitive, shapes.kind.tolist(), *shapes.size.T.tolist())
-        )
-        return change
+    def _add(self, head: Pieces, identity: int, shapes: Solids) -> Pieces:
+        sizes = zip(shapes.kind.tolist(), *shapes.size.T.tolist(), strict=True)
+        primitives = sequence([self._primitive(*each) for each in sizes])
+        places = _places(shapes)
+        return self._change(head, identity, _ADD, primitives=primitives, primitive_poses=places)
 
-    def _move(self, header: Message, identity: int, shapes: Solids) -> Message:
+    def _move(self, head: Pieces, identity: int, shapes: Solids) -> Pieces:
         """Places alone: MoveIt moves the shapes that it has."""
-        change = self._change(header, identity, self._object.MOVE)
-        places = zip(shapes.place.tolist(), shapes.turn.tolist(), strict=True)
-        change.primitive_poses = [
-            self._pose(position=self._point(*xyz), orientation=self._quaternion(*xyzw))
-            for xyz, xyzw in places
-        ]
-        return change
+        return self._change(head, identity, _MOVE, primitive_poses=_places(shapes))
 
-    def _change(self, header: Message, identity: int, operation: int) -> Message:
-        return self._make.filled(
-            _OBJECT,
-            header=header,
-            id=f"person_{identity}",
-            operation=operation,
-            pose=self._make.pose((0, 0, 0)),
+    def _change(self, head: Pieces, identity: int, operation: int, **shapes: Pieces) -> Pieces:
+        return self._make.part(
+            "moveit_msgs/msg/CollisionObject",
+            header=head,
+            pose=numbers(_AT_ORIGIN),
+            id=string(f"person_{identity}"),
+            operation=number(operation, "B"),
+            **shapes,
         )
 
-    def _made_primitive(self, kind: int, radius: float, height: float) -> Message:
+    def _made_primitive(self, kind: int, radius: float, height: float) -> Pieces:
         """SolidPrimitive wants a cylinder's height before its radius."""
-        dimensions = np.array([height, radius] if kind == _CYLINDER else [radius])
-        return self._make.filled("shape_msgs/msg/SolidPrimitive", type=kind, dimensions=dimensions)
-
-    def _diff(self, changes: list[Message]) -> Message:
-        """One scene with all changes, so that none is lost or seen without the others."""
-        fill = self._make.filled
-        return fill(
-            "moveit_msgs/msg/PlanningScene",
-            is_diff=True,
-            robot_state=fill("moveit_msgs/msg/RobotState", is_diff=True),
-            world=fill("moveit_msgs/msg/PlanningSceneWorld", collision_objects=changes),
+        dimensions = array(np.array([height, radius] if kind == _CYLINDER else [radius]))
+        primitive = self._make.part(
+            "shape_msgs/msg/SolidPrimitive", type=number(kind, "B"), dimensions=dimensions
         )
+        return joined(primitive)
+
+    def _diff(self, changes: list[Pieces]) -> Ready:
+        """One scene with all changes, so that none is lost or seen without the others."""
+        part, is_diff = self._make.part, number(True, "?")
+        return self._make(
+            _TYPE,
+            is_diff=is_diff,
+            robot_state=part("moveit_msgs/msg/RobotState", is_diff=is_diff),
+            world=part("moveit_msgs/msg/PlanningSceneWorld", collision_objects=sequence(changes)),
+        )
+
+
+def _places(shapes: Solids) -> Pieces:
+    """An array of poses."""
+    return array(np.concatenate([shapes.place, shapes.turn], axis=1))

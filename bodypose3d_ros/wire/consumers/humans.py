@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ...body.angles import ANGLE_NAMES, angles
 from ...body.orientation import matrices
 from ...body.people import Bodies
 from ...body.skeleton import INDEX, known
-from ..cdr import ENCAPSULATION, aligned, header, text
-from ..messages import Message
+from ..cdr import Pieces, array, joined, number, numbers, sequence, string
 from ..pose_cdr import Poses
 from ..tf_cdr import TF_TYPE, frames
 from . import Make, Ready, Sent
@@ -28,6 +27,11 @@ _TF = "/tf"
 
 _PELVIS = INDEX["pelvis"]
 _SKELETON_TYPE = "hri_msgs/msg/Skeleton2D"
+_REGION_TYPE = "hri_msgs/msg/NormalizedRegionOfInterest2D"
+_REGION = ("xmin", "ymin", "xmax", "ymax", "c")
+_POINT_TYPE = "geometry_msgs/msg/PointStamped"
+_TWIST_TYPE = "geometry_msgs/msg/TwistStamped"
+_STATE_TYPE = "sensor_msgs/msg/JointState"
 # Skeleton2D.msg's order.
 _SKELETON = [
     INDEX[name]
@@ -88,7 +92,7 @@ class Humans:
         self._make = make
         self._pictures = pictures
         self._listeners = listeners
-        make.type(_SKELETON_TYPE)  # missing packages are told when the output is made
+        make.fields(_SKELETON_TYPE)  # missing packages are told when the output is made
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """Who is tracked, then each body's topics and frames."""
@@ -96,17 +100,10 @@ class Humans:
         # Without tracking all are of one id.
         new = [identity for identity in dict.fromkeys(ids) if identity not in self._tracked]
         self._now_tracked(ids)
-        tracked = self._ids(self._make.header(poses.stamp, poses.frame_id), ids)
-        sent: list[Sent] = [(TRACKED, tracked), *self._described(new)]
-        head = header(poses.stamp, poses.frame_id)
-        picture = self._pictures(poses.stamp) if ids else None
-        skeletons = _skeletons(poses.bodies, self._pictures.size)
-        for n, identity in enumerate(ids):
-            messages = [
-                *self._image(poses, n, skeletons[n], picture, head),
-                *_place(poses.bodies, n, head),
-            ]
-            sent += [(_BODY.format(id=identity) + name, message) for name, message in messages]
+        head = self._make.header(poses.stamp, poses.frame_id)
+        sent: list[Sent] = [(TRACKED, self._ids(head, ids)), *self._described(new)]
+        about = [*self._in_image(poses, head), *self._placed(poses.bodies, head)]
+        sent += [(_BODY.format(id=ids[n]) + name, message) for n, name, message in about]
         sent += self._turned(poses.bodies, ids, head)
         if known(poses.bodies.joints[:, _PELVIS]).any():
             sent.append((_TF, Ready(TF_TYPE, _frames(poses, ids))))
@@ -121,47 +118,49 @@ class Humans:
         gone = [identity for identity in self._tracked if identity not in ids]
         self.ended, self._tracked = tuple(_BODY.format(id=i) for i in gone), ids
 
-    def _ids(self, header: Message, ids: list[str]) -> Message:
-        return self._make.type("hri_msgs/msg/IdsList")(header=header, ids=ids)
+    def _ids(self, head: Pieces, ids: list[str]) -> Ready:
+        return self._make("hri_msgs/msg/IdsList", header=head, ids=sequence([*map(string, ids)]))
 
     def _described(self, new: list[str]) -> list[Sent]:
         """The URDFs of bodies who have come: latched, so they are sent once."""
         urdfs = [(identity, self._listeners.describe(identity)) for identity in new]
         return [
-            (_BODY.format(id=identity) + URDF, self._make.filled("std_msgs/msg/String", data=urdf))
+            (_BODY.format(id=identity) + URDF, self._make("std_msgs/msg/String", data=string(urdf)))
             for identity, urdf in urdfs
             if urdf is not None
         ]
 
-    def _image(
-        self,
-        poses: Poses,
-        n: int,
-        skeleton: Array,
-        picture: NDArray[np.uint8] | None,
-        head: bytes,
-    ) -> list[Sent]:
+    def _in_image(self, poses: Poses, head: Pieces) -> Iterator[tuple[int, str, Ready]]:
         """What is about the picture: in parts of its size, so its size has to be known.
 
         The stamp is the image's; so is the frame, which poses in another frame do not name.
         """
         width, height = self._pictures.size
-        if not width or not height:
-            return []
-        x, y, w, h = poses.roi[n].tolist()
-        corners = (x / width, y / height, (x + w) / width, (y + h) / height)
-        region = _laid(head, [*corners, poses.bodies.score[n]], "<f4")
-        sent: list[Sent] = [
-            ("roi", Ready("hri_msgs/msg/NormalizedRegionOfInterest2D", region)),
-            ("skeleton2d", Ready(_SKELETON_TYPE, _laid(head, skeleton, "<f4"))),
-        ]
-        if picture is not None and w and h:
-            cut = np.ascontiguousarray(picture[y : y + h, x : x + w])
-            at = self._make.header(poses.stamp, poses.frame_id)
-            sent.append(("cropped", self._cropped(cut, at)))
-        return sent
+        if not width or not height or not len(poses.bodies):
+            return
+        picture = self._pictures(poses.stamp)
+        skeletons = _skeletons(poses.bodies, self._pictures.size).astype("<f4")
+        regions = _regions(poses, self._pictures.size).astype("<f4")
+        for n, (x, y, w, h) in enumerate(poses.roi.tolist()):
+            region = dict(zip(_REGION, map(numbers, regions[n, :, None]), strict=True))
+            yield n, "roi", self._make(_REGION_TYPE, header=head, **region)
+            skeleton = numbers(skeletons[n])
+            yield n, "skeleton2d", self._make(_SKELETON_TYPE, header=head, skeleton=skeleton)
+            if picture is not None and w and h:
+                yield n, "cropped", self._cropped(picture[y : y + h, x : x + w], head)
 
-    def _turned(self, bodies: Bodies, ids: list[str], head: bytes) -> list[Sent]:
+    def _placed(self, bodies: Bodies, head: Pieces) -> Iterator[tuple[int, str, Ready]]:
+        """Where the known pelvises are, and how they move."""
+        pelvis, velocity = bodies.joints[:, _PELVIS], bodies.velocity[:, _PELVIS]
+        for n in np.flatnonzero(known(pelvis)).tolist():
+            point = numbers(pelvis[n])
+            yield n, "position", self._make(_POINT_TYPE, header=head, point=point)
+        twists = np.concatenate([velocity, np.zeros_like(velocity)], axis=1)
+        for n in np.flatnonzero(known(velocity)).tolist():  # how fast they turn is not known
+            twist = numbers(twists[n])
+            yield n, "velocity", self._make(_TWIST_TYPE, header=head, twist=twist)
+
+    def _turned(self, bodies: Bodies, ids: list[str], head: Pieces) -> list[Sent]:
         """The angles of bodies that somebody reads: they take longer than all else of a body."""
         topics = [_BODY.format(id=identity) + "joint_states" for identity in ids]
         read = [n for n, topic in enumerate(topics) if self._listeners.wanted(topic)]
@@ -169,27 +168,34 @@ class Humans:
             return []
         turned = angles(bodies.joints[read], bodies.orientation[read])
         return [
-            (topics[n], _joint_states(each, ids[n], head))
+            (topics[n], self._joint_states(each, ids[n], head))
             for n, each in zip(read, turned, strict=True)
         ]
 
-    def _cropped(self, cut: NDArray[np.uint8], header: Message) -> Message:
+    def _joint_states(self, turned: Array, identity: str, head: Pieces) -> Ready:
+        """The known angles, under human_description's names."""
+        which = np.flatnonzero(np.isfinite(turned))
+        names = _names(identity, tuple(which.tolist()))
+        position = array(turned[which])
+        return self._make(_STATE_TYPE, header=head, name=names, position=position)
+
+    def _cropped(self, cut: NDArray[np.uint8], head: Pieces) -> Ready:
         height, width = cut.shape[:2]
-        return self._make.type("sensor_msgs/msg/Image")(
-            header=header,
-            height=height,
-            width=width,
-            encoding="bgr8",
-            is_bigendian=0,
-            step=3 * width,
-            data=cut.ravel(),
+        return self._make(
+            "sensor_msgs/msg/Image",
+            header=head,
+            height=number(height, "I"),
+            width=number(width, "I"),
+            encoding=string("bgr8"),
+            step=number(3 * width, "I"),
+            data=array(cut.ravel()),
         )
 
 
-def _laid(head: bytes, numbers: ArrayLike, dtype: str = "<f8") -> bytes:
-    """A message of a header and numbers."""
-    values = np.asarray(numbers, dtype)
-    return ENCAPSULATION + aligned(head, values.itemsize) + values.tobytes()
+def _regions(poses: Poses, size: tuple[int, int]) -> Array:
+    """(N, 5) first and last x and y in parts of the image's size, and confidence."""
+    low, high = poses.roi[:, :2], poses.roi[:, :2] + poses.roi[:, 2:]
+    return np.column_stack([low / size, high / size, poses.bodies.score])
 
 
 def _skeletons(bodies: Bodies, size: tuple[int, int]) -> Array:
@@ -201,32 +207,10 @@ def _skeletons(bodies: Bodies, size: tuple[int, int]) -> Array:
     return np.where(seen, np.concatenate([points, confidence[..., None]], axis=2), 0)
 
 
-def _place(bodies: Bodies, n: int, head: bytes) -> list[Sent]:
-    pelvis, velocity = bodies.joints[n, _PELVIS], bodies.velocity[n, _PELVIS]
-    sent: list[Sent] = []
-    if known(pelvis):
-        sent.append(("position", Ready("geometry_msgs/msg/PointStamped", _laid(head, pelvis))))
-    if known(velocity):
-        twist = _laid(head, [*velocity, 0, 0, 0])  # how fast they turn is not known
-        sent.append(("velocity", Ready("geometry_msgs/msg/TwistStamped", twist)))
-    return sent
-
-
-def _joint_states(turned: Array, identity: str, head: bytes) -> Ready:
-    """The known angles, under human_description's names."""
-    which = np.flatnonzero(np.isfinite(turned))
-    count = struct.pack("<I", len(which))
-    message = head + count + _names(identity, tuple(which.tolist())) + count
-    if len(which):
-        message = aligned(message, 8) + turned[which].astype("<f8").tobytes()
-    nothing = struct.pack("<II", 0, 0)  # neither velocities nor efforts
-    return Ready("sensor_msgs/msg/JointState", ENCAPSULATION + message + nothing)
-
-
 @lru_cache(256)
-def _names(identity: str, which: tuple[int, ...]) -> bytes:
-    """The names of a body's angles, one string after the other."""
-    return b"".join(text(f"{ANGLE_NAMES[n]}_{identity}") for n in which)
+def _names(identity: str, which: tuple[int, ...]) -> Pieces:
+    """The names of a body's angles."""
+    return joined(sequence([string(f"{ANGLE_NAMES[n]}_{identity}") for n in which]))
 
 
 def _frames(poses: Poses, ids: list[str]) -> bytes:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...body.people import STATE_NAMES, Bodies
+from ...body.people import STATE_NAMES, select
 from ...body.skeleton import INDEX, known
-from ..messages import Message
+from ..cdr import Pieces, number, numbers, sequence, string
 from ..pose_cdr import Poses
 from . import Make, Sent
 
+Array = NDArray[np.float64]
+
 TOPIC = "people"
+_TYPE = "people_msgs/msg/People"
 _PELVIS = INDEX["pelvis"]
 
 
@@ -24,31 +28,34 @@ class People:
     def __init__(self, make: Make) -> None:
         self.ended: tuple[str, ...] = ()
         self._make = make
-        self._person = make.type("people_msgs/msg/Person")
-        self._people = make.type("people_msgs/msg/People")
+        make.fields(_TYPE)  # missing packages are told when the output is made
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """Everybody, also when nobody is there."""
-        bodies = poses.bodies
-        people = [
-            self._one(bodies, n) for n in np.flatnonzero(known(bodies.joints[:, _PELVIS])).tolist()
-        ]
-        header = self._make.header(poses.stamp, poses.frame_id)
-        return [(TOPIC, self._people(header=header, people=people))]
+        bodies = select(poses.bodies, known(poses.bodies.joints[:, _PELVIS]))
+        places, velocities = bodies.joints[:, _PELVIS].copy(), bodies.velocity[:, _PELVIS]
+        velocities = np.where(known(velocities)[:, None], velocities, 0)
+        places[:, 2] = velocities[:, 2] = 0
+        each = zip(
+            bodies.track_id.tolist(), places, velocities, bodies.score, bodies.state, strict=True
+        )
+        people = [self._one(*one) for one in each]
+        head = self._make.header(poses.stamp, poses.frame_id)
+        return [(TOPIC, self._make(_TYPE, header=head, people=sequence(people)))]
 
     def silent(self, now: int) -> list[Sent]:
         """Nothing: consumers keep the people of the last message, and none may be told as new."""
         return []
 
-    def _one(self, bodies: Bodies, n: int) -> Message:
-        x, y, _ = bodies.joints[n, _PELVIS]
-        velocity = bodies.velocity[n, _PELVIS]
-        vx, vy, _ = velocity if known(velocity) else (0, 0, 0)
-        return self._person(
-            name=str(bodies.track_id[n]),
-            position=self._make.point((x, y, 0)),
-            velocity=self._make.point((vx, vy, 0)),
-            reliability=float(bodies.score[n]),
-            tagnames=["state"],
-            tags=[STATE_NAMES[bodies.state[n]]],
+    def _one(
+        self, identity: int, place: Array, velocity: Array, score: float, state: int
+    ) -> Pieces:
+        return self._make.part(
+            "people_msgs/msg/Person",
+            name=string(str(identity)),
+            position=numbers(place),
+            velocity=numbers(velocity),
+            reliability=number(score, "d"),
+            tagnames=sequence([string("state")]),
+            tags=sequence([string(STATE_NAMES[state])]),
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 import numpy as np
 
 from ...body.skeleton import INDEX, JOINTS, known
-from ..cdr import ENCAPSULATION, aligned, header
+from ..cdr import array
 from ..pose_cdr import Poses
-from . import Make, Ready, Sent
+from . import Make, Sent
 
 TOPIC = "points"
 _TYPE = "geometry_msgs/msg/PoseArray"
@@ -22,6 +21,7 @@ class Points:
     def __init__(self, make: Make, joints: Sequence[str] = ()) -> None:
         """``joints`` are those to send; none named: all of them."""
         self.ended: tuple[str, ...] = ()
+        self._make = make
         self._joints = [INDEX[name] for name in joints or JOINTS]
 
     def __call__(self, poses: Poses) -> list[Sent]:
@@ -30,10 +30,8 @@ class Points:
         joints = joints[known(joints)]
         numbers = np.zeros((len(joints), 7), "<f8")
         numbers[:, :3], numbers[:, 6] = joints, 1  # upright: x y z w of no rotation
-        message = header(poses.stamp, poses.frame_id) + struct.pack("<I", len(joints))
-        if len(joints):
-            message = aligned(message, 8) + numbers.tobytes()
-        return [(TOPIC, Ready(_TYPE, ENCAPSULATION + message))]
+        head = self._make.header(poses.stamp, poses.frame_id)
+        return [(TOPIC, self._make(_TYPE, header=head, poses=array(numbers)))]
 
     def silent(self, now: int) -> list[Sent]:
         """Nothing. ssm_safety_ros then forgets everybody: pair it with the node's ``alive``."""
