@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +14,8 @@ import numpy as np
 import tf2_ros
 from diagnostic_updater import DiagnosticStatusWrapper, Updater
 from numpy.typing import NDArray
+from rclpy.executors import Executor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -34,6 +38,8 @@ from .definitions import define
 from .descriptions import Descriptions
 from .host import WITHOUT_EVENTS, qos_profile
 from .program import run
+
+_BETWEEN_SPINS_S = 0.1
 
 _LATCHED = QosProfile(depth=1, latched=True)
 _QOS = {TRACKED: _LATCHED, "/tf": QosProfile(depth=100)}
@@ -63,8 +69,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         )
         self._cuts = "humans" in settings.outputs
         self._images: Subscription | None = None
-        self._take_images()
-        self._next = self.create_timer(settings.stale_after, self._look)
+        self._due = math.inf
         self._updater = Updater(self)
         # Else the same nodes of several namespaces cannot be told apart.
         self._updater.node_name = self.get_fully_qualified_name().lstrip("/")
@@ -75,8 +80,37 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
             f"outputs: {on}; poses are read from {read}" if on else "no output is on: set outputs"
         )
 
-    def _poses(self, cdr: bytes) -> None:
+    def take(self, seconds: float) -> None:
+        """Hand on what comes in for so long.
+
+        The executor looks at every service, timer and event of the node, and that twice a message,
+        which takes half as long as making all that the outputs say.
+        """
         self._take_images()
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            self._take(min(end, self._due) - now)
+            if time.monotonic() >= self._due:
+                self._look()
+
+    def _take(self, seconds: float) -> None:
+        """Wait for messages, as rclpy's ``wait_for_message`` does, and take one of each topic."""
+        subscriptions = list(self.subscriptions)
+        wait_set = rclpy_implementation.WaitSet(
+            len(subscriptions), 0, 0, 0, 0, 0, self.context.handle
+        )
+        wait_set.clear_entities()
+        for each in subscriptions:
+            wait_set.add_subscription(each.handle)
+        wait_set.wait(max(round(seconds * 1e9), 0))
+        ready = wait_set.get_ready_entities("subscription")
+        for each in [each for each in subscriptions if each.handle.pointer in ready]:
+            if each not in self.subscriptions:
+                continue  # destroyed by who was called before
+            if (taken := each.handle.take_message(each.msg_type, each.raw)) is not None:
+                each.callback(taken[0])
+
+    def _poses(self, cdr: bytes) -> None:
         self._bridge.poses(cdr)
         self._plan()
 
@@ -89,11 +123,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
     def _plan(self) -> None:
         """When to look next: while all is well, poses come before."""
         seconds = self._bridge.next_look()
-        if seconds is None:
-            self._next.cancel()
-        else:
-            self._next.timer_period_ns = round(seconds * 1e9)
-            self._next.reset()
+        self._due = math.inf if seconds is None else time.monotonic() + seconds
 
     def _take_images(self) -> None:
         """Only until their size is known and while somebody wants people cut out of them.
@@ -204,7 +234,13 @@ def _declared(node: Node) -> Settings:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Bridge until SIGINT or SIGTERM; returns the exit code."""
-    return run(lambda _: RosBridge(), args)
+    return run(lambda _: RosBridge(), args, _step)
+
+
+def _step(bridge: RosBridge, executor: Executor) -> None:
+    """What comes in as it comes; services, diagnostics and the clock ten times a second."""
+    executor.spin_once(timeout_sec=0)
+    bridge.take(_BETWEEN_SPINS_S)
 
 
 if __name__ == "__main__":

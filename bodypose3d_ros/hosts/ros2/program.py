@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -23,10 +23,17 @@ _LOOK_S = 0.1
 _GOODBYE_S = 1.0
 
 
-def run(make: Callable[[threading.Event], Node], args: Sequence[str] | None = None) -> int:
+def run(
+    make: Callable[[threading.Event], Node],
+    args: Sequence[str] | None = None,
+    step: Callable[[Node, Executor], None] = lambda _, executor: _spin_once(executor),
+) -> int:
     """Make a node and serve it; returns the exit code.
 
-    ``make`` gets the event that is set when the program is to end.
+    Args:
+        make: Gets the event that is set when the program is to end.
+        args: Of the command line; none: this process'.
+        step: Serves the node for a moment.
     """
     keep_image_buffers()
     # rclpy's own handlers end the context before the node can say goodbye.
@@ -45,7 +52,7 @@ def run(make: Callable[[threading.Event], Node], args: Sequence[str] | None = No
     closing = threading.Thread(target=_close, args=(node, executor), daemon=True)
     try:
         while not stop.is_set():
-            _spin_once(executor)
+            step(node, executor)
     finally:
         closing.start()
         closing.join(_GOODBYE_S)
