@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.people import select
+from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.lifting.occlusion import (
     DOUBT,
@@ -15,6 +16,7 @@ from bodypose3d_ros.perception.lifting.occlusion import (
     among_each_other,
     before_others,
     overlap,
+    under_arms,
 )
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 from people_made_up import row, standing
@@ -103,6 +105,37 @@ def test_who_stands_apart_and_who_is_alone_are_as_sure_as_they_were():
     assert among_each_other(alone) is alone
     assert before_others(alone, alone.pixels[:0]) is alone
     assert_allclose(growth(before_others(apart, people((0, 0, 8)).pixels)), 1)
+
+
+TRUNK = [INDEX[name] for name in ("pelvis", "torso", "neck", "left_hip", "left_shoulder")]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("wrist", "under"),
+    [
+        ((0.03, 0, -0.2), [True, False, False, True, False]),  # the forearm is before the hip
+        ((0.03, 0, 0.2), [False] * 5),  # behind the back
+        ((0.3, 0, -0.08), [False] * 5),  # hanging
+        ((np.nan, np.nan, np.nan), [False] * 5),
+        ((0.10, -0.24, -0.2), [False] * 5),  # an arm is not that broad
+        ((0.0, -0.24, -0.2), [False, True, False, False, False]),  # before the breast
+    ],
+)
+def test_an_arm_drawn_before_the_trunk_hides_what_is_behind_it(wrist, under):
+    """A hand that hangs from the wrist, and the upper arm does not hide its own shoulder."""
+    person = standing((0, 0, 3))
+    hand = [INDEX["left_wrist"], INDEX["left_index_knuckle"]]
+    person[hand] = np.add((0, 0, 3), wrist)
+    assert under_arms(person[None], TRUNK).tolist() == [under]
+
+
+@pytest.mark.filterwarnings("error")
+def test_nobody_is_under_arms_whose_joints_are_unknown_or_behind_the_camera():
+    person = standing((0, 0, 3))
+    people = np.stack([np.full_like(person, np.nan), -person])
+    assert not under_arms(people, TRUNK).any()
+    assert under_arms(people[:0], TRUNK).shape == (0, 5)
 
 
 def followed(before, then, frames):

@@ -229,6 +229,24 @@ KNEE = INDEX["left_knee"]
 CARRIED = [INDEX[f"left_{name}"] for name in ("ankle", "heel", "big_toe", "small_toe")]
 
 
+def placed(joints, size_known=True, sure=1.0):
+    """A person whose shape errs by ALONG, and of whose left knee the network is so sure."""
+    distance = np.linalg.norm(joints, axis=1)
+    outer = (joints[:, :, None] * joints[:, None, :]) / distance[:, None, None] ** 2
+    along = ALONG**2 - ACROSS**2 + (SIZE_SIGMA * distance) ** 2
+    evidence = size.prior(1, 0.0, SIZE_SIGMA)
+    if size_known:
+        evidence[0, SCALE_DEPTH] = 0.0, 0.01, 0, 0.01, 0, 0, 0
+    confidence = np.ones((1, 34))
+    confidence[0, KNEE] = sure
+    covariance = ACROSS**2 * np.eye(3) + along[:, None, None] * outer
+    return Bodies(
+        joints[None], CAMERA.project(joints)[None], confidence, np.ones(1),
+        np.zeros(1, np.uint8), covariance=covariance[None],
+        size_sigma=np.array([SIZE_SIGMA]), evidence=evidence,
+    )  # fmt: skip
+
+
 def lifted_onto(depths, farther=0.10, size_known=True, sure=1.0):
     """A person whose left knee alone shows in a depth image, and who was lifted too far away.
 
@@ -247,21 +265,9 @@ def lifted_onto(depths, farther=0.10, size_known=True, sure=1.0):
     for column, off in zip((slice(u - 6, u - 1), slice(u - 1, u + 2), slice(u + 2, u + 7)), depths,
                            strict=True):  # fmt: skip
         depth.values[v - 6 : v + 7, column] = truth[KNEE, 2] - DEEP[KNEE] + off
-    joints = truth * (1 + farther / truth[KNEE, 2])
+    before = placed(truth * (1 + farther / truth[KNEE, 2]), size_known, sure)
+    joints = before.joints[0]
     distance = np.linalg.norm(joints, axis=1)
-    outer = (joints[:, :, None] * joints[:, None, :]) / distance[:, None, None] ** 2
-    along = ALONG**2 - ACROSS**2 + (SIZE_SIGMA * distance) ** 2
-    evidence = size.prior(1, 0.0, SIZE_SIGMA)
-    if size_known:
-        evidence[0, SCALE_DEPTH] = 0.0, 0.01, 0, 0.01, 0, 0, 0
-    covariance = ACROSS**2 * np.eye(3) + along[:, None, None] * outer
-    confidence = np.ones((1, 34))
-    confidence[0, KNEE] = sure
-    before = Bodies(
-        joints[None], CAMERA.project(joints)[None], confidence, np.ones(1),
-        np.zeros(1, np.uint8), covariance=covariance[None],
-        size_sigma=np.array([SIZE_SIGMA]), evidence=evidence,
-    )  # fmt: skip
     after = onto_depths(before, depths_at(before.joints, depth))
     ray = joints[KNEE] / distance[KNEE]
     behind = (
@@ -321,6 +327,23 @@ def test_who_is_not_seen_surely_is_rather_behind_what_is_seen_than_on_it():
 def test_the_background_beside_a_limb_does_not_draw_it():
     before, after, *_ = lifted_onto((0, 0, 0), farther=-0.5)
     assert abs(after.joints[0, KNEE, 2] - before.joints[0, KNEE, 2]) < 0.1
+
+
+@pytest.mark.parametrize("forearm_before_it", [False, True])
+def test_the_trunk_is_not_drawn_to_the_skin_of_an_arm_before_it(forearm_before_it):
+    """The pelvis' own skin would be 0.145 m before it; seen is an arm another 0.10 m nearer."""
+    truth = standing((0, 0, 3))
+    if forearm_before_it:
+        truth[[INDEX["left_wrist"], INDEX["left_index_knuckle"]]] = 0, 0, 2.75
+    before = placed(truth)
+    pelvis = INDEX["pelvis"]
+    seen = np.full((1, 34, 3), np.nan)
+    seen[0, pelvis] = truth[pelvis, 2] - DEEP[pelvis] - 0.10
+    nearer = truth[pelvis, 2] - onto_depths(before, seen).joints[0, pelvis, 2]
+    if forearm_before_it:
+        assert abs(nearer) < 0.03
+    else:
+        assert nearer > 0.06, "what is seen is taken for its skin"
 
 
 def test_no_joint_is_drawn_where_the_depth_image_says_nothing_of_the_person():

@@ -17,6 +17,7 @@ from ...body.depth import DepthImage
 from ...body.people import SCALE_DEPTH, Bodies
 from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS, PARENTS
 from .median import median, quantiles
+from .occlusion import under_arms
 from .size import BIAS, COLUMNS, LARGEST, NOISE, SMALLEST, VALUE
 
 Array = NDArray[np.float64]
@@ -59,6 +60,10 @@ _SEEN = (0.10, 0.98)
 of: on the project's films its confidence is about the share of such joints that are visible."""
 _BEHIND, _ROOM = 0.05, 0.5
 """Metres by which a hidden joint is at least behind what is seen, and within which it may be."""
+_UNDER, _ROOM_UNDER = 0.8, 0.3
+"""How likely an arm hides the trunk's joint before which it is drawn, and within how many metres
+behind the arm that is: an arm hangs beside the hip, a hand is before the belly. In the project's
+cell 80 % of such joints are hidden and 21 % of the others; the network is as sure of both."""
 _BESIDE, _BACKGROUND, _MISSED = 0.1, 2.0, 0.05
 """Metres by which what is seen beside a limb is at least behind it, and within which it may be; how
 often that is seen."""
@@ -140,7 +145,10 @@ def onto_depths(bodies: Bodies, seen: Array) -> Bodies:
     # The size is in every joint's covariance: what is told here is the rest.
     size = (bodies.size_sigma[:, None] * distance) ** 2
     shape = (outer * bodies.covariance).sum(axis=(2, 3)) - size
-    shift, variance = _shifts(shape / slant**2, _likelihood(z, seen, bodies.confidence))
+    under = np.zeros_like(z)
+    under[:, _TRUNK] = np.where(under_arms(bodies.joints, _TRUNK), _UNDER, 0)
+    likelihood = _likelihood(z, seen, bodies.confidence, under)
+    shift, variance = _shifts(shape / slant**2, likelihood)
     moved = measured[:, None] & np.isfinite(shift)
     along = np.where(moved, variance * slant**2 - shape, 0)
     return replace(
@@ -178,17 +186,20 @@ def _mean(expected: Array | float, variance: Array, likelihood: Array) -> tuple[
     return mean, second / total - mean**2 + _COARSE
 
 
-def _likelihood(z: Array, seen: Array, confidence: Array) -> Array:
+def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Array:
     """(N, 34, O) of what is seen if joints at depths z (N, 34) are off by ``_OFFSETS``.
 
-    A mixture: a joint's own skin, something before it, or beside it and behind it.
+    A mixture: a joint's own skin, something before it, an arm with probability ``under`` (N, 34),
+    or something beside it and behind it.
     """
     skin = np.moveaxis(seen, -1, 0)[..., None] + DEEP[:, None]
     behind = (z[..., None] + _OFFSETS - skin).astype(np.float32)  # (3, N, 34, O)
     visible = (_SEEN[0] + (_SEEN[1] - _SEEN[0]) * confidence)[..., None].astype(np.float32)
+    arm = under[..., None].astype(np.float32)
     mixture = np.exp(behind * behind * _NARROW)
-    mixture *= visible * _HEIGHT
-    mixture += (behind > _BEHIND) * ((1 - visible) / np.float32(_ROOM))
+    mixture *= (1 - arm) * visible * _HEIGHT
+    mixture += (behind > _BEHIND) * ((1 - arm) * (1 - visible) / np.float32(_ROOM))
+    mixture += ((behind > 0) & (behind < _ROOM_UNDER)) * (arm / np.float32(_ROOM_UNDER))
     mixture += (behind < -_BESIDE) * np.float32(_MISSED / _BACKGROUND)
     unknown = np.isnan(skin[1])
     return np.asarray(np.where(unknown, 1, mixture.sum(axis=0) + _UNEXPLAINED), np.float64)
