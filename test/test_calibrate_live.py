@@ -16,6 +16,7 @@ from fusion_alone import EPOCH, poses
 from node_alone import MESSAGES
 from ros_network import PEERS
 
+SECOND = 10**9
 CAMERAS = ("front", "left", "back")
 TRUTH = np.array([cell.PLACES[f"cell_{name}"] for name in CAMERAS])
 
@@ -43,6 +44,22 @@ def test_what_nodes_say_is_enough_to_calibrate_their_cameras():
     degrees, metres = wrong(np.array([found.cameras[name].place for name in CAMERAS]))
     assert degrees < 0.4
     assert metres < 0.07  # one per cent of the cell
+
+
+def test_cameras_too_slow_to_have_moments_in_common_are_told_so():
+    """A second apart: where people are when the other camera shoots is not known."""
+    heard = Heard(CAMERAS[:2])
+    for late, camera in enumerate(CAMERAS[:2]):
+        info(heard, camera)
+        for number in range(60):
+            stamp = EPOCH + number * SECOND + late * SECOND // 2
+            heard.poses(camera, poses(camera, number, stamp))
+    with pytest.raises(InputError) as refused:
+        calibrate(heard.views())
+    assert "left: sees somebody together with front at 0 moments, and it takes 15" in str(
+        refused.value
+    )
+    assert "front at 1.0 Hz, left at 1.0 Hz: fewer than 4 images a second" in str(refused.value)
 
 
 def test_who_was_not_heard_is_named():

@@ -433,12 +433,12 @@ def test_whom_two_views_see_at_once_and_do_not_know_again_is_another_matter_than
     ):
         people = [crowd(0, 20), crowd(1, moments)]
         with pytest.raises(InputError, match=says):
-            raise refusals.unplaced(rigs.Rig(lost, people, []), people, names)
+            raise refusals.unplaced(rigs.Rig(lost, people, []), people, names, [15, 10])
     alone = [crowd(0, 20)]
     with pytest.raises(InputError, match="right: sees somebody together with left at 0 moments"):
-        raise refusals.unplaced(rigs.Rig(lost, alone, []), alone, names)
+        raise refusals.unplaced(rigs.Rig(lost, alone, []), alone, names, [15, 10])
     with pytest.raises(InputError, match="no two cameras agree on where anybody is: they may be"):
-        raise refusals.unplaced(rigs.Rig([np.eye(4)] * 2, alone, []), alone, names)
+        raise refusals.unplaced(rigs.Rig([np.eye(4)] * 2, alone, []), alone, names, [15, 10])
 
 
 @pytest.mark.parametrize(

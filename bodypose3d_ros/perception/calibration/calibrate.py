@@ -76,7 +76,7 @@ def calibrate(views: Mapping[str, Recorded], known: Known | None = None) -> Cali
         raise InputError("one camera alone has no place among others: give two or more")
     names, known = list(views), known or Known()
     known.check(names)
-    rig, adjusted = _believed(tracks_of(views), names)
+    rig, adjusted = _believed(views)
     ground = ground_of(adjusted.bodies)
     if ground is None:
         raise InputError("nobody's feet and shoulders are seen by two cameras: which way is up?")
@@ -101,16 +101,17 @@ def calibrate(views: Mapping[str, Recorded], known: Known | None = None) -> Cali
     return Calibration(cameras, ground, scale.source, scale.sigma)
 
 
-def _believed(tracks: Sequence[Track], names: Sequence[str]) -> tuple[Rig, Adjusted]:
+def _believed(views: Mapping[str, Recorded]) -> tuple[Rig, Adjusted]:
     """Of the ways in which cameras may stand, the one that explains most, adjusted.
 
     Raises:
         InputError: There is none, or it is not to be believed.
     """
+    names, tracks = list(views), tracks_of(views)
     rigs = rigs_of(tracks, len(names))
     found = [(rig, each) for rig in rigs if (each := _adjusted(rig)) is not None]
     if not found:
-        raise unplaced(rigs[0], tracks, names)
+        raise unplaced(rigs[0], tracks, names, [view.rate for view in views.values()])
     found.sort(key=lambda each: -each[1].explained)
     (rig, adjusted), *others = found
     check(rig, adjusted, [other for _, other in others], tracks, names)

@@ -14,7 +14,7 @@ from .alignment import between, degrees_apart
 from .bundle import Adjusted
 from .pairs import FEWEST
 from .rigs import Rig
-from .tracks import Track
+from .tracks import LONGEST_GAP, Track
 from .uncertainty import loose
 
 Array = NDArray[np.float64]
@@ -59,8 +59,10 @@ def check(
     _check_facing(rig, adjusted.places, names)
 
 
-def unplaced(rig: Rig, tracks: Sequence[Track], names: Sequence[str]) -> InputError:
-    """Why no places were found."""
+def unplaced(
+    rig: Rig, tracks: Sequence[Track], names: Sequence[str], rates: Sequence[float]
+) -> InputError:
+    """Why no places were found; ``rates`` are the views' images a second."""
     lost = [view for view, place in enumerate(rig.places) if place is None]
     if not lost:
         return InputError(f"no two cameras agree on where anybody is: {_UNLIKE}")
@@ -69,9 +71,22 @@ def unplaced(rig: Rig, tracks: Sequence[Track], names: Sequence[str]) -> InputEr
         other = names[0] if len(names) == 2 else f"{names[0]} or another camera"
         return InputError(
             f"{who}: sees somebody together with {other} at {shared} moments, and it takes "
-            f"{FEWEST}: let somebody walk where both see them"
+            f"{FEWEST}: {_to_share_more(names, rates)}"
         )
     return InputError(f"{who}: whom it sees fits nobody whom {names[0]} and others see: {_UNLIKE}")
+
+
+def _to_share_more(names: Sequence[str], rates: Sequence[float]) -> str:
+    """What to do that views see somebody together at more moments."""
+    least = 1e9 / LONGEST_GAP
+    slow = [f"{name} at {r:.1f} Hz" for name, r in zip(names, rates, strict=True) if r < least]
+    if not slow:
+        return "let somebody walk where both see them"
+    return (
+        f"{', '.join(slow)}: fewer than {least:g} images a second do not tell where somebody is "
+        "between them: take a smaller network or a faster machine, or let the cameras shoot at the "
+        "same moments"
+    )
 
 
 def _check_rival(adjusted: Adjusted, rival: Adjusted, names: Sequence[str]) -> None:

@@ -29,6 +29,12 @@ class Recorded:
     """Nanoseconds on the clock that all cameras share."""
     bodies: Sequence[Bodies]
 
+    @property
+    def rate(self) -> float:
+        """Images a second, of those that follow each other the median; 0 of fewer than two."""
+        apart = np.diff(np.sort(self.stamps))
+        return 1e9 / float(np.median(apart)) if len(apart) else 0.0
+
 
 @dataclass(frozen=True)
 class Track:
