@@ -238,11 +238,12 @@ class Bridge:
     # -- out --------------------------------------------------------------------------------
 
     def _send(self, poses: Poses) -> None:
-        for output in self._outputs.values():
-            for topic, message in output(poses):
-                self._host.send(topic, message)
-            for prefix in output.ended:
-                self._host.retire(prefix)
+        outputs = self._outputs.values()
+        # All at once: readers who fall asleep between two have to be woken by who sends.
+        for topic, message in [sent for output in outputs for sent in output(poses)]:
+            self._host.send(topic, message)
+        for prefix in [prefix for output in outputs for prefix in output.ended]:
+            self._host.retire(prefix)
         self._counts["poses sent on"] += 1
         self._sent, self._silent, self._problem = time.monotonic(), False, ""
 
