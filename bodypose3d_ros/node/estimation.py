@@ -223,10 +223,9 @@ class Estimation:
             self._diagnostics.source("fitting floor")
 
     def _say_pitch(self) -> None:
-        tracker, told = self.pipeline.tracker, self.pitch_off
-        if tracker is None or told is None or tracker.floor_misfit:
+        if self.pitch_off is None:
             return
-        off, sigma = told
+        off, sigma = self.pitch_off
         if abs(off) > SURE * sigma:
             self._host.log(
                 logging.WARNING,
