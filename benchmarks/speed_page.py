@@ -43,7 +43,11 @@ def page(report: Mapping[str, Any], peer: Mapping[str, Any] | None = None) -> st
         _load(report["load"]),
     ]
     if held := report.get("held"):
-        parts += ["## What the process holds\nIt does not grow with the images.", _plain(held)]
+        grown = held[-1]["memory_mb"] - held[0]["memory_mb"]
+        parts += [
+            f"## What the process holds\nFrom the first row to the last {grown:+.1f} MB.",
+            _plain(held),
+        ]
     if peer:
         parts += [
             "## Beside mediapipe, frame by frame in one process\nMedians over the film "

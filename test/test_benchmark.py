@@ -89,6 +89,14 @@ def test_axes_are_marked_in_round_numbers_from_nought_to_beyond_the_last(last, t
     assert charts._ticks(last) == pytest.approx(ticks)
 
 
+@pytest.mark.parametrize(("load", "said"), [(7.8, True), (0.4, False)])
+def test_a_machine_that_is_busy_is_told_of_beside_the_times(tmp_path, monkeypatch, load, said):
+    monkeypatch.setattr(measuring, "machine", lambda: {"cpu": "x", "cores": 2, "load": load})
+    done = CliRunner().invoke(main, ["benchmark", "--model", "none", "--out", str(tmp_path)])
+    assert done.exit_code == 4, "it ends before anything is measured"
+    assert ("Other programs have the cores" in done.output) == said
+
+
 def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "PEOPLE", (1,))
     monkeypatch.setattr(benchmark, "SIZES", (SMALL,))
@@ -113,6 +121,8 @@ def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch
     assert f"| 320x240 | 1 | {stages['network']:.1f} | {stages['pose']:.1f} |" in text
     assert f"| 2 | {load['sent_hz']:.1f} | {load['published_hz']:.1f} | {load['dropped']} |" in text
     assert f"| 10 | {report['held'][-1]['memory_mb']:.1f} |" in text
+    report["held"] = [{"frames": 1, "memory_mb": 100.0}, {"frames": 2, "memory_mb": 102.5}]
+    assert "From the first row to the last +2.5 MB" in speed_page.page(report)
     half = "0.50 (0.50 to 0.50)"
     assert f"| blazepose | 15.0 ms | 20.0 ms | 4.8 px | 73 mm | {half} | {half} |" in text
     heads = [line for line in text.splitlines() if line.startswith("| ---")]

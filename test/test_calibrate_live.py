@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
 
 import cell_sightings as cell
 from bodypose3d_ros.apps.calibrate_live import Heard
+from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.errors import InputError
 from bodypose3d_ros.media import rig
@@ -74,6 +76,12 @@ def test_who_was_not_heard_is_named():
         "back: no poses have come: does its node run, and is --poses-topic right?",
         "left: no CameraInfo has come: is --camera-info-topic right?",
     ]
+
+
+def test_one_camera_alone_is_refused_before_anybody_is_watched():
+    done = CliRunner().invoke(main, ["calibrate-live", "front"])
+    assert done.exit_code == 2
+    assert "name two or more" in done.output
 
 
 def test_while_it_is_not_enough_it_goes_on_listening_with_what_it_has(start, tmp_path):

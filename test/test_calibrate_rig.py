@@ -348,7 +348,8 @@ def test_what_contradicts_itself_is_wrong_usage(arguments, says):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "give a RECORDING of all cameras, or each of them with --camera"),
+        ([], "give a RECORDING of all cameras, or each of them, two at least, with --camera"),
+        (["--camera", "a", "a.yaml", "a.mp4"], "two at least"),
         (["cell.mcap", "--camera", "a", "a.yaml", "a.mp4"], "a recording brings its own cameras"),
     ],
 )

@@ -446,6 +446,7 @@ def test_a_recording_is_not_replaced_unless_told_so(start, tmp_path):
     recorder = start(NODE, "record", file, "--overwrite")
     recorder.line("recording into")
     assert file.read_bytes() == b"precious"  # until the new one is whole
+    assert "no poses have come on /bodypose3d/poses yet: does its" in recorder.line("[WARNING]")
     recorder.stop()
     assert file.read_bytes()[:5] == b"\x89MCAP"
     said = "\n".join(recorder.output)

@@ -167,6 +167,14 @@ def test_a_film_too_few_is_an_input_error(rig):
     assert "cell_left" in done.output
 
 
+def test_films_without_a_rig_file_are_told_so(rig):
+    done = CliRunner().invoke(main, ["fuse", *films(rig)])
+    assert done.exit_code == 2
+    assert "is a film: the rig file, as of calibrate-rig, comes first" in " ".join(
+        done.output.split()
+    )
+
+
 @pytest.fixture(scope="module")
 def recording(rig):
     """The same films as a recording, with the cameras' places in /tf_static."""

@@ -22,6 +22,12 @@ LOADS = (1, 2, 4, 10)
 """Times what the engine can do."""
 _COST, _LATENCIES, _LOAD = "cost.png", "latencies.png", "load.png"
 _BINS = 60
+_BUSY = 0.5
+"""Of the cores, from which load on other programs are in the way."""
+_OTHERS = (
+    "Other programs have the cores, too: processor milliseconds tell what work costs, times and "
+    "latencies how busy the machine is."
+)
 _OF_LATENCY = {"median": "median", "95": "95 %", "max": "longest"}
 
 
@@ -70,6 +76,8 @@ def benchmark(
     outputs.check()
     found: dict[str, Any] = {"machine": measuring.machine(), "model": options["model"]}
     out.print("{cpu}, {cores} cores, load {load}".format(**found["machine"]))
+    if found["machine"]["load"] > _BUSY * found["machine"]["cores"]:
+        out.print(f"[yellow]{_OTHERS}[/yellow]", soft_wrap=True)
     with load_networks(Options().changed(options)) as networks:
         found["engine"] = networks.pose.engine.description
         found["stages"] = _stages(networks, frames)
@@ -140,7 +148,7 @@ def _stages_table(rows: list[dict[str, Any]], kind: str) -> Table:
         {"people": row["people"], "image": f"{row['width']}x{row['height']}", **row[kind]}
         for row in rows
     )
-    return _table(f"{title}, medians", flat)
+    return _table(f"{title}, medians; the search's mean", flat)
 
 
 def _load_table(rows: list[dict[str, Any]]) -> Table:

@@ -13,8 +13,6 @@ import click
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -49,7 +47,7 @@ from .options import (
     topics_of,
 )
 from .stopping import asked_by_signals, unfinished_is_said
-from .terminal import err, escaped, listed, log_to_terminal, out, progress
+from .terminal import counted, err, escaped, listed, log_to_terminal, out, progress
 
 if TYPE_CHECKING:
     from ..body.floor import Floor
@@ -183,14 +181,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
 def _estimate_all(
     estimation: Estimation, opened: dict[int, Source], overlays: list[str], quiet: bool
 ) -> None:
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
-    ]
-    with progress(*columns, quiet=quiet) as shown:
+    with counted(quiet=quiet) as shown:
         for index, source in opened.items():
             task = shown.add_task(printable(source.path.name), total=source.count or None)
             try:

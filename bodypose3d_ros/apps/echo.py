@@ -14,12 +14,14 @@ from ..wire.messages import Message
 from ..wire.stamps import stamp_of
 
 _WINDOW = 30
+_LATE_S = 1.0  # whoever was there then may be anywhere now
 
 
 class Echo:
     """The last ``Pose3DArray``, how often they come and how old they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
         self.poses: Message | None = None
         self._arrivals: deque[float] = deque(maxlen=_WINDOW)
         self._ages: deque[float] = deque(maxlen=_WINDOW)
@@ -38,11 +40,14 @@ class Echo:
         return (len(self._arrivals) - 1) / (self._arrivals[-1] - self._arrivals[0])
 
     def table(self) -> Table:
-        """Everybody: id, distance, state, confidence and where the pelvis is."""
+        """Everybody: id, distance, state, confidence and where the pelvis is.
+
+        Nobody, and since when, where no message has come for a second.
+        """
         table = Table(
             "id", "distance", "state", "confidence", "x, m", "y, m", "z, m", title=self._title()
         )
-        for pose in self.poses.poses if self.poses else ():
+        for pose in self.poses.poses if self.poses and self._silent_s <= _LATE_S else ():
             p = pose.joints[INDEX["pelvis"]].position
             place = np.array([p.x, p.y, p.z])
             table.add_row(
@@ -54,9 +59,15 @@ class Echo:
             )
         return table
 
+    @property
+    def _silent_s(self) -> float:
+        return time.monotonic() - self._arrivals[-1]
+
     def _title(self) -> str:
         if self.poses is None:
-            return "no poses yet"
+            return f"no poses yet on {self._topic}"
+        if self._silent_s > _LATE_S:
+            return f"no poses on {self._topic} for {self._silent_s:.0f} s"
         count = len(self.poses.poses)
         return (
             f"{count} {'person' if count == 1 else 'people'} in {self.poses.header.frame_id}, "

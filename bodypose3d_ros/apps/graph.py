@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from ..node.kinds import Kind
 
 _log = logging.getLogger("bodypose3d.graph")
+
+_SILENCE_S = 3.0  # longer than members of the graph take to find each other
 
 graph_options = together(
     click.option("--namespace", default="/", show_default=True, help="Of the node's names."),
@@ -240,10 +243,11 @@ def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
     from ..node.interface import POSES
     from .echo import Echo
 
-    console, people = Console(), Echo()
     with graph_node("bodypose3d_echo", graph) as member:
+        console, people = Console(), Echo(member.names.topic(topic))
         member.create_subscription(POSES.type, topic, people.add, POSES.qos)
         if count:
+            _tell_of_silence(member, topic, lambda: people.poses is not None)
             for _ in range(count):
                 _spin_until_next(member, people)
                 if member.running:
@@ -274,6 +278,9 @@ def record(path: Path, node_name: str, overwrite: bool, **graph: Any) -> None:  
 
         recorder = Recorder(member, recorded(node_name), outputs.part(path.name))
         click.echo(f"recording into {printable(path)}")
+        _tell_of_silence(
+            member, POSES.name.replace("~", node_name), lambda: POSES.type in recorder.counts
+        )
         try:
             member.spin()
         finally:
@@ -318,10 +325,25 @@ def view(save: Path | None, node_name: str, overwrite: bool, **graph: Any) -> No
             name = topic.name.replace("~", node_name)
             member.create_subscription(topic.type, name, show, topic.qos, raw=topic.raw)
         click.echo("showing people")
+        _tell_of_silence(member, interface.POSES.name.replace("~", node_name), lambda: viewer.heard)
         member.spin()
     if outputs:
         viewer.close()
         outputs.keep()
+
+
+def _tell_of_silence(member: Node, topic: str, heard: Callable[[], bool]) -> None:
+    """Say once where no poses have come: a name may be mistyped, or the domain another."""
+
+    def look() -> None:
+        if not heard():
+            _log.warning(
+                "no poses have come on %s yet: does its node run, in this ROS domain?",
+                member.names.topic(topic),
+            )
+        timer.due = math.inf
+
+    timer = member.create_timer(_SILENCE_S, look)
 
 
 def _check_ending(path: Path, ending: str) -> None:

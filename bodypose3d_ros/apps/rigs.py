@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..node.fusion.parameters import CAMERA, DECLARATIONS
 from ..perception.networks import SETTINGS
 from .graph import graph_options, ros2_is_sourced
@@ -24,7 +24,7 @@ from .options import (
     times_options,
     together,
 )
-from .terminal import err, escaped, listed, out
+from .terminal import counted, err, escaped, listed, out
 
 if TYPE_CHECKING:
     from ..hosts.dds.node import Node
@@ -70,6 +70,7 @@ def fuse(
     from ..media.feeds import of_films, of_recording
     from ..media.outputs import result
     from ..media.recording import is_recording
+    from ..media.sources import is_sequence
     from ..perception.networks import Options, load_networks
     from .fuse import CameraFusion, FusedFiles, file_names, fused, misplaced
 
@@ -82,6 +83,10 @@ def fuse(
             raise click.UsageError("a recording brings its own times")
         cell, feeds = of_recording(films[0], rig.read(rig_file))
     else:
+        if is_sequence(rig_file):
+            raise click.UsageError(
+                f"{printable(rig_file)} is a film: the rig file, as of calibrate-rig, comes first"
+            )
         cell = rig.read(rig_file)
         feeds = of_films(cell, films, times, film_rate)
     outputs = result(folder, file_names(feeds), [rig_file, *films])
@@ -95,8 +100,11 @@ def fuse(
         )
         files = FusedFiles(cell.fixed_frame, feeds, outputs)
         try:
-            for stamp, frames, bodies in fused(feeds, fusion):
-                files.write(stamp, frames, bodies, fusion.fusion)
+            with counted(quiet=quiet) as shown:
+                task = shown.add_task("images", total=sum(feed.count for feed in feeds) or None)
+                for stamp, frames, bodies in fused(feeds, fusion):
+                    files.write(stamp, frames, bodies, fusion.fusion)
+                    shown.advance(task, len(frames))
         finally:
             files.close(
                 {
@@ -176,8 +184,10 @@ def calibrate_rig(
 
     if recording and (cameras or times or film_rate):
         raise click.UsageError("a recording brings its own cameras, images and times")
-    if not recording and not cameras:
-        raise click.UsageError("give a RECORDING of all cameras, or each of them with --camera")
+    if not recording and len(cameras) < 2:
+        raise click.UsageError(
+            "give a RECORDING of all cameras, or each of them, two at least, with --camera"
+        )
     if recording:
         found, feeds = unplaced(recording, fixed_frame)
         known = _known(options, [each.name for each in found.cameras])
@@ -245,6 +255,8 @@ def calibrate_live(
     from . import calibrate_rig as work
     from .graph import graph_node
 
+    if len(cameras) < 2:
+        raise click.UsageError("one camera alone has no place among others: name two or more")
     known = _known(options, list(cameras))
     outputs = result(folder, [*work.FILES, *map(work.calibration_name, cameras)])
     outputs.check()
@@ -316,9 +328,13 @@ def _tell(
     out.print(work.table(calibration))
     out.print(
         f"Metres: {calibration.scale_source} (± {100 * calibration.scale_sigma:.0f} %). "
-        f"Up: {calibration.ground.source} (± {calibration.ground.degrees:.1f} degrees)."
+        f"Up: {calibration.ground.source} (± {calibration.ground.degrees:.1f} degrees).",
+        soft_wrap=True,
     )
-    out.print("± is one standard deviation: nearly all answers are right within two of them.")
+    out.print(
+        "± is one standard deviation: nearly all answers are right within two of them.",
+        soft_wrap=True,
+    )
     listed(outputs.keep())
     command = shlex.join(map(str, look))
     out.print(

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from ..errors import printable
 
@@ -43,3 +51,15 @@ def progress(*columns: ProgressColumn, quiet: bool = False) -> Progress:
     """Bars that are gone in the end; none where nobody looks on."""
     hidden = quiet or not err.is_terminal  # all that came of them would be empty lines
     return Progress(*columns, console=err, transient=True, disable=hidden)
+
+
+def counted(*, quiet: bool) -> Progress:
+    """Bars of images: how many of them, how fast, and how long it will take."""
+    return progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(),
+        quiet=quiet,
+    )

@@ -40,6 +40,8 @@ class Viewer:
             rr.save(save)
         rr.log(_CAMERA, rr.ViewCoordinates.RDF, static=True)  # an optical frame
         self._camera_shown = False
+        self.heard = False
+        """Whether poses have come."""
 
     def close(self) -> None:
         """Write what is still to be written."""
@@ -72,6 +74,7 @@ class Viewer:
             InputError: It is none.
         """
         heard = read(cdr)
+        self.heard = True
         self._at(heard.stamp)
         bodies = heard.bodies
         is_known = known(bodies.joints)
