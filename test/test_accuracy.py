@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
+from benchmarks import networks
 from bodypose3d_ros.apps import accuracy
 from bodypose3d_ros.apps.report import picture
 from bodypose3d_ros.body.people import Bodies, select
@@ -126,6 +127,18 @@ def test_who_is_missed_and_who_is_invented_is_counted(truth):
     assert figures["root_mm"]["mean"] is None
     ghosts = [replace(b, pixels=b.pixels + 2000) for b in truth]
     assert measure(TWO, ghosts).invented == sum(len(b) for b in truth)
+
+
+def test_what_a_network_alone_finds_is_left_out_where_networks_are_compared(truth):
+    """Neither who was not found in an image by both, nor whose pelvis is not known."""
+    without_her = [select(b, b.track_id == 1) if n < 20 else b for n, b in enumerate(truth)]
+    all_of_it, part_of_it = (measure(TWO, estimates) for estimates in (truth, without_her))
+    assert len(part_of_it.roots) < len(all_of_it.roots)
+    common = networks.roots_of_all(all_of_it, [all_of_it, part_of_it])
+    assert_allclose(common, part_of_it.roots)
+    frames, people = part_of_it.root_moments.T
+    assert set(people[frames < 20]) == {0}
+    assert_allclose(part_of_it.roots[:, 0], TWO.joints[frames, people, INDEX["pelvis"]])
 
 
 def test_unknown_joints_count_for_nothing(truth):

@@ -50,6 +50,8 @@ class Accuracy:
     """(M, 34, 3) metres, estimate less truth, in the optical frame."""
     roots: Array
     """(M, 2, 3) pelvis: truth and estimate, optical frame."""
+    root_moments: NDArray[np.intp]
+    """(M, 2) the frame and the person of each."""
     root_covariances: Array
     """(M, 3, 3) square metres, stated of the pelvis; NaN where unknown."""
     normalised: Array
@@ -168,7 +170,7 @@ def measure(film: Film, estimates: Mapping[int, Bodies]) -> Accuracy:
             switches += last_ids.get(person, identity) != identity
             last_ids[person] = identity
             truth = _Truth.of(film, frame, person, truth_velocity)
-            pairs.append(_compared(truth, bodies, body))
+            pairs.append((*_compared(truth, bodies, body), np.array([frame, person])))
     return Accuracy(
         film=film.name,
         frames=len(estimates),
@@ -220,9 +222,9 @@ def _compared(truth: _Truth, bodies: Bodies, body: int) -> tuple[Array, ...]:
 
 def _arrays(pairs: Sequence[tuple[Array, ...]]) -> dict[str, Any]:
     """The fields of ``Accuracy`` that are arrays, of M matches."""
-    truth, estimate, distance, normalised, velocity, velocity_normalised, root_covariances = (
-        np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 7)
-    )
+    parts = (np.array(part) for part in (zip(*pairs, strict=True) if pairs else [[]] * 8))
+    truth, estimate, distance, normalised, velocity, velocity_normalised, *of_roots = parts
+    root_covariances, moments = of_roots
     truth, estimate = truth.reshape(-1, JOINT_COUNT, 3), estimate.reshape(-1, JOINT_COUNT, 3)
     root = INDEX["pelvis"]
     pelvis = np.stack([truth[:, root], estimate[:, root]], 1)
@@ -235,6 +237,7 @@ def _arrays(pairs: Sequence[tuple[Array, ...]]) -> dict[str, Any]:
         "procrustes": np.array(aligned).reshape(-1, JOINT_COUNT),
         "absolute": estimate - truth,
         "roots": pelvis[both],
+        "root_moments": moments.reshape(-1, 2).astype(np.intp)[both],
         "root_covariances": root_covariances.reshape(-1, 3, 3)[both],
         "normalised": normalised.reshape(-1, JOINT_COUNT),
         "velocity": velocity.reshape(-1, JOINT_COUNT, 2, 3),
