@@ -1,6 +1,6 @@
 """The picture of RViz in the docs: `make rviz-picture`, where a ROS 2 with rviz2 is sourced.
 
-    python -m tools.rviz_picture [PICTURE] [FILM]
+    python -m tools.rviz_picture [PICTURE] [FILM] [RATE]
 
 Opens RViz with our configuration on a screen that nobody sees (Xvfb; Mesa renders in software),
 plays a film as a camera, with depth, and takes the picture while both people are well seen.
@@ -23,7 +23,8 @@ from rclpy.node import Node
 SCREEN = "1400x900x24"
 SECONDS = 120.0
 RATE = 10.0
-"""Images a second: two cores estimate as many while RViz draws without a graphics card."""
+"""Images a second: two cores estimate as many while RViz draws without a graphics card. Where they
+have more to do, RViz lags behind them: the docs' picture was taken at 0.5."""
 PARAMETERS = """\
 bodypose3d:
   ros__parameters:
@@ -52,8 +53,9 @@ def started(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]
 class Watcher(Node):
     """Knows whether what is on the screen is worth a picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float) -> None:
         super().__init__("rviz_picture")
+        self._rate = rate
         self._seen = 0
         self.apart = False
         self.create_subscription(Pose3DArray, "/bodypose3d/poses", self._poses, 10)
@@ -63,7 +65,7 @@ class Watcher(Node):
         tracked = [pose for pose in poses.poses if pose.state == Pose3D.STATE_TRACKED]
         pelvises = [pose.joints[Pose3D.PELVIS].position for pose in tracked]
         aside = [pelvis.x / pelvis.z for pelvis in pelvises]
-        settled = self._seen > 5 * RATE
+        settled = self._seen > 5 * self._rate
         self.apart = settled and len(aside) == 2 and abs(aside[0] - aside[1]) > APART
 
 
@@ -76,7 +78,7 @@ def wait(node: Node, condition: Callable[[], bool]) -> None:
         rclpy.spin_once(node, timeout_sec=0.05)
 
 
-def main(path: str = "docs/rviz.jpg", film: str = "two_people") -> None:
+def main(path: str = "docs/rviz.jpg", film: str = "two_people", rate: float = RATE) -> None:
     """Take the picture."""
     read, write = os.pipe()
     with ExitStack() as stack:
@@ -88,10 +90,10 @@ def main(path: str = "docs/rviz.jpg", film: str = "two_people") -> None:
         parameters.write(PARAMETERS)
         parameters.flush()
         launch = ("ros2", "launch", "bodypose3d_ros", "film.launch.py", f"film:={film}")
-        arguments = (f"rate:={RATE}", "rviz:=true")
+        arguments = (f"rate:={float(rate)}", "rviz:=true")
         stack.enter_context(started(*launch, *arguments, f"params_file:={parameters.name}"))
         rclpy.init()
-        watcher = Watcher()
+        watcher = Watcher(float(rate))
         wait(watcher, lambda: watcher.apart)
         time.sleep(DRAWN_S)
         subprocess.run(["import", "-window", "root", "-quality", "85", path], check=True)
