@@ -60,7 +60,7 @@ def main() -> None:
         table(networks, names or film.names())
         print()
         feeds, truths = fusion.cell()
-        fusion.print_rows(networks, feeds, truths, range(len(feeds), 1, -1))
+        fusion.print_rows(networks, feeds, truths, range(len(feeds), 1, -1), floor_frame="")
 
 
 def table(networks: Networks, names: list[str]) -> None:
