@@ -5,6 +5,7 @@ namespace of its name.
 """
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import yaml
 from ament_index_python.packages import get_package_share_path
@@ -103,7 +104,8 @@ def _film_camera(name: str, chosen: dict[str, str]) -> Node:
     )
 
 
-def _place(name: str, stands: dict[str, list[float]], fixed_frame: str) -> Node:
+def _place(name: str, stands: dict[str, Any], fixed_frame: str) -> Node:
+    frame = stands.get("frame", f"{name}_optical_frame")
     numbers = zip(
         ("--x", "--y", "--z", "--qx", "--qy", "--qz", "--qw"),
         (*stands["translation"], *stands["rotation"]),
@@ -115,7 +117,7 @@ def _place(name: str, stands: dict[str, list[float]], fixed_frame: str) -> Node:
         namespace=name,
         arguments=[
             *(str(each) for pair in numbers for each in pair),
-            *("--frame-id", fixed_frame, "--child-frame-id", f"{name}_optical_frame"),
+            *("--frame-id", fixed_frame, "--child-frame-id", frame),
         ],
     )
 

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
 
 import cell_sightings as cell
+from bodypose3d_ros.apps import calibrate_rig
 from bodypose3d_ros.apps.calibrate_live import Heard
 from bodypose3d_ros.apps.cli import main
 from bodypose3d_ros.body.camera import Camera
@@ -62,6 +63,17 @@ def test_cameras_too_slow_to_have_moments_in_common_are_told_so():
         refused.value
     )
     assert "front at 1.0 Hz, left at 1.0 Hz: fewer than 4 images a second" in str(refused.value)
+
+
+def test_the_rig_has_the_frames_that_the_poses_bear(tmp_path):
+    """And not those that cameras of these names should have: TF is told of what images bear."""
+    heard = Heard(CAMERAS)
+    for camera in CAMERAS:
+        info(heard, camera)
+        heard.poses(camera, poses(camera, 0))
+    lenses = {name: view.camera for name, view in heard.views().items()}
+    found = calibrate_rig.rig_of(lenses, heard.frames, tmp_path, "world")
+    assert [each.optical_frame for each in found.cameras] == list(CAMERAS)
 
 
 def test_who_was_not_heard_is_named():

@@ -54,6 +54,20 @@ def test_a_camera_that_looks_along_y_sees_what_lies_there(written):
     assert front.camera.matrix[0, 0] == 480
 
 
+def test_a_camera_whose_images_bear_a_frame_of_another_name_keeps_it(written, tmp_path):
+    """A RealSense's front_color_optical_frame: under another name TF would not tell its place."""
+    cell = rig.read(written(changed(frame="front_color_optical_frame")))
+    assert cell.cameras[0].optical_frame == "front_color_optical_frame"
+    rig.write(cell, tmp_path / "again.yaml")
+    assert rig.read(tmp_path / "again.yaml").cameras[0].frame == "front_color_optical_frame"
+    rig_launch.write(cell, tmp_path / "rig.launch.py")
+    assert "front_color_optical_frame" in (tmp_path / "rig.launch.py").read_text()
+    rig.write(rig.read(written(changed(frame="front_optical_frame"))), tmp_path / "again.yaml")
+    assert "frame" not in yaml.safe_load((tmp_path / "again.yaml").read_text())["cameras"]["front"]
+    with pytest.raises(InputError, match="frame of the camera front has to be the name"):
+        rig.read(written(changed(frame=7)))
+
+
 def test_what_is_written_is_read_again(written, tmp_path):
     cell = rig.read(written(CONTENT))
     rig.write(cell, tmp_path / "again.yaml")

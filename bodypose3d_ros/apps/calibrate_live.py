@@ -30,6 +30,8 @@ class Heard:
         self._bodies: dict[str, dict[int, Bodies]] = {name: {} for name in cameras}
         """By camera and stamp."""
         self._cameras: dict[str, Camera] = {}
+        self.frames: dict[str, str] = {}
+        """What each camera's poses call its optical frame."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -41,6 +43,7 @@ class Heard:
         try:
             poses = read(cdr)
             self._bodies[camera][poses.stamp] = usable(poses.bodies)
+            self.frames[camera] = poses.frame_id
         except InputError as error:
             self.problems.add(f"{camera}: {error}")
 

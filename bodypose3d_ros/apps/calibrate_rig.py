@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,21 @@ def cameras_of(chosen: Sequence[tuple[str, Path]], fixed_frame: str) -> Rig:
     )
 
 
-def rig_of(cameras: Mapping[str, Camera], folder: Path, fixed_frame: str) -> Rig:
-    """Cameras whose calibrations are to lie in a folder, and whose places are to be found."""
+def rig_of(
+    cameras: Mapping[str, Camera], frames: Mapping[str, str], folder: Path, fixed_frame: str
+) -> Rig:
+    """Cameras whose calibrations are to lie in a folder, and whose places are to be found.
+
+    Args:
+        cameras: By name.
+        frames: What their images call their optical frames, by name.
+        folder: Where the calibrations are to be.
+        fixed_frame: The frame that they will have places in.
+    """
     return Rig(
         fixed_frame,
         tuple(
-            RigCamera(name, camera, np.eye(4), folder / calibration_name(name))
+            RigCamera(name, camera, np.eye(4), folder / calibration_name(name), frames[name])
             for name, camera in cameras.items()
         ),
     )
@@ -70,10 +80,7 @@ def found_rig(cameras: Rig, calibration: Calibration) -> Rig:
     return Rig(
         cameras.fixed_frame,
         tuple(
-            RigCamera(
-                each.name, each.camera, calibration.cameras[each.name].place, each.calibration
-            )
-            for each in cameras.cameras
+            replace(each, place=calibration.cameras[each.name].place) for each in cameras.cameras
         ),
     )
 

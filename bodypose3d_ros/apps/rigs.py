@@ -191,7 +191,9 @@ def calibrate_rig(
     if recording:
         found, feeds = unplaced(recording, fixed_frame)
         known = _known(options, [each.name for each in found.cameras])
-        rig = work.rig_of({each.name: each.camera for each in found.cameras}, folder, fixed_frame)
+        frames = {each.name: each.frame for each in found.cameras}
+        cameras_found = {each.name: each.camera for each in found.cameras}
+        rig = work.rig_of(cameras_found, frames, folder, fixed_frame)
     else:
         known = _known(options, [name for name, _, _ in cameras])
         rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
@@ -270,7 +272,8 @@ def calibrate_live(
                 own = topic.replace(CAMERA, name)
                 member.create_subscription(kind.type, own, take, kind.qos, raw=kind.raw)
         views, calibration = _enough(member, heard, seconds, known)
-    rig = work.rig_of({name: view.camera for name, view in views.items()}, folder, fixed_frame)
+    watched = {name: view.camera for name, view in views.items()}
+    rig = work.rig_of(watched, heard.frames, folder, fixed_frame)
     work.write_calibrations(rig, outputs)
     work.write(rig, calibration, outputs)
     if ros2_is_sourced():

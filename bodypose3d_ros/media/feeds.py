@@ -109,7 +109,7 @@ def of_recording(path: Path, rig: Rig | None = None) -> tuple[Rig, list[Feed]]:
             f"{', '.join(roots)}. Give a rig file before it: calibrate-rig writes one"
         )
     cameras = [
-        RigCamera(_name(frame_id), frame.camera, place)
+        RigCamera(_name(frame_id), frame.camera, place, frame=frame_id)
         for (frame_id, (_, frame)), (_, place) in zip(seen.items(), placed, strict=True)
     ]
     found = Rig(roots[0], tuple(cameras))
@@ -123,8 +123,10 @@ def unplaced(path: Path, fixed_frame: str) -> tuple[Rig, list[Feed]]:
         InputError: There are fewer than two cameras.
     """
     seen = _seen(path)
-    named = {_name(frame_id): frame.camera for frame_id, (_, frame) in seen.items()}
-    cameras = [RigCamera(name, camera, np.eye(4)) for name, camera in named.items()]
+    cameras = [
+        RigCamera(_name(frame_id), frame.camera, np.eye(4), frame=frame_id)
+        for frame_id, (_, frame) in seen.items()
+    ]
     found = Rig(fixed_frame, tuple(cameras))
     return found, _feeds(path, seen, found)
 
@@ -223,12 +225,13 @@ def _name(frame_id: str) -> str:
 
 def _feeds(path: Path, seen: Mapping[str, tuple[Recording, Frame]], rig: Rig) -> list[Feed]:
     by_name = {_name(frame_id): recording for frame_id, (recording, _) in seen.items()}
-    if missing := [camera.name for camera in rig.cameras if camera.name not in by_name]:
+    if missing := [each for each in rig.cameras if _name(each.optical_frame) not in by_name]:
+        names = ", ".join(each.name for each in missing)
         raise InputError(
-            f"{path}: has no images of the rig's {', '.join(missing)}: theirs bear the frame "
-            f"{missing[0]}_optical_frame; here are {', '.join(seen)}"
+            f"{path}: has no images of the rig's {names}: theirs bear the frame "
+            f"{missing[0].optical_frame}; here are {', '.join(seen)}"
         )
-    recordings = [(camera, by_name[camera.name]) for camera in rig.cameras]
+    recordings = [(camera, by_name[_name(camera.optical_frame)]) for camera in rig.cameras]
     return [
         Feed(camera, each.count, each.rate, partial(_recorded, path, camera, each))
         for camera, each in recordings

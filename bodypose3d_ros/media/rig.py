@@ -7,13 +7,14 @@ The file, with paths of calibrations as seen from it::
       front: {calibration: front.yaml, translation: [x, y, z], rotation: [x, y, z, w]}
 
 ``translation`` (metres) and ``rotation`` (a unit quaternion) are the camera's optical frame in the
-fixed frame, as a static transform from ``fixed_frame`` to the optical frame has them.
+fixed frame, as a static transform from ``fixed_frame`` to the optical frame has them. A camera
+whose images bear another frame than ``front_optical_frame`` has that as its ``frame``, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,13 @@ class RigCamera:
     """(4, 4) from the optical frame to the fixed frame."""
     calibration: Path | None = None
     """The file its camera was read from."""
+    frame: str = ""
+    """What its images call its optical frame; empty: after its name."""
 
     @property
     def optical_frame(self) -> str:
         """The name of its optical frame."""
-        return f"{self.name}_optical_frame"
+        return self.frame or f"{self.name}_optical_frame"
 
     @property
     def translation(self) -> list[float]:
@@ -117,7 +120,7 @@ def write(rig: Rig, path: Path) -> None:
         InputError: A camera has no calibration file.
         WriteError: The file cannot be written.
     """
-    cameras = {}
+    cameras: dict[str, dict[str, Any]] = {}
     for each in rig.cameras:
         if each.calibration is None:
             raise InputError(f"the camera {each.name} has no calibration file to be named")
@@ -126,6 +129,8 @@ def write(rig: Rig, path: Path) -> None:
             "translation": [round(value, 6) for value in each.translation],
             "rotation": [round(value, 8) for value in each.rotation],
         }
+        if each.optical_frame != replace(each, frame="").optical_frame:
+            cameras[each.name]["frame"] = each.frame
     text = yaml.safe_dump(
         {"fixed_frame": rig.fixed_frame, "cameras": cameras}, sort_keys=False, width=200
     )
@@ -135,7 +140,10 @@ def write(rig: Rig, path: Path) -> None:
 
 def _camera(name: str, entry: Any, folder: Path) -> RigCamera:  # noqa: ANN401 - YAML
     where = f"the camera {name}"
-    _only(entry, ("calibration", "translation", "rotation"), where)
+    _only(entry, ("calibration", "translation", "rotation"), where, ("frame",))
+    frame = entry.get("frame", "")
+    if not isinstance(frame, str):
+        raise InputError(f"frame of {where} has to be the name of its images' frame")
     translation = _numbers(entry["translation"], 3, f"translation of {where}")
     rotation = _numbers(entry["rotation"], 4, f"rotation of {where}")
     if abs(float(np.linalg.norm(rotation)) - 1) > _UNIT:
@@ -145,16 +153,21 @@ def _camera(name: str, entry: Any, folder: Path) -> RigCamera:  # noqa: ANN401 -
         )
     calibration = folder / str(entry["calibration"])
     camera = Camera.from_yaml(calibration)
-    return RigCamera(name, camera, place_of(translation, rotation), calibration)
+    return RigCamera(name, camera, place_of(translation, rotation), calibration, frame)
 
 
-def _only(entry: Any, keys: tuple[str, ...], what: str) -> None:  # noqa: ANN401 - YAML
-    """Refuse anything but a mapping with exactly these keys."""
+def _only(
+    entry: Any,  # noqa: ANN401 - YAML
+    keys: tuple[str, ...],
+    what: str,
+    optional: tuple[str, ...] = (),
+) -> None:
+    """Refuse anything but a mapping with exactly these keys, and perhaps the optional ones."""
     if not isinstance(entry, Mapping):
         raise InputError(f"{what} has to have {', '.join(keys)}")
     if missing := [key for key in keys if key not in entry]:
         raise InputError(f"{what} has no {' and no '.join(missing)}")
-    if unknown := [str(key) for key in entry if key not in keys]:
+    if unknown := [str(key) for key in entry if key not in (*keys, *optional)]:
         raise InputError(f"{what} has {', '.join(unknown)}, which is not known")
 
 
