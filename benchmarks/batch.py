@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,7 +58,7 @@ def pictures(folder: Path, count: int) -> list[Path]:
 
 
 @contextmanager
-def working(count: int) -> Iterator[list]:
+def working(count: int) -> Iterator[list[Any]]:
     """Workers that have loaded their networks, each on a picture of its own."""
     machines = fleet.Machines(workers=count, attempts=ATTEMPTS)
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +78,7 @@ class Measured:
     processor_seconds: float
 
 
-def measured(hands: list, sources: Sequence[Path], out: Path) -> Measured:
+def measured(hands: list[Any], sources: Sequence[Path], out: Path) -> Measured:
     tasks = work.plan(sources, out, WANTED)
     start, processor = time.perf_counter(), processor_seconds()
     busy = 0.0
@@ -92,7 +93,7 @@ def measured(hands: list, sources: Sequence[Path], out: Path) -> Measured:
 def processor_seconds() -> float:
     """Of all workers that are there."""
     times = [process.cpu_times() for process in workers_there()]
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))
 
 
 def workers_there() -> list[psutil.Process]:
@@ -122,12 +123,14 @@ def kill_at_random(times: int, pause: float, over: threading.Event, dice: random
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return process.cmdline()[0].startswith("ray::Worker")
+        return bool(process.cmdline()[0].startswith("ray::Worker"))
     except (psutil.Error, IndexError):
         return False
 
 
-def disturbed(hands: list, sources: Sequence[Path], out: Path, kills: int, pause: float) -> int:
+def disturbed(
+    hands: list[Any], sources: Sequence[Path], out: Path, kills: int, pause: float
+) -> int:
     """The same work, with kills; how many there were."""
     over, made = threading.Event(), []
     dice = random.Random(f"{out.name}")  # noqa: S311

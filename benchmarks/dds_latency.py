@@ -90,9 +90,9 @@ def measure(seconds: float) -> None:
             grown = (usage["node"].memory_info().rss - memory) / 1e6
             print(f"memory of node: {memory / 1e6:.0f} MB, grown by {grown:.1f} MB")
     finally:
-        for process in (node, play):
-            process.send_signal(signal.SIGINT)
-            process.wait(10)
+        for started in (node, play):
+            started.send_signal(signal.SIGINT)
+            started.wait(10)
 
 
 def report(listener: Listener, seconds: float) -> None:
@@ -118,7 +118,7 @@ def spin_for(graph: Node, seconds: float) -> None:
 
 
 def start(
-    command: str, *arguments: str, domain: int = DOMAIN, stderr: int | IO[str] | None = None
+    command: str, *arguments: str, domain: int = DOMAIN, stderr: int | IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
     """A command of ours on the loopback interface."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CYCLONEDDS")}

@@ -77,7 +77,7 @@ def engine_alone(engine: Engine, runs: int) -> None:
                 network.append(engine.milliseconds["network"])
                 copies.append(sum(engine.milliseconds.values()) - network[-1])
         wall, late = np.median(walls), np.percentile(walls, 95)
-        split = ("-",) * 3
+        split: tuple[str, ...] = ("-",) * 3
         if network:
             on_gpu = np.median(copies), np.median(network)
             split = tuple(f"{ms:.2f} ms" for ms in (*on_gpu, wall - sum(on_gpu)))
@@ -89,7 +89,7 @@ def whole_frames(file: Path, engine: str, threads: int, runs: int) -> None:
     print(f"\nA frame of {SIZE[0]}x{SIZE[1]}, regions given, medians in ms\n")
     print("| people | network | crops, inputs, keypoints | lift | track | network's share |")
     print("| --- | --- | --- | --- | --- | --- |")
-    networks = load_networks(Options(str(file), engine, threads))
+    networks = load_networks(Options(model=str(file), engine=engine, threads=threads))
     pipeline = networks.pipeline(Tracker())
     random = np.random.default_rng(0)
     image = random.integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)

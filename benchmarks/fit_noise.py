@@ -57,10 +57,10 @@ def errors_of(networks: Networks, name: str, *, guesses: bool = False) -> Errors
             inside = shown.inside[number, person][:, None]
             truth = np.where(inside, shown.joints[number, person], np.nan)
             rows.append((*_split(bodies, body, truth, networks.pose.shape.doubt), person, number))
-    across, along, log_size, person, frame_number = zip(*rows, strict=True)
+    across, along, log_size, people, numbers = zip(*rows, strict=True)
     return Errors(
-        np.array(across), np.array(along), np.array(log_size), np.array(person),
-        np.array(frame_number),
+        np.array(across), np.array(along), np.array(log_size), np.array(people),
+        np.array(numbers),
     )  # fmt: skip
 
 

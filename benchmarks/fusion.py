@@ -14,6 +14,7 @@ import argparse
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -144,11 +145,12 @@ def _velocities(truth: Truth) -> Truth:
 
 def cell() -> tuple[list[Feed], dict[str, Truth]]:
     """The cameras of the project's cell, and what is true when each shoots."""
-    feeds, truths = [], {}
+    feeds: list[Feed] = []
+    truths: dict[str, Truth] = {}
     for name in film.RIGS["cell"]:
         shown = film.load(name)
         camera = RigCamera(name, shown.camera, shown.place)
-        feeds.append(Feed(camera, len(shown), shown.rate, lambda s=shown, c=camera: _shot(s, c)))
+        feeds.append(Feed(camera, len(shown), shown.rate, partial(_shot, shown, camera)))
         truths[name] = {shown.stamp(n): joints for n, joints in enumerate(shown.joints_world)}
     return feeds, truths
 
@@ -158,7 +160,9 @@ def _shot(shown: film.Film, camera: RigCamera) -> Iterator[Frame]:
         yield replace(frame, place=camera.place)
 
 
-def of_files(path: Path, truth: Path, films: list[Path], keypoints: bool) -> tuple:
+def of_files(
+    path: Path, truth: Path, films: list[Path], keypoints: bool
+) -> tuple[list[Feed], dict[str, Truth]]:
     """The cameras of a rig file, and the truth of a file."""
     feeds = of_films(rig.read(path), films)
     with np.load(truth) as content:

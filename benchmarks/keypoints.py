@@ -9,6 +9,7 @@ perception/lifting/shape_model.py says of such bodies.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ from bodypose3d_ros.perception.pose import PoseModel
 from bodypose3d_ros.perception.pose.simcc import WEIGHTS
 
 SOURCES = ("nothing", "floor", "floor, 0.5 deg wrong", "depth", "noisy depth", "floor, noisy depth")
-GIVEN = WEIGHTS[17].any(axis=1)
+GIVEN = np.asarray(WEIGHTS[17].any(axis=1))
 
 
 class OnlyKeypoints:
@@ -85,7 +86,7 @@ def table(networks: Networks, names: list[str]) -> None:
               f"{figures if placed else ' | '.join(['none'] * 5)} |", flush=True)  # fmt: skip
 
 
-def average(films: list[NDArray[np.floating]]) -> float:
+def average(films: Sequence[NDArray[np.floating | np.bool_]]) -> float:
     """Each film counts the same."""
     return float(np.mean([np.nanmean(each) for each in films if np.isfinite(each).any()] or np.nan))
 

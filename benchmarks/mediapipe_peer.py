@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bodypose3d_ros.body.camera import Camera
-from bodypose3d_ros.body.people import Frame, select
+from bodypose3d_ros.body.people import Frame, Image, select
 from bodypose3d_ros.body.skeleton import BLAZEPOSE_WEIGHTS, known
 from bodypose3d_ros.engines import models
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
@@ -26,7 +26,6 @@ from bodypose3d_ros.media import film, pictures
 from bodypose3d_ros.perception.detection.blazepose import BlazePoseDetector
 from bodypose3d_ros.perception.pose import regions_of
 from bodypose3d_ros.perception.pose.blazepose import BlazePose
-from bodypose3d_ros.wire import images
 
 Array = NDArray[np.float64]
 
@@ -35,7 +34,7 @@ MOST_PIXELS = 0.0002
 MOST_METRES = 0.0005
 
 
-def theirs(image: images.Image) -> tuple[Array, Array] | None:
+def theirs(image: Image) -> tuple[Array, Array] | None:
     """MediaPipe's landmarks (33, 2) in pixels and (33, 3) in metres, or nobody."""
     import mediapipe
 
@@ -50,9 +49,7 @@ def theirs(image: images.Image) -> tuple[Array, Array] | None:
     return pixels, world
 
 
-def ours(
-    image: images.Image, detector: BlazePoseDetector, pose: BlazePose
-) -> tuple[Array, Array] | None:
+def ours(image: Image, detector: BlazePoseDetector, pose: BlazePose) -> tuple[Array, Array] | None:
     """Our joints (34, 2) and (34, 3), the whole image as the only tile, as MediaPipe does it."""
     height, width = image.shape[:2]
     regions = regions_of(detector.detect(image, np.array([[0, 0, width, height]])))
@@ -63,7 +60,7 @@ def ours(
     return (found.pixels[0], found.world[0]) if found.world is not None else None
 
 
-def differences(image: images.Image, detector: BlazePoseDetector, pose: BlazePose) -> Array | None:
+def differences(image: Image, detector: BlazePoseDetector, pose: BlazePose) -> Array | None:
     """Mean difference in parts of the person's height, and in metres; None if neither sees any."""
     one, other = ours(image, detector, pose), theirs(image)
     if one is None or other is None:

@@ -119,13 +119,17 @@ def measure(film: str, rate: float, seconds: float) -> Run:
         end = time.monotonic() + seconds
         wait_until(executor, lambda: time.monotonic() > end)
         taken = processor_time(node) - taken
-        counted = [now - then for now, then in zip(listener.counts(), before, strict=True)]
+        received, dropped = np.subtract(listener.counts(), before).tolist()
     report(listener, seconds)
+    median, high, longest = np.percentile(listener.arrived, [50, 95, 100]).tolist()
     run = Run(
-        len(listener.arrived) / seconds,
-        *np.percentile(listener.arrived, [50, 95, 100]).tolist(),
-        1e3 * taken / len(listener.arrived),
-        *counted,
+        poses_per_second=len(listener.arrived) / seconds,
+        median_ms=median,
+        high_ms=high,
+        longest_ms=longest,
+        processor_ms=1e3 * taken / len(listener.arrived),
+        received=received,
+        dropped=dropped,
     )
     print(f"processor time of the node an image: {run.processor_ms:.1f} ms")
     print(f"the node says: {run.received} images received, {run.dropped} dropped for newer ones")

@@ -24,8 +24,9 @@ from node_latency import running, wait_until
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rosidl_runtime_py.utilities import get_message
 
-from bodypose3d_ros.hosts.ros2.host import get_message, message_class
+from bodypose3d_ros.hosts.ros2.host import message_class
 from bodypose3d_ros.media import film
 from bodypose3d_ros.wire.messages import Messages
 

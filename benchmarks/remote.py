@@ -94,8 +94,8 @@ def networks(folder: Path) -> dict[str, NetworkFile]:
         (WHOLE, TensorProto.UINT8, 208),
         (FLOATS, TensorProto.FLOAT, 208),
     ):
-        file = thin_network(folder / f"thin{form}.onnx", pixels, rows)
-        files[f"thin{form}"] = NetworkFile(str(file))
+        thin = thin_network(folder / f"thin{form}.onnx", pixels, rows)
+        files[f"thin{form}"] = NetworkFile(str(thin))
     return {**exported, **files}
 
 
@@ -256,9 +256,9 @@ def one_frame(url: str, seconds: float, who: str, frames: Iterator[Frame]) -> No
     print("| networks | median | 95 % | more than here, median | keypoints apart, at most |")
     print("| --- | --- | --- | --- | --- |")
     for each in where:
-        times = np.array(milliseconds[each][WARM_UP:])
-        print(f"| {each} | {np.median(times):.1f} ms | {np.percentile(times, 95):.1f} ms "
-              f"| {np.median(times - local):.1f} ms | {furthest[each]:.1e} px |")  # fmt: skip
+        took = np.array(milliseconds[each][WARM_UP:])
+        print(f"| {each} | {np.median(took):.1f} ms | {np.percentile(took, 95):.1f} ms "
+              f"| {np.median(took - local):.1f} ms | {furthest[each]:.1e} px |")  # fmt: skip
 
 
 def many_robots(server: TritonServer, seconds: float) -> None:
