@@ -225,5 +225,6 @@ def _report(totals: dict[str, float], folder: Path, worked: bool) -> None:
     if lost := totals["unreadable_frames"] + totals["dropped_frames"]:
         click.echo(f"{lost} frames could not be used: manifest.json says of which sources")
     if not worked:
-        click.echo("there was nothing to do; --retry tries again what failed")
+        again = "; --retry tries again what failed" if totals["failed"] else ""
+        click.echo(f"there was nothing to do{again}")
     listed([folder / MANIFEST])
