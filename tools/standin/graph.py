@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -29,7 +30,7 @@ class Graph:
         return name
 
     def op(
-        self, kind: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: object
+        self, kind: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: Any
     ) -> str:
         """Append a node and give the name of its first output; the others end in _1, _2."""
         first = name or f"t{len(self.nodes)}"
@@ -50,7 +51,7 @@ class Graph:
 
         Those named in ``whole`` are of whole numbers, all others of 32 bit floats.
         """
-        tensors = [
+        given, answered = (
             [
                 helper.make_tensor_value_info(
                     each, TensorProto.INT64 if each in whole else TensorProto.FLOAT, [batch, *shape]
@@ -58,8 +59,8 @@ class Graph:
                 for each, shape in shapes.items()
             ]
             for shapes in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self.nodes, name, *tensors, self.constants)
+        )
+        graph = helper.make_graph(self.nodes, name, given, answered, self.constants)
         model = helper.make_model(
             graph,
             ir_version=_IR_VERSION,
