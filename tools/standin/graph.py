@@ -30,7 +30,12 @@ class Graph:
         return name
 
     def op(
-        self, kind: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: Any
+        self,
+        kind: str,
+        *inputs: str,
+        outputs: int = 1,
+        name: str = "",
+        **attributes: Any,  # noqa: ANN401 - whatever an operator has
     ) -> str:
         """Append a node and give the name of its first output; the others end in _1, _2."""
         first = name or f"t{len(self.nodes)}"
