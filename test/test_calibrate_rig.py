@@ -251,7 +251,7 @@ def test_a_tall_and_a_small_person_make_a_rig_of_one_scale():
 
 
 def test_too_little_time_is_refused():
-    few = {name: recorded(name, range(0, 20, 4)) for name in NAMES[:2]}
+    few = {name: recorded(name, range(0, 20, 3)) for name in NAMES[:2]}
     with pytest.raises(InputError, match="let somebody walk where both see them"):
         calibrate(few)
 
