@@ -10,6 +10,7 @@ that is too small cuts off what a camera shows.
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -60,11 +61,11 @@ def crops() -> Crops:
             shown.append(inputs["input"].copy())
             return infer(inputs)
 
-        networks.pose.engine.infer = watched
-        for name in FILMS:
-            pipeline = networks.pipeline(Tracker())
-            for frame in film.load(name).frames():
-                pipeline(frame)
+        with patch.object(networks.pose.engine, "infer", watched):
+            for name in FILMS:
+                pipeline = networks.pipeline(Tracker())
+                for frame in film.load(name).frames():
+                    pipeline(frame)
     return np.concatenate(shown)[::EVERY]
 
 

@@ -53,7 +53,8 @@ def main() -> None:
     for node in NODES:
         node.file.write_text(yaml_file(node), encoding="utf-8")
         page, table = node.page.read_text(encoding="utf-8"), markdown_table(node)
-        node.page.write_text(_TABLE.sub(lambda _, table=table: table, page), encoding="utf-8")
+        before, after = _TABLE.split(page)
+        node.page.write_text(before + table + after, encoding="utf-8")
 
 
 def markdown_table(node: Described) -> str:

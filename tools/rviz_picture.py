@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from tempfile import NamedTemporaryFile
 
@@ -37,11 +37,11 @@ DRAWN_S = 0.3
 
 
 @contextmanager
-def started(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]:
+def started(*command: str, pass_fds: Sequence[int] = ()) -> Iterator[None]:
     """A program that is interrupted at the end, and all that it has started with it."""
-    process = subprocess.Popen(command, text=True, start_new_session=True, **options)
+    process = subprocess.Popen(command, start_new_session=True, pass_fds=pass_fds)
     try:
-        yield process
+        yield
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
@@ -78,7 +78,7 @@ def wait(node: Node, condition: Callable[[], bool]) -> None:
         rclpy.spin_once(node, timeout_sec=0.05)
 
 
-def main(path: str = "docs/rviz.jpg", film: str = "two_people", rate: float = RATE) -> None:
+def main(path: str = "docs/rviz.jpg", film: str = "two_people", rate: float | str = RATE) -> None:
     """Take the picture."""
     read, write = os.pipe()
     with ExitStack() as stack:

@@ -7,10 +7,11 @@ import hashlib
 import json
 import subprocess
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import cv2
 import imageio_ffmpeg
@@ -52,7 +53,7 @@ def render(name: str, frame: int) -> tuple[Picture, NDArray[np.float64], NDArray
     picture = room.render(posed, frame)
     joints = np.stack([Joints(person.body)(p) for person, p in zip(cast, posed, strict=True)])
     seen = room.view.camera.project(room.view.to_camera(joints))
-    inside = room.view.camera.in_image(seen).any(axis=1)
+    inside = np.asarray(room.view.camera.in_image(seen).any(axis=1))
     return picture, joints, visibility(joints, picture, room.view, present=inside)
 
 
@@ -95,7 +96,7 @@ def _write_truth(
     path: Path, name: str, joints: NDArray[np.float64], seen: NDArray[np.uint8]
 ) -> None:
     script, view = SCRIPTS[name], SCRIPTS[name].view()
-    arrays = {
+    arrays: Mapping[str, NDArray[np.generic]] = {
         "joints": np.where((seen == film.ABSENT)[..., None], np.nan, joints).astype(np.float32),
         "visibility": seen,
         "matrix": view.camera.matrix,
@@ -148,7 +149,7 @@ class _Reproducible:
         with self._open(name, zipfile.ZIP_STORED) as file:
             file.write(cv2.imencode(".png", values, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
-    def _open(self, name: str, compression: int) -> Iterator[bytes]:
+    def _open(self, name: str, compression: int) -> IO[bytes]:
         info = zipfile.ZipInfo(name)  # 1980, the earliest a zip file knows
         info.compress_type = compression
         return self._archive.open(info, "w")

@@ -9,6 +9,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,19 +70,20 @@ class Body:
         kept = np.take_along_axis(weights, self.weighted_bones, axis=1)
         self.weights = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-9)
 
-    def _anchor(self, anchor: dict[str, object], groups: dict[str, list[list[int]]]) -> Array:
+    def _anchor(self, anchor: dict[str, Any], groups: dict[str, list[list[int]]]) -> Array:
         strategy = anchor["strategy"]
         if strategy == "VERTEX":
-            return self.rest[anchor["vertex_index"]]
-        if strategy == "CUBE":
-            ranges = groups[str(anchor["cube_name"])]
-            vertices = np.concatenate([np.arange(first, last + 1) for first, last in ranges])
-            return self.rest[vertices].mean(axis=0)
-        return self.rest[anchor["vertex_indices"]].mean(axis=0)
+            vertices = [anchor["vertex_index"]]
+        elif strategy == "CUBE":
+            ranges = groups[anchor["cube_name"]]
+            vertices = [vertex for first, last in ranges for vertex in range(first, last + 1)]
+        else:
+            vertices = anchor["vertex_indices"]
+        return np.asarray(self.rest[vertices].mean(axis=0))
 
     def head(self, bone: str) -> Array:
         """(3,) where a bone begins in the rest pose."""
-        return self.heads[self.index[bone]]
+        return np.asarray(self.heads[self.index[bone]])
 
     def bones_posed(self, pose: Pose, turn: Array, move: Array) -> Bones:
         """Forward kinematics; the whole body turned by (3, 3) and moved by (3,) metres."""
@@ -110,12 +112,12 @@ class Body:
         mixed = np.einsum(
             "vk,vkij->vij", self.weights[vertices], from_rest[self.weighted_bones[vertices]]
         )
-        return np.einsum("vij,vj->vi", mixed[:, :, :3], rest) + mixed[:, :, 3]
+        return np.asarray(np.einsum("vij,vj->vi", mixed[:, :, :3], rest) + mixed[:, :, 3])
 
     def tails_posed(self, bones: Bones) -> Array:
         """(B, 3) where bones end."""
         along = self.tails - self.heads
-        return bones.heads + np.einsum("bij,bj->bi", bones.matrices[:, :, :3], along)
+        return np.asarray(bones.heads + np.einsum("bij,bj->bi", bones.matrices[:, :, :3], along))
 
 
 def _read_obj(text: str) -> tuple[Array, NDArray[np.intp], NDArray[np.str_]]:

@@ -52,7 +52,7 @@ class Joints:
         joints[list(self._skin)] = body.skin(bones, vertices, body.rest[vertices])
 
         def middle(one: str, other: str) -> Array:
-            return (joints[INDEX[one]] + joints[INDEX[other]]) / 2
+            return np.asarray((joints[INDEX[one]] + joints[INDEX[other]]) / 2)
 
         joints[INDEX["pelvis"]] = middle("left_hip", "right_hip")
         joints[INDEX["neck"]] = middle("left_shoulder", "right_shoulder")

@@ -104,7 +104,7 @@ class Person:
         is_ear = (np.abs(x) > 0.069) & (np.abs(y - self._eyes[1] - 0.096) < 0.03)
 
         def where(vertices: NDArray[np.bool_], group: NDArray[np.bool_]) -> NDArray[np.bool_]:
-            return group & (vertices[body.faces].sum(axis=1) >= 2)
+            return np.asarray(group & (vertices[body.faces].sum(axis=1) >= 2))
 
         suit = body.groups == "helper-tights"  # a second skin that lies over the first
         skin = body.groups == "body"
@@ -139,7 +139,8 @@ class Person:
         )
 
         def part(start: Array, end: Array) -> Array:
-            return (mirrored - start) @ (end - start) / ((end - start) @ (end - start))
+            along = end - start
+            return np.asarray((mirrored - start) @ along / (along @ along))
 
         fore = part(elbow, wrist)
         return np.where(fore > 0, 1 + fore, np.minimum(part(shoulder, elbow), 1))
@@ -147,7 +148,8 @@ class Person:
     def _hairline(self, rest: Array) -> Array:
         """Height above the eyes where hair begins: falls from the forehead to the nape."""
         back = rest[:, 1] - self._eyes[1]
-        return np.interp(back, (0.035, 0.085, 0.105, 0.15), (0.070, -0.005, -0.005, -0.080))
+        points = (0.035, 0.085, 0.105, 0.15), (0.070, -0.005, -0.005, -0.080)
+        return np.asarray(np.interp(back, *points))
 
     def albedo(self, points: Array, material: NDArray[np.intp]) -> Array:
         """Linear RGB (M, 3) of points given by their place in the rest pose (M, 3)."""

@@ -40,7 +40,8 @@ def rasterise(
         height: Rows.
     """
     corners, key = points[faces], keys[faces]
-    usable = np.isfinite(corners).all(axis=(1, 2)) & np.isfinite(key).all(axis=1)
+    known = np.isfinite(corners) & np.isfinite(key)[..., None]
+    usable = np.asarray(known.all(axis=(1, 2)), np.bool_)
     low = np.ceil(np.where(usable[:, None], corners.min(axis=1), 0)).astype(np.int64)
     high = np.floor(np.where(usable[:, None], corners.max(axis=1), -1)).astype(np.int64)
     low, high = np.maximum(low, 0), np.minimum(high, (width - 1, height - 1))
@@ -89,7 +90,8 @@ def vertex_normals(vertices: Array, faces: NDArray[np.intp]) -> Array:
     for corner in range(3):
         for axis in range(3):
             normals[:, axis] += np.bincount(faces[:, corner], face_normals[:, axis], len(vertices))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return normals
 
 
 def noise(points: Array, scale: float, seed: int = 0) -> Array:
@@ -108,4 +110,4 @@ def noise(points: Array, scale: float, seed: int = 0) -> Array:
 def _hash(cells: NDArray[np.int64], seed: int) -> Array:
     mixed = cells @ np.array([374761393, 668265263, 2147483647]) + seed * 1442695041 & 0xFFFFFFFF
     mixed = (mixed ^ mixed >> 13) * 1274126177 & 0xFFFFFFFF
-    return ((mixed ^ mixed >> 16) & 0xFFFF) / 65535.0
+    return np.asarray(((mixed ^ mixed >> 16) & 0xFFFF) / 65535.0)

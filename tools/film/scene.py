@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from .person import Posed
 from .raster import Fragments, noise, rasterise, vertex_normals
 
 Array = NDArray[np.float64]
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 SUPERSAMPLING = 2
 _SHADOW_SIZE = 768
@@ -153,7 +155,7 @@ class Room:
         weights /= weights.sum(axis=1, keepdims=True)
 
         def at_samples(values: Array) -> Array:
-            return np.einsum("mk,mkc->mc", weights, values[corners])
+            return np.asarray(np.einsum("mk,mkc->mc", weights, values[corners]))
 
         normals = np.concatenate([vertex_normals(p.vertices, p.person.faces) for p in people])
         normals = at_samples(normals)
@@ -171,9 +173,9 @@ class Room:
             self.height // SUPERSAMPLING, SUPERSAMPLING, self.width // SUPERSAMPLING,
             SUPERSAMPLING, -1,
         )  # fmt: skip
-        return blocks.mean(axis=(1, 3))
+        return np.asarray(blocks.mean(axis=(1, 3)))
 
-    def _center(self, samples: NDArray[np.generic]) -> NDArray[np.generic]:
+    def _center(self, samples: NDArray[ScalarT]) -> NDArray[ScalarT]:
         """Depth and identity cannot be averaged: one of each pixel's samples stands for it."""
         grid = samples.reshape(self.height, self.width)
         return grid[SUPERSAMPLING // 2 :: SUPERSAMPLING, SUPERSAMPLING // 2 :: SUPERSAMPLING]
@@ -191,7 +193,7 @@ def shade(surface: Surface, eye: Array, light: Array) -> Array:
     half = to_eye + _TO_LIGHT
     half /= np.linalg.norm(half, axis=1, keepdims=True)
     gloss = 0.06 * np.maximum((normals * half).sum(axis=1), 0) ** 24 * light
-    return surface.colors**2.2 * (lamp + ambient + fill) + gloss[:, None]
+    return np.asarray(surface.colors**2.2 * (lamp + ambient + fill) + gloss[:, None])
 
 
 class _Shadow:
@@ -243,7 +245,7 @@ class _Shadow:
 
 def _ends(people: list[Posed]) -> NDArray[np.intp]:
     """(P,) one past the last triangle of each person."""
-    return np.cumsum([len(posed.person.faces) for posed in people])
+    return np.asarray(np.cumsum([len(posed.person.faces) for posed in people]))
 
 
 def _paint(points: Array, plane: NDArray[np.intp]) -> Array:
@@ -272,7 +274,7 @@ def _planks(points: Array) -> Array:
     board = np.floor(points[:, 1] / 1.1 + row * 0.37 % 1)
     tone = 0.8 + 0.35 * ((row * 73 + board * 151) % 17) / 17
     grain = 0.8 + 0.35 * noise(points * (1, 0.06, 1), 60, 14)
-    colors = np.array([0.46, 0.33, 0.22]) * (tone * grain)[:, None]
+    colors: Array = np.array([0.46, 0.33, 0.22]) * (tone * grain)[:, None]
     colors[np.abs(points[:, 0] / 0.14 % 1 - 0.5) > 0.487] *= 0.55
     return colors
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bodypose3d_ros.perception.crop import MEAN, STD
 from bodypose3d_ros.perception.detection.boxes import cells
@@ -43,11 +44,12 @@ def detector_network(
 
 def _scaled(g: Graph, kind: str) -> str:
     """The two paints' colours (N, 2, H, W), 0 to 1, of an input as its kind has it."""
-    scale, shift, green_red = {
+    scalings: dict[str, tuple[ArrayLike, ArrayLike, list[int]]] = {
         "yolox": (1 / 255, 0.0, [1, 2]),
         "rtmdet": (np.array(STD)[[1, 0]] / 255, np.array(MEAN)[[1, 0]] / 255, [1, 2]),
         "peoplenet": (1.0, 0.0, [1, 0]),
-    }[kind]
+    }
+    scale, shift, green_red = scalings[kind]
     planes = g.op("Gather", "images", g.constant(green_red, np.int64), axis=1)
     scaled = g.op("Mul", planes, g.constant(np.reshape(scale, (-1, 1, 1))))
     return g.op("Add", scaled, g.constant(np.reshape(shift, (-1, 1, 1))))

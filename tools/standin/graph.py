@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ class Graph:
         self,
         path: Path,
         name: str,
-        inputs: dict[str, tuple[int, ...]],
-        outputs: dict[str, tuple[int, ...]],
+        inputs: Mapping[str, tuple[int, ...]],
+        outputs: Mapping[str, tuple[int, ...]],
         batch: int | str = "N",
         whole: tuple[str, ...] = (),
     ) -> Path:
