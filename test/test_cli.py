@@ -93,7 +93,10 @@ def test_a_folder_is_everything_in_it(tmp_path, picture):
         (["estimate"], 2, "Missing argument"),
         (["estimate", "{picture}", "--hfov", "60", "--camera", "x.yaml"], 2, "not both"),
         (["estimate", "{picture}"], 3, "give a camera_calibration file with --camera"),
-        (["estimate", "{picture}", "--hfov", "200"], 3, "between 0 and 180"),
+        (["estimate", "{picture}", "--hfov", "200"], 2, "200.0 is not in the range 0<x<180"),
+        (["estimate", "{picture}", "--hfov", "nan"], 2, "nan is not a finite number"),
+        (["play", "one_person", "--speed", "inf"], 2, "inf is not a finite number"),
+        (["echo", "--count", "-1"], 2, "-1 is not in the range x>=0"),
         (["estimate", "{picture}", "--camera", "gone.yaml"], 3, "gone.yaml: cannot be read"),
         (["estimate", "{empty}", "--hfov", "60"], 3, "no pictures, films or recordings"),
         (["estimate", "{picture}", "--hfov", "60", "--model", "yolo"], 4, "no model 'yolo'"),
@@ -380,7 +383,7 @@ def test_a_floor_on_which_nobodys_metres_rest_is_told(tmp_path, picture, monkeyp
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (["{picture}", "--camera-pitch", "5"], "need a --camera-height"),
-    (["{picture}", "--camera-height", "nan"], "--camera-height, --camera-pitch and"),
+    (["{picture}", "--camera-height", "nan"], "nan is not a finite number"),
     (["{picture}", "--camera-height", "-1.4"], "-1.4 is not in the range 0<x<=100"),
     (["{picture}", "--depth-topic", "/depth"], "--depth-topic: for recordings, and there is none"),
     (["{picture}", "--image-topic", "/a", "--info-topic", "/b"], "--image-topic, --info-topic:"),

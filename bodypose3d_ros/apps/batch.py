@@ -22,6 +22,7 @@ from ..errors import STOPPED, InputError
 from ..perception.networks import SETTINGS
 from ..version import __version__
 from .options import (
+    Number,
     cameras_of,
     check_topics,
     floor_of,
@@ -64,7 +65,7 @@ _MANIFEST_SECONDS = 2.0  # between two states of the manifest: a fleet's is mega
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="At most so many at once.")
 @click.option(
     "--gpus",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=0.0,
     show_default=True,
     metavar="N",

@@ -13,7 +13,7 @@ from rich.table import Table
 from ..media.outputs import REPORT, Outputs, result
 from ..perception.networks import SETTINGS, Networks, Options, load_networks
 from . import charts, measuring
-from .options import options_of, out_option
+from .options import Number, options_of, out_option
 from .terminal import err, listed, out
 
 PEOPLE = (1, 2, 4, 8)
@@ -42,7 +42,7 @@ _OF_LATENCY = {"median": "median", "95": "95 %", "max": "longest"}
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
     default=10.0,
     show_default=True,
     metavar="S",

@@ -36,6 +36,7 @@ from .batch import batch
 from .benchmark import benchmark
 from .engine import engine
 from .options import (
+    Number,
     cameras_of,
     check_topics,
     floor_of,
@@ -120,7 +121,7 @@ main.add_command(benchmark)
 )
 @click.option(
     "--depth-scale",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=0.001,
     show_default=True,
     metavar="M",

@@ -12,6 +12,7 @@ from ..engines.load import MAX_BATCH, check_file
 from ..errors import EngineError, ModelError
 from ..perception.detection import boxes
 from ..perception.pose import blazepose, bodypose3dnet, simcc
+from .options import Number
 from .terminal import err, listed, out
 
 
@@ -68,7 +69,7 @@ def build(model: str, fp16: bool, max_batch: int) -> None:
 @max_batch_option
 @click.option(
     "--queue-delay",
-    type=click.FloatRange(0, 1000),
+    type=Number(0, 1000),
     default=0.0,
     show_default=True,
     metavar="MS",

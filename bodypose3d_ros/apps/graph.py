@@ -21,7 +21,7 @@ import yaml
 from ..errors import Bodypose3dError, InputError, printable
 from ..node.qos import DEFAULT
 from ..wire.typestore import DEFAULT_DISTRO, DISTROS
-from .options import camera_options, cameras_of, together, topics_of
+from .options import Number, camera_options, cameras_of, together, topics_of
 from .stopping import asked_by_signals, unfinished_is_said
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _run(
 @click.option("--loop", is_flag=True, help="Begin again at the end, until stopped.")
 @click.option(
     "--speed",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=1.0,
     show_default=True,
     metavar="FACTOR",
@@ -174,7 +174,12 @@ def _run(
     help="The images' optical frame: front_optical_frame; else their own.",
 )
 @click.option(
-    "--wait", "wait_for", type=int, default=0, metavar="N", help="Wait for N subscribers."
+    "--wait",
+    "wait_for",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Wait for N subscribers.",
 )
 @graph_options
 def play(
@@ -230,7 +235,9 @@ def play(
 
 @click.command()
 @click.option("--topic", default="/bodypose3d/poses", show_default=True, help="A Pose3DArray.")
-@click.option("--count", type=int, default=0, metavar="N", help="Print N messages and end.")
+@click.option(
+    "--count", type=click.IntRange(0), default=0, metavar="N", help="Print N messages and end."
+)
 @graph_options
 def echo(topic: str, count: int, **graph: Any) -> None:  # noqa: ANN401
     """Print people as they come: id, distance, state, place.

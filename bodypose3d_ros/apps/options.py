@@ -18,6 +18,22 @@ if TYPE_CHECKING:
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
+class Number(click.FloatRange):
+    """A number of a range: neither infinite nor nan, which no limit keeps out."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """The number that a text is."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
+
+
 def options_of(settings: Iterable[Setting]) -> Callable[[CommandT], CommandT]:
     """A decorator that gives a command an option for each setting, named as the setting."""
     return together(*map(_option, settings))
@@ -59,7 +75,7 @@ times_options: Callable[[Any], Any] = together(
     ),
     click.option(
         "--film-rate",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         metavar="HZ",
         help="Of pictures in folders.",
     ),
@@ -76,7 +92,7 @@ camera_options: Callable[[Any], Any] = together(
     ),
     click.option(
         "--hfov",
-        type=float,
+        type=Number(0, 180, min_open=True, max_open=True),
         metavar="DEG",
         help="Horizontal field of view of an uncalibrated camera, and of recordings without "
         "CameraInfo; distances depend on it.",
@@ -92,20 +108,20 @@ source_options: Callable[[Any], Any] = together(
     click.option("--depth-topic", metavar="TOPIC", help="Depth images registered to them."),
     click.option(
         "--camera-height",
-        type=click.FloatRange(0, 100, min_open=True),
+        type=Number(0, 100, min_open=True),
         metavar="M",
         help="Of the camera above the floor that people stand on.",
     ),
     click.option(
         "--camera-pitch",
-        type=click.FloatRange(-90, 90),
+        type=Number(-90, 90),
         default=0.0,
         metavar="DEG",
         help="How far the camera looks down.",
     ),
     click.option(
         "--camera-roll",
-        type=click.FloatRange(-180, 180),
+        type=Number(-180, 180),
         default=0.0,
         metavar="DEG",
         help="How far 'up' leans to the right in the image.",
@@ -152,13 +168,11 @@ def floor_of(options: dict[str, Any]) -> Floor | None:
     """The floor that ``source_options`` tell of.
 
     Raises:
-        UsageError: They tell of its slant, and not how far below it is; or one is no number.
+        UsageError: They tell of its slant, and not how far below it is.
     """
     from ..body.floor import Floor
 
     height, pitch, roll = (options[f"camera_{name}"] for name in ("height", "pitch", "roll"))
-    if any(map(math.isnan, (height or 0.0, pitch, roll))):
-        raise click.UsageError("--camera-height, --camera-pitch and --camera-roll are numbers")
     if height is not None:
         return Floor.from_mounting(height, pitch, roll)
     if pitch or roll:
@@ -186,7 +200,7 @@ def _type(each: Setting) -> click.ParamType[Any] | type[Any]:
     if each.type is int:
         return click.IntRange(_whole(each.minimum), _whole(each.maximum))
     if each.type is float:
-        return click.FloatRange(each.minimum, each.maximum)
+        return Number(each.minimum, each.maximum)
     return each.type
 
 

@@ -18,6 +18,7 @@ from ..node.fusion.parameters import CAMERA, DECLARATIONS
 from ..perception.networks import SETTINGS
 from .graph import graph_options, ros2_is_sourced
 from .options import (
+    Number,
     options_of,
     out_option,
     quiet_option,
@@ -127,19 +128,17 @@ def fuse(
 _known_options = together(
     click.option(
         "--distance",
-        type=(str, str, click.FloatRange(0, min_open=True)),
+        type=(str, str, Number(0, min_open=True)),
         metavar="A B M",
         help="Metres between two cameras.",
     ),
     click.option(
         "--camera-height",
-        type=(str, click.FloatRange(0, min_open=True)),
+        type=(str, Number(0, min_open=True)),
         metavar="A M",
         help="A camera's height above the floor.",
     ),
-    click.option(
-        "--stature", type=click.FloatRange(0.5, 2.5), metavar="M", help="How tall the people are."
-    ),
+    click.option("--stature", type=Number(0.5, 2.5), metavar="M", help="How tall the people are."),
     click.option("--fixed-frame", default="world", show_default=True, metavar="FRAME"),
 )
 
@@ -224,7 +223,7 @@ def calibrate_rig(
 @click.argument("cameras", nargs=-1, required=True, metavar="CAMERA...")
 @click.option(
     "--seconds",
-    type=click.FloatRange(1),
+    type=Number(1),
     default=60.0,
     show_default=True,
     metavar="S",
