@@ -97,6 +97,7 @@ def test_a_folder_is_everything_in_it(tmp_path, picture):
         (["estimate", "{picture}", "--hfov", "nan"], 2, "nan is not a finite number"),
         (["play", "one_person", "--speed", "inf"], 2, "inf is not a finite number"),
         (["echo", "--count", "-1"], 2, "-1 is not in the range x>=0"),
+        (["play", "nofilm"], 3, "`bodypose3d film list` names those"),
         (["estimate", "{picture}", "--camera", "gone.yaml"], 3, "gone.yaml: cannot be read"),
         (["estimate", "{empty}", "--hfov", "60"], 3, "no pictures, films or recordings"),
         (["estimate", "{picture}", "--hfov", "60", "--model", "yolo"], 4, "no model 'yolo'"),

@@ -204,6 +204,8 @@ def play(
     cameras, topics = cameras_of(options), topics_of(options)
     if is_live(source) and (loop or speed != 1):
         raise click.UsageError("--loop and --speed are for what has an end, which a camera has not")
+    if not is_live(source) and source not in film.all_names():
+        _check(Path(source), cameras, topics)
 
     def frames() -> Iterator[Frame]:
         return _frames(source, cameras, topics)
@@ -393,6 +395,25 @@ def graph_node(name: str, graph: dict[str, Any]) -> Iterator[Node]:
         asked_by_signals(member.stop),
     ):
         yield member
+
+
+def _check(path: Path, cameras: CameraChoice, topics: Topics) -> None:
+    """Find out before anybody listens whether a file or folder can be played.
+
+    Raises:
+        InputError: It cannot.
+    """
+    from ..media.recording import is_recording
+    from ..media.sources import open_source
+
+    if not path.exists():
+        raise InputError(
+            f"{path}: there is no such file or folder, and no such film: `bodypose3d film list` "
+            "names those"
+        )
+    open_source(path, cameras, topics)
+    if not is_recording(path):
+        cameras.check(path)
 
 
 def _frames(source: str, cameras: CameraChoice, topics: Topics) -> Iterator[Frame]:
