@@ -96,6 +96,14 @@ def test_one_camera_alone_is_refused_before_anybody_is_watched():
     assert "name two or more" in done.output
 
 
+def test_two_cameras_whose_calibrations_would_be_one_file_are_refused(tmp_path):
+    done = CliRunner().invoke(
+        main, ["calibrate-live", "r2/left", "r2_left", "--out", str(tmp_path)]
+    )
+    assert done.exit_code == 2
+    assert "r2_left.yaml: is the name of two files: call cameras otherwise" in done.output
+
+
 def test_while_it_is_not_enough_it_goes_on_listening_with_what_it_has(start, tmp_path):
     """A camera whose node is not there yet costs nobody another walk."""
     pytest.importorskip("cyclonedds", reason="needs cyclonedds (pip install .[dds])")

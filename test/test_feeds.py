@@ -68,15 +68,15 @@ def test_the_rate_is_that_of_the_times(cell, tmp_path):
 
 
 def recorded(path, *frames):
-    """A recording of one image of each camera, by topic and frame."""
+    """A recording of one image of each camera, the first one's black, by topic and frame."""
     types = ros_types()
     messages = Messages(lambda kind: types.types[kind])
     with RecordingWriter(path, types) as recording:
-        for topic, frame_id in frames:
+        for grey, (topic, frame_id) in enumerate(frames):
             header = messages.header(1, frame_id)
             info = messages.camera_info(Camera.from_hfov(64, 48, 60), header)
             recording.write(f"/{topic}/camera_info", info, 1)
-            image = messages.image(np.zeros((48, 64, 3), np.uint8), header)
+            image = messages.image(np.full((48, 64, 3), grey, np.uint8), header)
             recording.write(f"/{topic}/image_raw", image, 1)
     return path
 
@@ -93,6 +93,17 @@ def test_cameras_of_a_recording_are_called_by_their_frames(tmp_path):
         "front_optical_frame", "r2/left_optical_frame",
     ]  # fmt: skip
     assert rig.file_name(found.cameras[1].name) == "r2_left"
+
+
+def test_of_frames_that_differ_in_their_ending_alone_each_is_a_camera(tmp_path):
+    """One name for both would give both the images of the one."""
+    path = recorded(tmp_path / "cell.mcap", ("a", "front"), ("b", "front_optical_frame"))
+    found, each = feeds.unplaced(path, "world")
+    assert [camera.name for camera in found.cameras] == ["front", "front_optical_frame"]
+    assert [next(feed.frames()).image.max() for feed in each] == [0, 1]
+    of_rig = replace(found, cameras=(replace(found.cameras[0], frame=""),))  # as its file has it
+    _, (feed,) = feeds.of_recording(path, of_rig)
+    assert next(feed.frames()).image.max() == 1
 
 
 def test_cameras_of_one_frame_cannot_be_told_apart(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby, pairwise
@@ -109,7 +109,7 @@ def of_recording(path: Path, rig: Rig | None = None) -> tuple[Rig, list[Feed]]:
             f"{', '.join(roots)}. Give a rig file before it: calibrate-rig writes one"
         )
     cameras = [
-        RigCamera(_name(frame_id), frame.camera, place, frame=frame_id)
+        RigCamera(_name(frame_id, seen), frame.camera, place, frame=frame_id)
         for (frame_id, (_, frame)), (_, place) in zip(seen.items(), placed, strict=True)
     ]
     found = Rig(roots[0], tuple(cameras))
@@ -124,7 +124,7 @@ def unplaced(path: Path, fixed_frame: str) -> tuple[Rig, list[Feed]]:
     """
     seen = _seen(path)
     cameras = [
-        RigCamera(_name(frame_id), frame.camera, np.eye(4), frame=frame_id)
+        RigCamera(_name(frame_id, seen), frame.camera, np.eye(4), frame=frame_id)
         for frame_id, (_, frame) in seen.items()
     ]
     found = Rig(fixed_frame, tuple(cameras))
@@ -218,20 +218,28 @@ def _seen(path: Path) -> dict[str, tuple[Recording, Frame]]:
     return seen
 
 
-def _name(frame_id: str) -> str:
-    """Of a camera: its optical frame's, without what all of those end in."""
+def _name(frame_id: str, others: Collection[str]) -> str:
+    """Of a camera: its optical frame's, without what all of those end in, if no other has it."""
+    name = _without_ending(frame_id)
+    return frame_id if name in others else name
+
+
+def _without_ending(frame_id: str) -> str:
     return frame_id.removesuffix("_optical_frame")
 
 
 def _feeds(path: Path, seen: Mapping[str, tuple[Recording, Frame]], rig: Rig) -> list[Feed]:
-    by_name = {_name(frame_id): recording for frame_id, (recording, _) in seen.items()}
-    if missing := [each for each in rig.cameras if _name(each.optical_frame) not in by_name]:
-        names = ", ".join(each.name for each in missing)
+    here = {_without_ending(frame_id): each for frame_id, (each, _) in seen.items()}
+    here |= {frame_id: each for frame_id, (each, _) in seen.items()}
+    frames = [each.optical_frame for each in rig.cameras]
+    keys = [each if each in here else _without_ending(each) for each in frames]
+    if missing := [n for n, key in enumerate(keys) if key not in here]:
+        names = ", ".join(rig.cameras[n].name for n in missing)
         raise InputError(
             f"{path}: has no images of the rig's {names}: theirs bear the frame "
-            f"{missing[0].optical_frame}; here are {', '.join(seen)}"
+            f"{frames[missing[0]]}; here are {', '.join(seen)}"
         )
-    recordings = [(camera, by_name[_name(camera.optical_frame)]) for camera in rig.cameras]
+    recordings = [(camera, here[key]) for camera, key in zip(rig.cameras, keys, strict=True)]
     return [
         Feed(camera, each.count, each.rate, partial(_recorded, path, camera, each))
         for camera, each in recordings

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -117,8 +118,11 @@ def result(folder: Path, names: Sequence[str], sources: Sequence[Path] = ()) -> 
         sources: What was handed in, which must stay as it is.
 
     Raises:
-        RefusedError: A file is there that was handed in, or that is of no earlier result.
+        RefusedError: A file is there that was handed in, or that is of no earlier result; or two
+            files have one name.
     """
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise RefusedError(f"{folder / twice[0]}: is the name of two files: call cameras otherwise")
     earlier = _earlier(folder)
     handed_in = {_identity(source) for source in sources} - {None}
     # A recording is a folder, in which nothing that is there may be replaced, either.
