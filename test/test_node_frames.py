@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from bodypose3d_ros.body.camera import Camera
 from bodypose3d_ros.body.floor import Floor
-from bodypose3d_ros.body.people import Bodies
+from bodypose3d_ros.body.people import SCALE_GROUND, SCALE_LIMBS, Bodies
 from bodypose3d_ros.body.skeleton import INDEX
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import OK, WARN, State
@@ -288,6 +288,31 @@ def test_a_floor_that_does_not_fit_is_said_and_poses_are_degraded(alone, clock):
     node.image()
     node.wait(topics.MARKERS, 3)
     assert node.core.diagnose().level == OK
+
+
+def test_a_floor_that_counts_for_nobody_is_said_until_it_counts(alone, clock):
+    """A pitch of the wrong sign: feet are where nobody's can be. Who comes has three seconds."""
+    clock.before("node.diagnostics")
+    node = alone(camera_height=1.2, camera_pitch=-10.0)
+    node.pipeline.tracker = Tracker()
+    node.info()
+    for count, said in enumerate((False, False, True), start=1):
+        node.image()
+        node.wait(topics.MARKERS, count)
+        report = node.core.diagnose()
+        says = "metres without floor under feet: no feet were in view, or they are where nobody of"
+        assert report.message.startswith(says) == said
+        clock.seconds += 1.6
+    assert report.level == WARN
+    found = node.pipeline.estimate
+    for count, scale in enumerate((SCALE_GROUND, SCALE_LIMBS), start=4):
+        node.pipeline.estimate = lambda *of, scale=scale: replace(
+            found(*of), scale_source=np.array([scale], np.uint8)
+        )
+        clock.seconds += 1.6  # once it has counted, somebody's feet may be hidden for long
+        node.image()
+        node.wait(topics.MARKERS, count)
+        assert node.core.diagnose().level == OK
 
 
 def test_a_floor_above_the_camera_is_none(alone):

@@ -57,13 +57,6 @@ if TYPE_CHECKING:
     from .estimate import Estimation
 
 
-_NO_FLOOR = (
-    "Nobody's metres rest on the floor: no feet were in view, or they are where nobody of a likely "
-    "size would stand on it. --camera-pitch is positive for a camera that looks down: is it right, "
-    "and --camera-height?"
-)
-
-
 class _Group(click.Group):
     """Turns this package's errors into one line and an exit code that scripts can use."""
 
@@ -137,6 +130,7 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     Of a folder every picture is taken. Writes poses.jsonl, poses.mcap, overlay.png or overlay.mp4,
     and summary.json.
     """
+    from ..body.floor import UNUSED
     from ..media.outputs import result
     from ..media.sources import expand, labels
     from ..perception.networks import Options, load_networks
@@ -169,10 +163,10 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
         written = outputs.keep()
     if not quiet:
         _report(estimation, pipeline.pose.engine.description, written)
-        # Beside a depth image the floor hardly counts.
-        elsewhere = bool(summary.people) and not {"ground", "depth"} & summary.metres_from.keys()
-        if scene.floor is not None and elsewhere:
-            out.print(f"[yellow]{_NO_FLOOR}[/yellow]", soft_wrap=True)
+        if scene.floor is not None and summary.people and not summary.floor_counts:
+            out.print(
+                f"[yellow]Nobody's metres rest on the floor: {UNUSED}[/yellow]", soft_wrap=True
+            )
         elif scene.floor is not None and len(opened) == 1:
             _tell_of_floor(tracker, scene.floor, options["camera_pitch"])
     if summary.failures:

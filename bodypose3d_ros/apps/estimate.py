@@ -19,7 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.floor import LEVEL
-from ..body.people import SCALE_NAMES, STATE_COASTING, STATE_NAMES, Bodies, Frame, Image
+from ..body.people import (
+    SCALE_NAMES,
+    SCALES_OF_FLOOR,
+    STATE_COASTING,
+    STATE_NAMES,
+    Bodies,
+    Frame,
+    Image,
+)
 from ..body.skeleton import JOINTS, known
 from ..errors import OutputError
 from ..media import overlay
@@ -102,6 +110,11 @@ class Summary:
         self.assumed_hfov = frame.camera.assumed_hfov or self.assumed_hfov
         if self.frames % self.every == 0:
             self._add_times(milliseconds)
+
+    @property
+    def floor_counts(self) -> bool:
+        """Whether anybody's metres are what they are where a floor is told."""
+        return any(SCALE_NAMES[scale] in self.metres_from for scale in SCALES_OF_FLOOR)
 
     def _add_times(self, milliseconds: dict[str, float]) -> None:
         ours = sum(ms for stage, ms in milliseconds.items() if stage not in NOT_OVERHEAD)

@@ -16,6 +16,11 @@ HEIGHT_SIGMA = 0.01
 """Metres; as of a tape measure."""
 SURE = 2.0
 """Standard deviations by which a floor has to be off to be said to be told wrongly."""
+UNUSED = (
+    "no feet were in view, or they are where nobody of a likely size would stand on it: are the "
+    "camera's height and pitch (positive looks down), or the floor's frame, right?"
+)
+"""Why nobody's metres rest on a floor that was told."""
 _STRAIGHT_DOWN = 0.99
 
 

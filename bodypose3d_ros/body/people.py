@@ -25,6 +25,8 @@ BatchT = TypeVar("BatchT", "Regions", "Keypoints", "Bodies")
 # Pose3D.msg's SCALE_* and STATE_* constants.
 SCALE_LIMBS, SCALE_GROUND, SCALE_DEPTH, SCALE_NETWORK, SCALE_NONE = range(5)
 SCALE_NAMES = ("limbs", "ground", "depth", "network", "none")
+SCALES_OF_FLOOR = (SCALE_GROUND, SCALE_DEPTH)
+"""What metres rest on where a floor is told: beside a depth image it hardly counts."""
 STATE_NEW, STATE_TRACKED, STATE_COASTING = range(3)
 STATE_NAMES = ("new", "tracked", "coasting")
 

@@ -18,6 +18,8 @@ from .sockets import mend
 # diagnostic_msgs/DiagnosticStatus
 OK, WARN, ERROR = range(3)
 
+MISSING_AFTER_S = 0.8
+"""What is missing from time to time only, as depth at half the images' rate, is no trouble."""
 LONGEST_TEXT = 400
 """Characters of a reason that are told: others' names in it may be of any length."""
 
@@ -29,8 +31,6 @@ _SAY_AGAIN_S = 60.0
 _OTHER_CLOCK_S = 2.0
 # An image comes and no poses leave for so long after it: the node is blind.
 _BLIND_AFTER_S = 1.0
-# What is missing from time to time only, as depth at half the images' rate, is no trouble.
-_MISSING_AFTER_S = 0.8
 # Who publishes so many CameraInfos for so long is at work: images come with them, or are lost.
 _TOLD_OFTEN, _TOLD_FOR_S, _HEARD = 8, 2.0, 0.4
 # What the node adds to what its networks take until the poses are out.
@@ -177,12 +177,13 @@ class Diagnostics:
             self._problem = self._last_problem = text
             return self._is_news(type(reason))
 
-    def source(self, name: str, problem: str = "") -> bool:
+    def source(self, name: str, problem: str = "", patience: float = MISSING_AFTER_S) -> bool:
         """An image had something that its metres can rest on, or had not.
 
         Args:
             name: What: ``depth``, ``floor``.
             problem: Why not; empty: it was there.
+            patience: Seconds for which it may be missing.
 
         Returns:
             Whether that it is missing should be said, again or at all.
@@ -193,7 +194,7 @@ class Diagnostics:
                 self._there[name] = now
                 self._missing.pop(name, None)
                 return False
-            if now - self._there.setdefault(name, now) < _MISSING_AFTER_S:
+            if now - self._there.setdefault(name, now) < patience:
                 return False
             self._missing[name] = self._last_problem = f"metres without {name}: {problem}"
             return self._is_news(name)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..body.camera import Camera, is_calibrated
 from ..body.depth import DepthImage
-from ..body.floor import SURE, Floor
-from ..body.people import SCALE_NONE, Bodies, Frame, transform
+from ..body.floor import SURE, UNUSED, Floor
+from ..body.people import SCALE_NONE, SCALES_OF_FLOOR, Bodies, Frame, transform
 from ..body.skeleton import JOINT_COUNT
 from ..errors import Bodypose3dError, CameraError, InputError
 from ..media import overlay
@@ -26,7 +26,7 @@ from ..wire import depth, images
 from ..wire.messages import Messages
 from ..wire.pose_cdr import PoseCdr
 from .detections import boxes
-from .diagnostics import Diagnostics
+from .diagnostics import MISSING_AFTER_S, Diagnostics
 from .host import Host
 from .inputs import Shot
 from .interface import OVERLAY, OVERLAY_COMPRESSED
@@ -45,6 +45,8 @@ _SOMEBODY = Bodies(
     score=np.zeros(1),
     scale_source=np.zeros(1, np.uint8),
 )
+# Who comes may not show feet at once.
+_FEET_AFTER_S = 3.0
 # OpenCV's remap numbers pixels with 16 bits (SHRT_MAX).
 _LONGEST_SIDE = 32767
 
@@ -88,6 +90,8 @@ class Estimation:
         self._floor_known = True
         self._floor: Floor | None = None
         """The last image's."""
+        self._floor_counts = False
+        """Whether anybody's metres have rested on it since it was told, or all was forgotten."""
         self._told_of_floor: tuple[str | float, ...] = ()
 
     def warm_up(self) -> None:
@@ -102,6 +106,7 @@ class Estimation:
         self.pipeline.reset()
         self._publisher.reset()
         self._fixed_frame = None
+        self._floor_counts = False
 
     def __call__(self, shot: Shot, p: Parameters, behind: Callable[[], bool]) -> None:
         """Estimate, publish, and only then look for newcomers for the next image.
@@ -129,7 +134,7 @@ class Estimation:
         found = None if shot.detections is None else boxes(shot.detections, p.detection_class)
         bodies = self.pipeline.estimate(frame, found)
         self._tell_of_unplaced(bodies)
-        self._tell_of_floor()
+        self._tell_of_floor(bodies)
         if self.pipeline.tracker is None and places.camera is not None:
             bodies = transform(bodies, places.camera)
         published = bodies if places.target is None else transform(bodies, places.target)
@@ -185,6 +190,7 @@ class Estimation:
         told = p.floor_frame, p.camera_height, p.camera_pitch, p.camera_roll, p.floor_tilt_sigma
         if told != self._told_of_floor and self.pipeline.tracker is not None:
             self.pipeline.tracker.forget_floor()
+            self._floor_counts = False
         self._told_of_floor = told
         sigma = math.radians(p.floor_tilt_sigma)
         if p.floor_frame:
@@ -213,7 +219,7 @@ class Estimation:
         elif len(bodies):
             self._diagnostics.source("distance")
 
-    def _tell_of_floor(self) -> None:
+    def _tell_of_floor(self, bodies: Bodies) -> None:
         tracker = self.pipeline.tracker
         if self._floor is None or tracker is None:
             return
@@ -221,6 +227,11 @@ class Estimation:
             self._missing("fitting floor", InputError(unfit(misfit)))
         else:
             self._diagnostics.source("fitting floor")
+        self._floor_counts |= bool(np.isin(bodies.scale_source, SCALES_OF_FLOOR).any())
+        if self._floor_counts:
+            self._diagnostics.source("floor under feet")
+        elif len(bodies):
+            self._missing("floor under feet", InputError(UNUSED), _FEET_AFTER_S)
 
     def _say_pitch(self) -> None:
         if self.pitch_off is None:
@@ -234,8 +245,8 @@ class Estimation:
                 "this is forgotten now",
             )
 
-    def _missing(self, name: str, why: Bodypose3dError) -> None:
-        if self._diagnostics.source(name, str(why)):
+    def _missing(self, name: str, why: Bodypose3dError, patience: float = MISSING_AFTER_S) -> None:
+        if self._diagnostics.source(name, str(why), patience):
             self._host.log(logging.WARNING, f"metres do without the {name}: {why}")
 
     # -- out --------------------------------------------------------------------------------
