@@ -19,7 +19,6 @@ from bodypose3d_ros.engines import TensorInfo
 from bodypose3d_ros.engines.onnxruntime import OnnxRuntimeEngine
 from bodypose3d_ros.errors import InputError, ModelError, OutputError
 from bodypose3d_ros.media.rig import place_of
-from bodypose3d_ros.node import diagnostics
 from bodypose3d_ros.node import interface as topics
 from bodypose3d_ros.node.diagnostics import WARN
 from bodypose3d_ros.perception.crop import standardised
@@ -353,15 +352,16 @@ def test_two_cameras_are_a_triangulation(networks):
     assert off[single].max() < 0.05
 
 
-def test_the_node_sends_pixels_without_metres_and_says_what_they_need(alone, networks, monkeypatch):
+def test_the_node_sends_pixels_without_metres_and_says_what_they_need(alone, networks, clock):
     """Nobody is the nearest then; diagnostics warn."""
-    monkeypatch.setattr(diagnostics, "_MISSING_AFTER_S", 0.0)
+    clock.before("node.diagnostics")
     node = alone()
     node.info(camera=CAMERA)
     joints = roomy(1, (0.1, 0.0, 3.0))[None]
     pipeline = Pipeline(SimCC(networks[17]), Painted(), Tracker())
     node.pipeline.estimate = lambda frame, found: pipeline.estimate(frame, boxes(joints))
     for n in (1, 2):
+        clock.seconds += 0.85
         node.image(view(joints).image, stamp=STAMP + n * SECOND // 20)
         (pose,) = node.wait(topics.POSES, n).poses
     assert pose.scale_source == SCALE_NONE
