@@ -28,7 +28,7 @@ ANGLE_NAMES = (
 
 _STRAIGHT = np.sin(np.radians(10))
 """An elbow or knee bent by less does not tell how the limb is turned about itself."""
-_NEXT, _LAST = [1, 2, 0], [2, 0, 1]
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 _NEAR, _FAR = (
     [[INDEX[f"{side}_{name}"] for side in ("left", "right")] for name in names]
     for names in (("shoulder", "elbow", "hip", "knee"), ("elbow", "wrist", "knee", "ankle"))
@@ -47,71 +47,78 @@ def angles(joints: Array, orientation: Array) -> Array:
     if not len(joints):
         return np.zeros((0, len(ANGLE_NAMES)))
     pelvis = INDEX["pelvis"]
-    in_body = joints @ matrices(orientation[:, pelvis])
+    in_body = (joints @ matrices(orientation[:, pelvis])).transpose(2, 0, 1)
     trunk = known(joints[:, [pelvis, INDEX["neck"], INDEX["left_hip"], INDEX["right_hip"]]])
-    upper, fore, thigh, shank = _unit(in_body[:, _FAR] - in_body[:, _NEAR]).swapaxes(0, 1)
-    limbs = np.concatenate([_arms(upper, fore), _legs(thigh, shank)], axis=2)
-    limbs = limbs.reshape(len(joints), -1)
-    found = np.concatenate([np.zeros((len(joints), 1)), _head(in_body), limbs], axis=1)
+    bones = _unit(in_body[..., _FAR] - in_body[..., _NEAR])
+    upper, fore, thigh, shank = bones.transpose(2, 0, 1, 3)
+    limbs = np.concatenate([_arms(upper, fore), _legs(thigh, shank)])
+    limbs = limbs.transpose(2, 0, 1).reshape(-1, len(joints))
+    found = np.concatenate([np.zeros((1, len(joints))), _head(in_body), limbs]).T
     return np.where(trunk.all(axis=1, keepdims=True), found, np.nan)
 
 
+# Vectors are (3, ...) from here on: a few of them cost as many microseconds as numpy is called
+# times, and so it is called least.
+
+
 def _unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.maximum(_length(vectors)[..., None], 1e-9))
+    return vectors / np.maximum(_length(vectors), 1e-9)
 
 
 def _length(vectors: Array) -> Array:
-    return np.asarray(np.sqrt((vectors * vectors).sum(axis=-1)))
+    return np.sqrt(_dot(vectors, vectors))
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return np.asarray((a * b).sum(axis=0))
 
 
 def _cross(a: Array, b: Array) -> Array:
     """As numpy's, which for few vectors takes longer to look at their shapes."""
-    return np.asarray(a[..., _NEXT] * b[..., _LAST] - a[..., _LAST] * b[..., _NEXT])
+    return a.take(_NEXT, 0) * b.take(_LAST, 0) - a.take(_LAST, 0) * b.take(_NEXT, 0)
 
 
 def _level(angle: Array) -> Array:
-    """(..., 3) what x becomes, turned about z."""
-    return np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], -1)
+    """(3, ...) what x becomes, turned about z."""
+    return np.array([np.cos(angle), np.sin(angle), 0 * angle])
 
 
 def _arms(upper: Array, fore: Array) -> Array:
-    """(N, 2, 4) of a shoulder's Rz(-s a) Rx(s b) Rz(s c) and an elbow's Ry(-d)."""
-    x, y, z = upper.transpose(2, 0, 1)
+    """(4, N, 2) of a shoulder's Rz(-s a) Rx(s b) Rz(s c) and an elbow's Ry(-d)."""
+    x, y, z = upper
     around = np.where(np.hypot(x, y) < _STRAIGHT, 0, np.arctan2(-_SIGNS * x, _SIGNS * y))
     # The axes of Rz Rx; its z points up the arm.
     across = _level(around)
-    p, q, r = ((axis * fore).sum(-1) for axis in (across, _cross(across, upper), upper))
+    p, q, r = (_dot(axis, fore) for axis in (across, _cross(across, upper), upper))
     turned = np.where(np.hypot(p, q) < _STRAIGHT, 0, np.arctan2(q, p))
     raised, bent = np.arccos(np.clip(-z, -1, 1)), np.arctan2(np.hypot(p, q), r)
-    return np.stack([-_SIGNS * around, raised, _SIGNS * turned, bent], -1)
+    return np.array([-_SIGNS * around, raised, _SIGNS * turned, bent])
 
 
 def _legs(thigh: Array, shank: Array) -> Array:
-    """(N, 2, 4) of a hip's Rz(-a) Rx(s b) Ry(-c) and a knee's Ry(-d), which bends backwards."""
-    x, y, z = thigh.transpose(2, 0, 1)
+    """(4, N, 2) of a hip's Rz(-a) Rx(s b) Ry(-c) and a knee's Ry(-d), which bends backwards."""
+    x, y, z = thigh
     # The axis of the knee is y of Rz Rx: across the plane of the leg or, where the leg is straight
     # and has none, with no turn about z.
     plane = _cross(thigh, shank)
-    bent = (_length(plane) > _STRAIGHT) & (plane[..., 1] > 0)
-    axis = _unit(np.where(bent[..., None], plane, np.stack([np.zeros_like(x), -z, y], -1)))
-    around = np.arctan2(-axis[..., 0], axis[..., 1])
-    aside = np.arcsin(np.clip(axis[..., 2], -1, 1))
+    bent = (_length(plane) > _STRAIGHT) & (plane[1] > 0)
+    axis = _unit(np.where(bent, plane, np.array([0 * x, -z, y])))
+    around = np.arctan2(-axis[0], axis[1])
+    aside = np.arcsin(np.clip(axis[2], -1, 1))
     forward = _level(around)
     down = _cross(axis, forward)
-    swing, whole = (
-        np.arctan2((forward * bone).sum(-1), (down * bone).sum(-1)) for bone in (thigh, shank)
-    )
+    swing, whole = (np.arctan2(_dot(forward, bone), _dot(down, bone)) for bone in (thigh, shank))
     knee = (whole - swing + np.pi) % (2 * np.pi) - np.pi
-    return np.stack([-around, _SIGNS * aside, swing, knee], -1)
+    return np.array([-around, _SIGNS * aside, swing, knee])
 
 
 def _head(in_body: Array) -> Array:
-    """(N, 3) of a head's Rx(a) Rz(b) Ry(-c), from the ears and the nose."""
-    left, right, nose = in_body[:, _HEAD].swapaxes(0, 1)
+    """(3, N) of a head's Rx(a) Rz(b) Ry(-c), from the ears and the nose."""
+    left, right, nose = in_body.take(_HEAD, 2).transpose(2, 0, 1)
     y = _unit(left - right)
     x = nose - (left + right) / 2
     # y is (-sin b, cos a cos b, sin a cos b).
-    turn, lean = -np.arcsin(np.clip(y[:, 0], -1, 1)), np.arctan2(y[:, 2], y[:, 1])
-    level = np.stack([np.cos(turn), np.cos(lean) * np.sin(turn), np.sin(lean) * np.sin(turn)], -1)
-    nod = np.arctan2((_cross(level, y) * x).sum(-1), (level * x).sum(-1))
-    return np.stack([lean, turn, nod], -1)
+    turn, lean = -np.arcsin(np.clip(y[0], -1, 1)), np.arctan2(y[2], y[1])
+    level = np.array([np.cos(turn), np.cos(lean) * np.sin(turn), np.sin(lean) * np.sin(turn)])
+    nod = np.arctan2(_dot(_cross(level, y), x), _dot(level, x))
+    return np.array([lean, turn, nod])

@@ -63,8 +63,10 @@ def message(pieces: Pieces) -> bytes:
     """A whole message."""
     parts, at = [ENCAPSULATION], 0
     for size, values in pieces:
-        parts += (bytes(-at % size), values)
-        at = following(at, size) + len(values)
+        if gap := -at % size:
+            parts.append(bytes(gap))
+        parts.append(values)
+        at += gap + len(values)
     return b"".join(parts)
 
 

@@ -33,7 +33,8 @@ class Clearing:
         self.ended: tuple[str, ...] = ()
         self._make = make
         turns = 2 * np.pi * np.arange(RAYS) / RAYS
-        self._circle = FAR * np.stack([np.cos(turns), np.sin(turns), 0 * turns], -1)
+        circle = FAR * np.stack([np.cos(turns), np.sin(turns), 0 * turns], -1)
+        self._circle = circle.astype(np.float32)
 
     def __call__(self, poses: Poses) -> list[Sent]:
         """The rays for every image that somebody has been looked for in."""

@@ -234,12 +234,10 @@ def _within(parent: Array, child: Array) -> Array:
     """(N, M, 4) quaternions, x y z w, of frames given in the same frame as their parent's."""
     back = parent * (-1, -1, -1, 1)
     (x, y, z, w), (a, b, c, d) = back.transpose(2, 0, 1), child.transpose(2, 0, 1)
-    return np.stack(
-        [
-            w * a + x * d + y * c - z * b,
-            w * b - x * c + y * d + z * a,
-            w * c + x * b - y * a + z * d,
-            w * d - x * a - y * b - z * c,
-        ],
-        -1,
-    )
+    turns = [
+        w * a + x * d + y * c - z * b,
+        w * b - x * c + y * d + z * a,
+        w * c + x * b - y * a + z * d,
+        w * d - x * a - y * b - z * c,
+    ]
+    return np.array(turns).transpose(1, 2, 0)
