@@ -6,7 +6,7 @@ import logging
 import shlex
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +29,13 @@ from .terminal import counted, err, escaped, listed, out
 
 if TYPE_CHECKING:
     from ..hosts.dds.node import Node
+    from ..media.feeds import Feed
     from ..media.outputs import Outputs
+    from ..media.rig import Rig
     from ..perception.calibration.calibrate import Calibration
     from ..perception.calibration.scale import Known
     from ..perception.calibration.tracks import Recorded
+    from ..perception.networks import Options
     from .calibrate_live import Heard
 
 _log = logging.getLogger(__name__)
@@ -175,10 +178,8 @@ def calibrate_rig(
     floor below the first camera, z up, x where it looks. Metres come from a distance, a camera's
     height or the people's stature where one is given, else from the size people have on average.
     """
-    from ..media.feeds import of_films, unplaced
     from ..media.outputs import result
-    from ..perception.calibration.calibrate import calibrate
-    from ..perception.networks import Options, load_networks
+    from ..perception.networks import Options
     from . import calibrate_rig as work
 
     if recording and (cameras or times or film_rate):
@@ -188,35 +189,79 @@ def calibrate_rig(
             "give a RECORDING of all cameras, or each of them, two at least, with --camera"
         )
     if recording:
-        found, feeds = unplaced(recording, fixed_frame)
-        known = _known(options, [each.name for each in found.cameras])
-        frames = {each.name: each.frame for each in found.cameras}
-        cameras_found = {each.name: each.camera for each in found.cameras}
-        rig = work.rig_of(cameras_found, frames, folder, fixed_frame)
+        watched = _recorded(recording, folder, fixed_frame)
+        known = _known(options, [each.name for each in watched.rig.cameras])
     else:
         known = _known(options, [name for name, _, _ in cameras])
-        rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
-        feeds = of_films(rig, [film for _, _, film in cameras], times, film_rate)
-    chosen = Options().changed(options)
+        watched = _filmed(cameras, times, film_rate, fixed_frame)
+    rig, chosen = watched.rig, Options().changed(options)
     written = [work.calibration_name(each.name) for each in rig.cameras] if recording else []
-    given = [path for _, *paths in cameras for path in paths]
-    outputs = result(folder, [*work.FILES, *written], [recording] if recording else given)
+    outputs = result(folder, [*work.FILES, *written], watched.sources)
     outputs.check()
+    calibration = _calibrated(watched.feeds, chosen, known)
+    if recording:
+        work.write_calibrations(rig, outputs)
+    work.write(rig, calibration, outputs)
+    fuse = ["bodypose3d", "fuse", folder / work.RIG, *watched.told, "--out", "fused"]
+    _tell(calibration, outputs, fuse)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """Cameras that people walk before, whose places are to be found."""
+
+    rig: Rig
+    feeds: list[Feed]
+    sources: list[Path]
+    """The files that were handed in."""
+    told: list[object]
+    """How ``fuse`` is told of the same images."""
+
+
+def _recorded(recording: Path, folder: Path, fixed_frame: str) -> _Watched:
+    """The cameras of a recording, whose calibrations are to lie in a folder."""
+    from ..media.feeds import unplaced
+    from . import calibrate_rig as work
+
+    found, feeds = unplaced(recording, fixed_frame)
+    frames = {each.name: each.frame for each in found.cameras}
+    cameras = {each.name: each.camera for each in found.cameras}
+    rig = work.rig_of(cameras, frames, folder, fixed_frame)
+    return _Watched(rig, feeds, [recording], [recording])
+
+
+def _filmed(
+    cameras: tuple[tuple[str, Path, Path], ...],
+    times: tuple[Path, ...],
+    film_rate: float | None,
+    fixed_frame: str,
+) -> _Watched:
+    """Cameras that each have a calibration and a film."""
+    from ..media.feeds import of_films
+    from . import calibrate_rig as work
+
+    rig = work.cameras_of([(name, path) for name, path, _ in cameras], fixed_frame)
+    films = [film for _, _, film in cameras]
+    feeds = of_films(rig, films, times, film_rate)
+    told: list[object] = [*films]
+    told += [part for path in times for part in ("--times", path)]
+    told += ["--film-rate", film_rate] if film_rate else []
+    return _Watched(rig, feeds, [path for _, *paths in cameras for path in paths], told)
+
+
+def _calibrated(feeds: list[Feed], chosen: Options, known: Known) -> Calibration:
+    """Where cameras stand, from the people in their images."""
+    from ..perception.calibration.calibrate import calibrate
+    from ..perception.networks import load_networks
+    from . import calibrate_rig as work
+
     with load_networks(chosen) as networks, err.status("looking for people") as status:
         views = {}
         for feed in feeds:
             status.update(f"looking for people in {feed.camera.name}")
             views[feed.camera.name] = work.seen(networks, feed)
         status.update("finding where the cameras stand")
-        calibration = calibrate(views, known)
-    if recording:
-        work.write_calibrations(rig, outputs)
-    work.write(rig, calibration, outputs)
-    look = ["bodypose3d", "fuse", folder / work.RIG]
-    look += [recording] if recording else [film for _, _, film in cameras]
-    look += [part for path in times for part in ("--times", path)]
-    look += ["--film-rate", film_rate] if film_rate else []
-    _tell(calibration, outputs, [*look, "--out", "fused"])
+        return calibrate(views, known)
 
 
 @click.command("calibrate-live")
