@@ -70,29 +70,11 @@ def fuse(
     file it brings their places, too, in /tf_static. Writes poses.jsonl, poses.mcap,
     overlay_CAMERA.mp4 with the fused people, and summary.json.
     """
-    from ..media import rig
-    from ..media.feeds import of_films, of_recording
     from ..media.outputs import result
-    from ..media.recording import is_recording
-    from ..media.sources import is_sequence
     from ..perception.networks import Options, load_networks
     from .fuse import CameraFusion, FusedFiles, file_names, fused, misplaced
 
-    if is_recording(rig_file):
-        if films or times or film_rate:
-            raise click.UsageError("a recording brings its own images and times")
-        cell, feeds = of_recording(rig_file)
-    elif len(films) == 1 and is_recording(films[0]):
-        if times or film_rate:
-            raise click.UsageError("a recording brings its own times")
-        cell, feeds = of_recording(films[0], rig.read(rig_file))
-    else:
-        if is_sequence(rig_file):
-            raise click.UsageError(
-                f"{printable(rig_file)} is a film: the rig file, as of calibrate-rig, comes first"
-            )
-        cell = rig.read(rig_file)
-        feeds = of_films(cell, films, times, film_rate)
+    cell, feeds = _fed(rig_file, films, times, film_rate)
     outputs = result(folder, file_names(feeds), [rig_file, *films])
     chosen = Options().changed(options)
     with load_networks(chosen) as networks:
@@ -126,6 +108,31 @@ def fuse(
             f"{files.counted['person_moments']} times, by {len(feeds)} cameras"
         )
         listed(written)
+
+
+def _fed(
+    rig_file: Path, films: tuple[Path, ...], times: tuple[Path, ...], film_rate: float | None
+) -> tuple[Rig, list[Feed]]:
+    """The cameras and their images: a recording's, with or without a rig file, or films'."""
+    from ..media import rig
+    from ..media.feeds import of_films, of_recording
+    from ..media.recording import is_recording
+    from ..media.sources import is_sequence
+
+    if is_recording(rig_file):
+        if films or times or film_rate:
+            raise click.UsageError("a recording brings its own images and times")
+        return of_recording(rig_file)
+    if len(films) == 1 and is_recording(films[0]):
+        if times or film_rate:
+            raise click.UsageError("a recording brings its own times")
+        return of_recording(films[0], rig.read(rig_file))
+    if is_sequence(rig_file):
+        raise click.UsageError(
+            f"{printable(rig_file)} is a film: the rig file, as of calibrate-rig, comes first"
+        )
+    cell = rig.read(rig_file)
+    return cell, of_films(cell, films, times, film_rate)
 
 
 _known_options = together(
