@@ -24,10 +24,14 @@ def bodies(seed=0):
     return replace(people, joints=joints, covariance=root @ root.swapaxes(2, 3) + 1e-3 * EYE)
 
 
+def started(seen):
+    return kalman.start(seen.joints, seen.covariance)
+
+
 def moving(seed=1):
     """Somebody's state after a few images, with velocities and all correlations."""
     rng = np.random.default_rng(seed)
-    motion = kalman.start(bodies(seed))
+    motion = started(bodies(seed))
     mean = motion.mean + rng.normal(0, 1, motion.mean.shape) * np.repeat([0, 0.8, 0.01], 3)
     root = rng.normal(0, 0.1, motion.covariance.shape)
     return replace(
@@ -38,7 +42,7 @@ def moving(seed=1):
 
 def test_who_is_new_is_where_he_is_seen_and_what_wobbles_is_taken_off_again():
     seen = bodies()
-    motion = kalman.start(seen)
+    motion = started(seen)
     assert_allclose(motion.position, seen.joints)
     assert_allclose(motion.velocity, 0)
     for joint in JOINTS:
@@ -93,7 +97,7 @@ def test_what_is_seen_is_taken_in_with_kalmans_gain_and_less_where_it_cannot_be(
     motion, seen = moving(), bodies(2)
     seen.joints[0] += far
     seen.joints[1, WRIST] = np.nan
-    after = kalman.update(motion, seen)
+    after = kalman.update(motion, seen.joints, seen.covariance)
     H = np.hstack([EYE, np.zeros((3, 3)), EYE])
     for joint in JOINTS:
         x, P = motion.mean[0, joint], motion.covariance[0, joint]
@@ -118,7 +122,7 @@ def test_a_joint_that_was_unknown_starts_where_it_is_seen():
     motion = kalman.forget(moving(), np.arange(34)[None] == WRIST)
     assert np.isnan(motion.position[:, WRIST]).all()
     assert np.isfinite(motion.position[:, KNEE]).all()
-    after, new = kalman.update(motion, seen), kalman.start(seen)
+    after, new = kalman.update(motion, seen.joints, seen.covariance), started(seen)
     assert_allclose(after.position[:, WRIST], seen.joints[:, WRIST])
     assert (np.trace(after.covariance[0, WRIST]) < np.trace(new.covariance[0, WRIST])).all()
     assert kalman.forget(motion, np.zeros((2, 34), bool)) is motion

@@ -32,7 +32,7 @@ def seen(*places):
 def known(*places):
     """Tracks, sure to ``SIGMA`` as well."""
     bodies = seen(*places)
-    motion = start(bodies)
+    motion = start(bodies.joints, bodies.covariance)
     return replace(motion, measured=np.zeros_like(motion.measured), covariance=_sure(motion))
 
 

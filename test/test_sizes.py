@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from bodypose3d_ros.body.floor import Floor
 from bodypose3d_ros.body.people import SCALE_GROUND, SCALE_LIMBS
@@ -119,10 +120,13 @@ def test_whose_feet_are_hidden_keeps_the_size():
 
 def test_without_anything_told_everybody_is_as_the_network_believes():
     told = history(size.prior(2, 0.0, 0.05))
-    log_size, sigma, source = Sizes().update(np.array([1, 2], np.uint32), told, 0)
-    assert source.tolist() == [SCALE_LIMBS] * 2
-    assert log_size.tolist() == [0, 0]
-    assert sigma == pytest.approx(0.05)
+    assert Sizes().update(np.array([1, 2], np.uint32), told, 0) is None
+    several, sure = people((0, 0, 3), (1, 0, 4)), BLAZEPOSE_FULL.size_sigma
+    known = Tracker().update(several, 0)
+    assert_allclose(known.joints, several.joints)
+    assert known.scale_source.tolist() == [SCALE_LIMBS] * 2
+    assert known.log_size.tolist() == [0, 0]
+    assert known.size_sigma.tolist() == [sure] * 2
 
 
 def test_in_the_first_image_it_says_what_the_evidence_says_by_itself():

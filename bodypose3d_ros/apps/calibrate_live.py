@@ -91,5 +91,6 @@ def _as_seen(bodies: Bodies) -> Bodies:
         velocity_covariance=np.full_like(bodies.velocity_covariance, np.nan),
         track_id=np.zeros(len(bodies), np.uint32),
         log_size=np.zeros(len(bodies)),
+        size_sigma=sigma,
         evidence=evidence,
     )

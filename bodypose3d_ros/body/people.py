@@ -217,8 +217,7 @@ def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever nump
 
     No copy where that is everybody in order, as it mostly is.
     """
-    everybody = np.arange(len(batch))
-    if np.array_equal(everybody[index], everybody):
+    if is_everybody(index, len(batch)):
         return batch
     taken: dict[str, Any] = {}
     for each in fields(batch):
@@ -228,6 +227,11 @@ def select(batch: BatchT, index: Any) -> BatchT:  # noqa: ANN401 - whatever nump
         else:
             taken[each.name] = None if value is None else value[index]
     return type(batch)(**taken)
+
+
+def is_everybody(index: Any, count: int) -> bool:  # noqa: ANN401 - whatever numpy indexes with
+    """Whether an index takes all of so many people, in order."""
+    return bool(np.arange(count)[index].tolist() == list(range(count)))
 
 
 def concatenate(batches: list[Regions]) -> Regions:

@@ -44,17 +44,18 @@ def among_each_other(bodies: Bodies) -> Bodies:
     """People of one image, in the optical frame, less sure where they overlap."""
     if len(bodies) < 2:
         return bodies
+    common = among(bodies.pixels)
+    if not common.any():
+        return bodies
     part = np.where(_behind(bodies, np.zeros(3)), 1.0, IN_FRONT)
-    np.fill_diagonal(part, 0.0)
-    return _less_sure(bodies, part * overlap(bodies.pixels, bodies.pixels))
+    return _less_sure(bodies, part * common)
 
 
 def hidden(bodies: Bodies, center: Array) -> Array:
     """(N,) how much of each is behind somebody else, as a camera at a centre (3,) sees them."""
     if len(bodies) < 2:
         return np.zeros(len(bodies))
-    common = overlap(bodies.pixels, bodies.pixels)
-    np.fill_diagonal(common, 0)
+    common = among(bodies.pixels)
     if not common.any():
         return np.zeros(len(bodies))
     return np.asarray((common * _behind(bodies, center)).max(axis=1))
@@ -79,8 +80,19 @@ def overlap(pixels: Array, others: Array) -> Array:
         pixels: (N, 34, 2) joints, NaN where unknown.
         others: (M, 34, 2) the same of others.
     """
-    low, high = corners(pixels)
-    other_low, other_high = corners(others)
+    return _in_common(corners(pixels), corners(others))
+
+
+def among(pixels: Array) -> Array:
+    """(N, N) the same of people (N, 34, 2) and those about them; 0 of somebody and himself."""
+    boxes = corners(pixels)
+    common = _in_common(boxes, boxes)
+    np.fill_diagonal(common, 0)
+    return common
+
+
+def _in_common(boxes: tuple[Array, Array], others: tuple[Array, Array]) -> Array:
+    (low, high), (other_low, other_high) = boxes, others
     sides = np.minimum(high[:, None], other_high) - np.maximum(low[:, None], other_low)
     common = np.fmax(sides, 0).prod(axis=2)
     area, other_area = (high - low).prod(axis=1), (other_high - other_low).prod(axis=1)
@@ -101,7 +113,8 @@ def under_arms(joints: Array, which: Sequence[int]) -> NDArray[np.bool_]:
     to = rays[:, which, None] - rays[:, None, first]
     along = (to * bone).sum(axis=3) / np.maximum((bone**2).sum(axis=3), _TINY)
     along = np.clip(along, 0, 1)
-    away = np.linalg.norm(to - along[..., None] * bone, axis=3) * z[:, which]
+    across = to - along[..., None] * bone
+    away = np.hypot(across[..., 0], across[..., 1]) * z[:, which]
     depth = z[:, None, first, 0] + along * (z[:, last] - z[:, first])[:, None, :, 0]
     return np.asarray(((away < _ARM) & (depth < z[:, which])).any(axis=2))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ...body.people import Bodies
-from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED
+from ...body.skeleton import INDEX, JOINT_COUNT, JOINTS, MIRRORED, known
 from ..lifting.occlusion import corners
 from .filter import Motion
 from .symmetric import inverse
@@ -89,8 +89,8 @@ def crowded(overlap: Array) -> NDArray[np.bool_]:
     Args:
         overlap: (T, N) what tracks and people have in common in the image.
     """
-    others = np.where(np.eye(overlap.shape[1], dtype=bool), 0, overlap[:, None])  # (T, N, N)
-    return np.asarray((overlap > IN_THE_WAY) & (others.max(axis=2, initial=0) > IN_THE_WAY))
+    there = overlap > IN_THE_WAY
+    return np.asarray(there & (there.sum(axis=1, keepdims=True) > 1))
 
 
 def another(before: Array, seconds: Array, seen: Array) -> NDArray[np.bool_]:
@@ -130,12 +130,13 @@ def swapped(motion: Motion, seen: Bodies) -> NDArray[np.bool_]:
     # Across the view decides: what a shape's depth says of left and right is least sure.
     expected = np.einsum("tjii->tj", motion.position_covariance)
     measured = np.einsum("tjii->tj", seen.covariance)
-    squared = ((motion.position[:, None] - seen.joints[:, _WAYS]) ** 2).sum(axis=3)
+    apart = motion.position[:, None] - seen.joints[:, _WAYS]
+    squared = np.einsum("twjx,twjx->twj", apart, apart)
     share = squared / (expected[:, None] + measured[:, _WAYS])
     there = np.isfinite(share)
     # (T, 2, 3) means over the joints of arms, legs, head.
-    apart = (np.where(there, share, 0) @ _OF_GROUPS) / np.maximum(there @ _OF_GROUPS, 1)
-    straight, crossed = apart[:, 0], apart[:, 1]
+    means = (np.where(there, share, 0) @ _OF_GROUPS) / np.maximum(there @ _OF_GROUPS, 1)
+    straight, crossed = means[:, 0], means[:, 1]
     return np.asarray((crossed < straight / 4) & (straight > 1))
 
 
@@ -156,10 +157,10 @@ def exchanged(bodies: Bodies, groups: NDArray[np.bool_]) -> Bodies:
 
 def _mahalanobis(motion: Motion, seen: Bodies) -> Array:
     """(T, N) mean squared distance of the core's joints a degree of freedom; inf without any."""
-    core = motion.select(np.s_[:, _CORE])
-    apart = seen.joints[:, _CORE] - core.position[:, None]
-    spread = seen.covariance[:, _CORE] + core.position_covariance[:, None]  # (T, N, 3, 3, 3)
-    there = np.asarray(np.isfinite(apart).all(axis=3) & np.isfinite(spread).all(axis=(3, 4)))
+    apart = seen.joints[:, _CORE] - motion.position[:, None, _CORE]
+    expected = motion.position_covariance[:, None, _CORE]
+    spread = seen.covariance[:, _CORE] + expected  # (T, N, 3, 3, 3)
+    there = known(apart)
     apart = np.where(there[..., None], apart, 0)
     spread = np.where(there[..., None, None], spread, np.eye(3))
     squared = (apart[..., None, :] @ inverse(spread) @ apart[..., None])[..., 0, 0]
@@ -169,7 +170,7 @@ def _mahalanobis(motion: Motion, seen: Bodies) -> Array:
 
 def _moved(before: Array, now: Array) -> Array:
     """(T, N) mean distance of joints in the image, in heights of the person; inf without any."""
-    distance = np.linalg.norm(now[None] - before[:, None], axis=3)
+    distance = np.hypot(*np.moveaxis(now - before[:, None], -1, 0))
     common = np.isfinite(distance)
     count = common.sum(axis=2)
     mean = np.where(common, distance, 0).sum(axis=2) / np.maximum(count, 1)
@@ -181,4 +182,4 @@ def _moved(before: Array, now: Array) -> Array:
 def _assigned(cost: Array, allowed: NDArray[np.bool_]) -> Pairs:
     rows, columns = linear_sum_assignment(np.where(allowed, cost, 1e6))
     kept = allowed[rows, columns]
-    return np.stack([rows[kept], columns[kept]], 1)
+    return np.array([rows[kept], columns[kept]]).T

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.people import Bodies
 from ...body.skeleton import JOINT_COUNT, JOINTS, known
 from .symmetric import inverse
 
@@ -141,19 +140,24 @@ class Motion:
         return Motion(*(np.concatenate(pair) for pair in parts))
 
 
-def start(seen: Bodies) -> Motion:
-    """People seen for the first time."""
-    people = len(seen)
-    wobble = WOBBLE * seen.covariance
+def start(joints: Array, measured: Array) -> Motion:
+    """People seen for the first time.
+
+    Args:
+        joints: (T, 34, 3) metres, NaN where unknown.
+        measured: (T, 34, 3, 3) their covariance.
+    """
+    people = len(joints)
+    wobble = WOBBLE * measured
     mean = np.zeros((people, JOINT_COUNT, 9))
-    mean[..., :3] = seen.joints
-    mean[~known(seen.joints)] = np.nan
+    mean[..., :3] = joints
+    mean[~known(joints)] = np.nan
     covariance = np.zeros((people, JOINT_COUNT, 9, 9))
-    covariance[..., :3, :3] = wobble + WHITE * seen.covariance
+    covariance[..., :3, :3] = wobble + WHITE * measured
     covariance[..., 3:6, 3:6] = START_SPEED**2 * np.eye(3)
     covariance[..., 6:, 6:] = wobble
     covariance[..., :3, 6:] = covariance[..., 6:, :3] = -wobble
-    return Motion(mean, covariance, seen.covariance, np.zeros((people, JOINT_COUNT)))
+    return Motion(mean, covariance, measured, np.zeros((people, JOINT_COUNT)))
 
 
 def settle(motion: Motion, unseen: NDArray[np.bool_], seconds: float) -> Motion:
@@ -187,7 +191,9 @@ def predict(motion: Motion, seconds: float, unseen: NDArray[np.bool_]) -> Motion
     covariance = step @ motion.covariance @ step.T
     restless = _restlessness(motion)
     density = ACCELERATION * np.where(unseen, np.maximum(restless, 1), restless)
-    covariance[..., :6, :6] += density[..., None, None] * _accelerated(seconds)
+    # Each axis is accelerated on its own: a view of the diagonals of the 3x3 blocks.
+    axes = np.einsum("tjxaya->tjxya", covariance.reshape(*density.shape, 3, 3, 3, 3))
+    axes[..., :2, :2, :] += (density[..., None, None] * _accelerated(seconds))[..., None]
     covariance[..., 6:, 6:] += (1 - decay**2) * WOBBLE * motion.measured
     return replace(motion, mean=mean, covariance=covariance)
 
@@ -202,33 +208,36 @@ def _step(seconds: float, decay: float) -> Array:
 
 
 def _accelerated(seconds: float) -> Array:
-    """(6, 6) covariance of position and velocity after white acceleration of density 1."""
-    noise = np.zeros((2, 3, 2, 3))
-    axis = np.arange(3)
-    noise[0, axis, 0, axis] = seconds**3 / 3
-    noise[0, axis, 1, axis] = noise[1, axis, 0, axis] = seconds**2 / 2
-    noise[1, axis, 1, axis] = seconds
-    return noise.reshape(6, 6)
+    """(2, 2) covariance of position and velocity after white acceleration of density 1."""
+    return np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]])
 
 
 def _restlessness(motion: Motion) -> Array:
     """(T, 34) how many times its density each joint accelerates, at its speed or as it starts."""
-    moving = (motion.velocity**2).sum(axis=2) / BRISK**2 + (motion.surprise / STARTLING) ** 2
+    squared_speed = np.einsum("tjx,tjx->tj", motion.velocity, motion.velocity)
+    moving = squared_speed / BRISK**2 + (motion.surprise / STARTLING) ** 2
     return np.where(np.isfinite(moving), np.clip(moving, CALM, WILD), 1)
 
 
-def update(motion: Motion, seen: Bodies) -> Motion:
+def update(motion: Motion, joints: Array, measured: Array) -> Motion:
     """What is known after the same people, row by row, are seen now.
 
     A joint far from where it can be loses weight (an M-estimator's, Huber 1964, on the Mahalanobis
     distance). One that was unknown starts where it is seen.
+
+    Args:
+        motion: T people.
+        joints: (T, 34, 3) metres, NaN where unknown.
+        measured: (T, 34, 3, 3) their covariance.
     """
-    motion = _begun(motion, seen)
-    here = known(seen.joints)
-    surprise = np.where(here[..., None], seen.joints - motion.position - motion.mean[..., 6:], 0)
+    here = known(joints)
+    fresh = here & ~known(motion.position)
+    if fresh.any():
+        motion = _begun(motion, start(joints, measured), fresh)
+    surprise = np.where(here[..., None], joints - motion.position - motion.mean[..., 6:], 0)
     across = motion.covariance[..., :3] + motion.covariance[..., 6:]
-    spread = across[..., :3, :] + across[..., 6:, :] + WHITE * seen.covariance
-    spread[~here] = np.eye(3)
+    spread = across[..., :3, :] + across[..., 6:, :] + WHITE * measured
+    spread = np.where(here[..., None, None], spread, np.eye(3))
     weight = inverse(spread)
     distance = (surprise[..., None, :] @ weight @ surprise[..., None])[..., 0, 0]
     gain = across @ weight
@@ -237,16 +246,12 @@ def update(motion: Motion, seen: Bodies) -> Motion:
     # Joseph's form would cost twice as much: with a gain at most the optimal one, this is safe.
     covariance = motion.covariance - gain @ across.swapaxes(-1, -2)
     covariance = (covariance + covariance.swapaxes(-1, -2)) / 2
-    measured = np.where(here[..., None, None], seen.covariance, motion.measured)
+    measured = np.where(here[..., None, None], measured, motion.measured)
     return Motion(mean, covariance, measured, np.where(here, distance, 0))
 
 
-def _begun(motion: Motion, seen: Bodies) -> Motion:
-    """With joints started that are seen for the first time."""
-    fresh = known(seen.joints) & ~known(motion.position)
-    if not fresh.any():
-        return motion
-    started = start(seen)
+def _begun(motion: Motion, started: Motion, fresh: NDArray[np.bool_]) -> Motion:
+    """With joints (T, 34) started that are seen for the first time."""
     mean, covariance = motion.mean.copy(), motion.covariance.copy()
     mean[fresh], covariance[fresh] = started.mean[fresh], started.covariance[fresh]
     return replace(motion, mean=mean, covariance=covariance)

@@ -53,7 +53,8 @@ def _others(count: int, taken: Rows) -> Rows:
 def _by_place(tracks: Tracks, bodies: Bodies, now: Now, coast_time: float) -> association.Pairs:
     """The same for people of whom nobody says who they are."""
     unseen = tracks.unseen(now.stamp)
-    free, away = np.ones(len(tracks), bool), unseen > MOMENT
+    away = unseen > MOMENT
+    free, unnamed = np.ones(len(tracks), bool), np.ones(len(bodies), bool)
     pairs = np.zeros((0, 2), np.intp)
     for match, among in (
         (_going_on, ~away),
@@ -61,11 +62,11 @@ def _by_place(tracks: Tracks, bodies: Bodies, now: Now, coast_time: float) -> as
         (_returning, away),
         (_going_on, away & (unseen <= coast_time)),
     ):
-        rows, people = np.flatnonzero(free & among), _others(len(bodies), pairs[:, 1])
+        rows, people = np.flatnonzero(free & among), np.flatnonzero(unnamed)
         if len(rows) and len(people):
             found = match(tracks.select(rows), select(bodies, people), now)
-            found = np.stack([rows[found[:, 0]], people[found[:, 1]]], 1)
-            free[found[:, 0]] = False
+            found = np.array([rows[found[:, 0]], people[found[:, 1]]]).T
+            free[found[:, 0]] = unnamed[found[:, 1]] = False
             pairs = np.concatenate([pairs, found])
     return pairs
 

@@ -71,7 +71,7 @@ class Sizes:
 
     def update(
         self, track_id: NDArray[np.uint32], history: Array, stamp: int
-    ) -> tuple[Array, Array, NDArray[np.uint8]]:
+    ) -> tuple[Array, Array, NDArray[np.uint8]] | None:
         """The sizes of those who are seen now.
 
         Args:
@@ -81,16 +81,17 @@ class Sizes:
 
         Returns:
             (N,) logarithm of the size, as the network has them in this pose; (N,) its standard
-            deviation; (N,) which kind of evidence weighs most now.
+            deviation; (N,) which kind of evidence weighs most now. None where nothing has told more
+            of sizes than was believed beforehand.
         """
         seconds = 0.0 if self._stamp is None else (stamp - self._stamp) / 1e9
         self._stamp = stamp
-        evidence, counts = size.medians(history)
-        log_size, sigma, source = size.fuse(evidence, counts)
         self._wait(seconds)
         self._judged = self._judged * (1 - min(1.0, seconds / SETTLED))
-        if not counts[:, 1:].any() and not len(self._track_id):
-            return log_size, sigma, source
+        if not len(self._track_id) and np.isnan(history[:, :, 1:, VALUE]).all():
+            return None
+        evidence, counts = size.medians(history)
+        source = size.fuse(evidence, counts)[2]
         told = self._told(self._rows(track_id, evidence), evidence, counts)
         log_size, sigma = self._answer(told)
         fresh = told.there & np.isfinite(history[:, 0, 1:, VALUE])

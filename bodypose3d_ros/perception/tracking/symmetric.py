@@ -28,7 +28,7 @@ def inverse(matrices: Array) -> Array:
     numbers = matrices.reshape(*matrices.shape[:-2], 9)
     plus, minus = (numbers.take(a, axis=-1) * numbers.take(b, axis=-1) for a, b in _PRODUCTS)
     cofactors = plus - minus
-    determinant = (matrices[..., 0, :] * cofactors[..., 0, :]).sum(axis=-1)
+    determinant = np.einsum("...j,...j->...", matrices[..., 0, :], cofactors[..., 0, :])
     return np.asarray(cofactors / determinant[..., None, None])
 
 
@@ -40,5 +40,5 @@ def without(covariance: Array, part: Array) -> Array:
     """
     explained = (part[..., None, :] @ inverse(covariance) @ part[..., None])[..., 0, 0]
     fits = explained < _WHOLE
-    share = np.where(fits, 1, _NEARLY_ALL / np.where(fits, 1, explained))[..., None, None]
-    return np.asarray(covariance - share * part[..., :, None] * part[..., None, :])
+    share = np.where(fits, 1, _NEARLY_ALL / np.where(fits, 1, explained))[..., None]
+    return np.asarray(covariance - (share * part)[..., :, None] * part[..., None, :])

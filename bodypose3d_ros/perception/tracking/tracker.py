@@ -29,7 +29,7 @@ from .recognition import MOMENT, recognised
 from .sizes import Sizes
 from .symmetric import without
 from .tracks import STRAIGHT_ON, Tracks, middle
-from .viewpoint import STEADY, Now, by_size, scaled, size_covariance, varying
+from .viewpoint import STEADY, Now, by_size, scaled, size_covariance, varying_covariance
 
 Array = NDArray[np.float64]
 
@@ -207,12 +207,10 @@ class Tracker:
     def _sized(self, bodies: Bodies, ids: NDArray[np.uint32], evidence: Array, now: Now) -> Bodies:
         """People of the size that all the evidence so far tells of."""
         self._sizes.keep(self._tracks.track_id)
-        log_size, sigma, source = self._sizes.update(ids, evidence, now.stamp)
-        told = (
-            (log_size != bodies.log_size) | (sigma != bodies.size_sigma) | (source != SCALE_LIMBS)
-        )
-        if not told.any():
+        told = self._sizes.update(ids, evidence, now.stamp)
+        if told is None:
             return bodies
+        log_size, sigma, source = told
         # A body whose depth was measured stands where it was measured.
         measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
         factor = np.exp(np.where(measured, 0, log_size - bodies.log_size))
@@ -238,11 +236,11 @@ class Tracker:
         swap = association.swapped(tracks.motion, bodies)
         # Perhaps it was wrong when it was first seen: in the end the network is believed.
         believed = swap & (now.stamp - tracks.unswapped > _SWAPPED_AT_MOST * 1e9)
+        swap &= ~believed
         motion = forget(tracks.motion, association.joints_of(believed))
-        if (swap & ~believed).any():
-            bodies = association.exchanged(bodies, swap & ~believed)
+        bodies = association.exchanged(bodies, swap)
         there = known(bodies.joints)
-        motion = update(motion, varying(bodies, now))
+        motion = update(motion, bodies.joints, varying_covariance(bodies, now))
         # Of who is hidden a network sees the ones before, too: he seems to stop, or to turn.
         clear = hidden(bodies, now.center) < association.IN_THE_WAY
         clear |= now.stamp - tracks.anchored > STRAIGHT_ON * 1e9
@@ -261,7 +259,7 @@ class Tracker:
             log_size=bodies.log_size,
             size_sigma=bodies.size_sigma,
             scale_source=np.where(told, bodies.scale_source, tracks.scale_source),
-            unswapped=np.where(swap & ~believed, tracks.unswapped, now.stamp),
+            unswapped=np.where(swap, tracks.unswapped, now.stamp),
         )
 
     def _published(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> Bodies:
@@ -277,15 +275,9 @@ class Tracker:
         self.ended += tuple(sorted(self._shown - ids))
         self._shown = ids
         joints = shown.motion.position.copy()
-        covariance = shown.motion.position_covariance
-        covariance[~known(joints)] = np.nan
-        covariance += size_covariance(joints, now.center, STEADY * shown.size_sigma**2)
+        size_variance = STEADY * shown.size_sigma**2
         state = np.where(shown.began == now.stamp, STATE_NEW, STATE_TRACKED)
         velocity = _velocity(shown, now)
-        velocity_covariance = shown.motion.velocity_covariance
-        velocity_covariance[~known(velocity)] = np.nan
-        # Who is larger than thought is farther away, and goes by as much faster.
-        velocity_covariance += size_covariance(velocity, now.drift, STEADY * shown.size_sigma**2)
         return Bodies(
             joints=joints,
             pixels=np.where(here[:, None, None], shown.pixels, np.nan),
@@ -295,8 +287,12 @@ class Tracker:
             track_id=shown.track_id,
             state=np.where(here, state, STATE_COASTING).astype(np.uint8),
             velocity=velocity,
-            covariance=covariance,
-            velocity_covariance=velocity_covariance,
+            # An unknown joint's or velocity's covariance becomes NaN by that of its size.
+            covariance=shown.motion.position_covariance
+            + size_covariance(joints, now.center, size_variance),
+            # Who is larger than thought is farther away, and goes by as much faster.
+            velocity_covariance=shown.motion.velocity_covariance
+            + size_covariance(velocity, now.drift, size_variance),
             log_size=shown.log_size,
             size_sigma=shown.size_sigma,
             evidence=shown.evidence[:, 0],
@@ -331,9 +327,11 @@ def _of_size(tracks: Tracks, bodies: Bodies, now: Now) -> Tracks:
 
 def _with_before(tracks: Tracks, rows: NDArray[np.intp], bodies: Bodies) -> Array:
     """(N, MEMORY, KINDS, COLUMNS) what is told of people's sizes now, and was told before."""
-    nothing = np.full((len(bodies), *tracks.evidence.shape[1:]), np.nan)
-    before = np.concatenate([tracks.evidence, nothing])[rows, :-1]
-    return np.concatenate([bodies.evidence[:, None], before], axis=1)
+    evidence = np.full((len(bodies), *tracks.evidence.shape[1:]), np.nan)
+    evidence[:, 0] = bodies.evidence
+    followed = rows < len(tracks)
+    evidence[followed, 1:] = tracks.evidence[rows[followed], :-1]
+    return evidence
 
 
 def _velocity(tracks: Tracks, now: Now) -> Array:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...body.people import Bodies
+from ...body.people import Bodies, is_everybody
 from ...body.skeleton import INDEX, JOINT_COUNT, known
 from ..lifting import size
 from .association import SIDES
 from .filter import Motion, start
-from .viewpoint import Now, varying
+from .viewpoint import Now, varying_covariance
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -84,7 +84,7 @@ class Tracks:
         """People seen for the first time."""
         times = np.full(len(bodies), now.stamp)
         return cls(
-            motion=start(varying(bodies, now)),
+            motion=start(bodies.joints, varying_covariance(bodies, now)),
             track_id=ids,
             began=times,
             seen=times,
@@ -104,8 +104,7 @@ class Tracks:
 
     def select(self, index: Any) -> Tracks:  # noqa: ANN401 - whatever numpy indexes with
         """Some of the people; no copy where that is everybody in order, as it mostly is."""
-        everybody = np.arange(len(self))
-        if np.array_equal(everybody[index], everybody):
+        if is_everybody(index, len(self)):
             return self
         return Tracks(
             self.motion.select(index),
@@ -114,7 +113,7 @@ class Tracks:
 
     def replaced(self, rows: NDArray[np.intp], other: Tracks) -> Tracks:
         """These people with others in some rows."""
-        if np.array_equal(rows, np.arange(len(self))):
+        if is_everybody(rows, len(self)):
             return other
         order = np.arange(len(self))
         order[rows] = len(self) + np.arange(len(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +48,10 @@ def by_size(joints: Array, center: Array, sigma: Array) -> Array:
     return np.asarray(sigma[:, None, None] * (joints - center))
 
 
-def varying(bodies: Bodies, now: Now) -> Bodies:
-    """Bodies without that part of the size's error which no image of this camera tells of.
+def varying_covariance(bodies: Bodies, now: Now) -> Array:
+    """(N, 34, 3, 3) without that part of the size's error which no image of this camera tells of.
 
     It is added when they are published.
     """
     steady = by_size(bodies.joints, now.center, np.sqrt(STEADY) * bodies.size_sigma)
-    return replace(bodies, covariance=without(bodies.covariance, steady))
+    return without(bodies.covariance, steady)
