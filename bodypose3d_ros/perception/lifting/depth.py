@@ -78,8 +78,7 @@ _OFFSETS = np.arange(-15, 16) * 0.04
 """Metres along z from where the shape has a joint at which it is looked for."""
 _COARSE = 0.04**2 / 12
 """Square metres by which a joint may lie between two of them."""
-_POWERS = np.stack([_OFFSETS, _OFFSETS**2])
-_MOMENTS = np.stack([np.ones_like(_OFFSETS), *_POWERS], axis=1)
+_MOMENTS = np.stack([np.ones_like(_OFFSETS), _OFFSETS, _OFFSETS**2], axis=1)
 
 
 _NARROW = np.float32(-0.5 / _OWN_SIGMA**2)
@@ -170,16 +169,16 @@ def _shifts(shape: Array, likelihood: Array) -> tuple[Array, Array]:
     for step in _STEPS:
         carrier = PARENTS[step]
         bend = np.maximum(shape[:, step] - shape[:, carrier], _BEND**2)
-        carried = np.nan_to_num(shift[:, carrier]), bend + np.nan_to_num(variance[:, carrier])
-        shift[:, step], variance[:, step] = _mean(*carried, likelihood[:, step])
+        shift[:, step], variance[:, step] = _mean(
+            shift[:, carrier], bend + variance[:, carrier], likelihood[:, step]
+        )
     return shift, variance
 
 
 def _mean(expected: Array | float, variance: Array, likelihood: Array) -> tuple[Array, Array]:
     """Mean and variance (N, J) of offsets that were expected so, given what is seen."""
-    # The normal density's logarithm, but for what all offsets share.
-    terms = np.stack([expected / variance, -0.5 / variance], axis=-1)
-    weight = np.exp(terms @ _POWERS) * likelihood
+    off = _OFFSETS - np.asarray(expected)[..., None]
+    weight = np.exp(-0.5 * off**2 / variance[..., None]) * likelihood
     total, first, second = np.moveaxis(weight @ _MOMENTS, -1, 0)
     total = np.maximum(total, 1e-300)
     mean = first / total
@@ -192,17 +191,23 @@ def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Array
     A mixture: a joint's own skin, something before it, an arm with probability ``under`` (N, 34),
     or something beside it and behind it.
     """
-    skin = np.moveaxis(seen, -1, 0)[..., None] + DEEP[:, None]
-    behind = (z[..., None] + _OFFSETS - skin).astype(np.float32)  # (3, N, 34, O)
+    skin = z - (np.moveaxis(seen, -1, 0) + DEEP)
+    behind = (skin[..., None] + _OFFSETS).astype(np.float32)  # (3, N, 34, O)
     visible = (_SEEN[0] + (_SEEN[1] - _SEEN[0]) * confidence)[..., None].astype(np.float32)
     arm = under[..., None].astype(np.float32)
-    mixture = np.exp(behind * behind * _NARROW)
-    mixture *= (1 - arm) * visible * _HEIGHT
-    mixture += (behind > _BEHIND) * ((1 - arm) * (1 - visible) / np.float32(_ROOM))
-    mixture += ((behind > 0) & (behind < _ROOM_UNDER)) * (arm / np.float32(_ROOM_UNDER))
-    mixture += (behind < -_BESIDE) * np.float32(_MISSED / _BACKGROUND)
-    unknown = np.isnan(skin[1])
-    return np.asarray(np.where(unknown, 1, mixture.sum(axis=0) + _UNEXPLAINED), np.float64)
+    # What weighs each part is the joint's alone: the quantiles are added up before.
+    mixture = (1 - arm) * visible * _HEIGHT * np.exp(behind * behind * _NARROW).sum(axis=0)
+    mixture += (1 - arm) * (1 - visible) / np.float32(_ROOM) * _count(behind > _BEHIND)
+    under_arm = (behind > 0) & (behind < _ROOM_UNDER)
+    mixture += arm / np.float32(_ROOM_UNDER) * _count(under_arm)
+    mixture += np.float32(_MISSED / _BACKGROUND) * _count(behind < -_BESIDE)
+    unknown = np.isnan(seen[..., :1])
+    return np.asarray(np.where(unknown, 1, mixture + _UNEXPLAINED), np.float64)
+
+
+def _count(quantiles: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(N, 34, O) how many of the quantiles (3, N, 34, O) are such."""
+    return np.asarray(quantiles.sum(axis=0, dtype=np.float32))
 
 
 def depths_at(joints: Array, depth: DepthImage) -> Array:
@@ -220,7 +225,8 @@ def depths_at(joints: Array, depth: DepthImage) -> Array:
     focal = depth.camera.matrix[0, 0]
     reach = np.maximum(1, _ABOUT * focal / np.maximum(joints[..., 2], 1e-3))
     places = pixels[..., None, :] + reach[..., None, None] * _GRID
-    column, row = np.rint(np.nan_to_num(places, nan=-1)).astype(np.int64).reshape(-1, 2).T
+    places = np.where(np.isnan(places), -1, places)
+    column, row = np.rint(places).astype(np.intp).reshape(-1, 2).T
     height, width = depth.values.shape
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     found = np.full(len(column), np.nan)

@@ -66,7 +66,9 @@ def floor_evidence(
     # d log s = d height / drop, and a turn w of "up" lifts what is at p: d up . p = w . (up x p).
     fall = np.maximum(floor.height - _HEIGHTS.mean(), 1e-3)
     noise = shape.across[_FEET].mean() / np.sqrt(count[standing]) / fall
-    tilt = floor.tilt_sigma / fall * np.cross(floor.up, size[:, None] * foot[standing])
+    x, y, z = floor.up
+    turned = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])  # up x p
+    tilt = floor.tilt_sigma / fall * size[:, None] * (foot[standing] @ turned.T)
     evidence = np.empty((len(feet), COLUMNS))
     evidence[:, VALUE], evidence[:, NOISE] = np.log(size), noise
     evidence[:, POSE] = slant[standing]

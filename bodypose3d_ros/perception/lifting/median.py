@@ -19,10 +19,7 @@ def median(values: Array, *, upper: bool = False) -> Array:
     """
     count = np.isfinite(values).sum(axis=-1)
     middle = (count if upper else np.maximum(count - 1, 0)) // 2
-    ordered = np.sort(values, axis=-1)  # NaN last
-    at = np.minimum(middle, values.shape[-1] - 1)
-    first = np.arange(at.size).reshape(at.shape) * values.shape[-1]
-    return np.asarray(ordered.take(first + at))
+    return _in_order(values, np.minimum(middle, values.shape[-1] - 1)[..., None])[..., 0]
 
 
 def quantiles(values: Array, shares: Sequence[float]) -> Array:
@@ -33,5 +30,12 @@ def quantiles(values: Array, shares: Sequence[float]) -> Array:
         shares: (S,) from 0, the least, to 1, the greatest; between two values the lower one.
     """
     last = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0)
-    at = np.floor(np.multiply.outer(last, shares) + 1e-9).astype(np.intp)
-    return np.take_along_axis(np.sort(values, axis=-1), at, axis=-1)  # NaN last
+    at = (last[..., None] * np.array(shares) + 1e-9).astype(np.intp)
+    return _in_order(values, at)
+
+
+def _in_order(values: Array, at: NDArray[np.intp]) -> Array:
+    """(..., S) those of values (..., K) at places (..., S), from the least; NaN is last."""
+    rows = np.sort(values, axis=-1).reshape(-1, values.shape[-1])
+    chosen = rows[np.arange(len(rows))[:, None], at.reshape(-1, at.shape[-1])]
+    return np.asarray(chosen.reshape(at.shape))
