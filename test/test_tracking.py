@@ -35,6 +35,17 @@ def test_two_people_keep_their_ids_whatever_order_they_come_in():
     assert second.state.tolist() == [STATE_TRACKED] * 2
 
 
+def test_people_are_told_of_in_the_order_in_which_they_were_seen_newcomers_too_then_the_coasting():
+    tracker = Tracker()
+    for n in range(3):
+        tracker.update(people((-1, 0, 3), (1, 0, 4), (0, 0, 5)), n * FRAME)
+    places = [(3, 0, 6), (0, 0, 5), (-1, 0, 3)]
+    told = tracker.update(people(*places), 3 * FRAME)
+    assert told.track_id.tolist() == [4, 3, 1, 2]
+    assert told.state.tolist() == [STATE_NEW, STATE_TRACKED, STATE_TRACKED, STATE_COASTING]
+    assert_allclose(told.joints[:, PELVIS], [*places, (1, 0, 4)], atol=0.01)
+
+
 def test_the_velocity_of_who_walks_is_learned_and_unknown_at_first():
     tracker = Tracker()
     for n in range(30):

@@ -108,7 +108,7 @@ class Tracker:
         self._center = now.center
         rows = self._rows(recognised(self._tracks, bodies, now, self.coast_time), len(bodies))
         self._take_in(bodies, rows, now)
-        return self._published(bodies, rows, now)
+        return self._published(len(bodies), now)
 
     def reset(self) -> None:
         """End all tracks: what follows has nothing to do with what came before."""
@@ -180,23 +180,24 @@ class Tracker:
         return rows
 
     def _take_in(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> None:
-        new = rows >= len(self._tracks)
+        """Go on with those in the image, in their order, before all others."""
+        tracks, new = self._tracks, rows >= len(self._tracks)
         followed = rows[~new]
-        tracks = self._tracks
-        unseen = tracks.unseen(now.stamp) <= self.coast_time
+        unseen = np.ones(len(tracks), bool)
         unseen[followed] = False
-        bodies = before_others(bodies, tracks.pixels[unseen])
+        coast = tracks.unseen(now.stamp) <= self.coast_time
+        bodies = before_others(bodies, tracks.pixels[unseen & coast])
         ids = self._ids(rows, int(new.sum()))
         evidence = _with_before(tracks, rows, bodies)
         bodies = self._sized(bodies, ids, evidence, now)
+        seen = tracks.select(followed)
         if len(followed):
-            there = select(bodies, ~new) if new.any() else bodies
-            again = self._followed(tracks.select(followed), there, evidence[~new], now)
-            tracks = tracks.replaced(followed, again)
+            seen = self._followed(seen, select(bodies, ~new), evidence[~new], now)
         if new.any():
             newcomers = Tracks.begin(select(bodies, new), ids[new], evidence[new], now)
-            tracks = tracks.joined(newcomers)
-        self._tracks = tracks
+            order = np.argsort(np.argsort(new, kind="stable"))
+            seen = seen.joined(newcomers).select(order)
+        self._tracks = seen.joined(tracks.select(unseen))
 
     def _ids(self, rows: NDArray[np.intp], new: int) -> NDArray[np.uint32]:
         """(N,) who is in those rows, newcomers with ids of their own."""
@@ -262,15 +263,14 @@ class Tracker:
             unswapped=np.where(swap, tracks.unswapped, now.stamp),
         )
 
-    def _published(self, bodies: Bodies, rows: NDArray[np.intp], now: Now) -> Bodies:
-        """The tracks of those seen in their order, and of those who are coasting."""
+    def _published(self, seen: int, now: Now) -> Bodies:
+        """The tracks of those seen, who are the first, and of those who are coasting."""
         tracks = self._tracks
         unseen = tracks.unseen(now.stamp)
         coasts = unseen < np.minimum(self.coast_time, (tracks.seen - tracks.began) / 1e9)
-        coasts[rows] = False
-        order = np.concatenate([rows, np.flatnonzero(coasts)])
-        shown = tracks.select(order)
-        here = np.arange(len(order)) < len(rows)
+        coasts[:seen] = True
+        shown = tracks.select(coasts)
+        here = np.arange(len(shown)) < seen
         ids = frozenset(shown.track_id.tolist())
         self.ended += tuple(sorted(self._shown - ids))
         self._shown = ids

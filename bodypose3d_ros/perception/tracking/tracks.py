@@ -111,16 +111,10 @@ class Tracks:
             *(getattr(self, each.name)[index] for each in fields(self)[1:]),
         )
 
-    def replaced(self, rows: NDArray[np.intp], other: Tracks) -> Tracks:
-        """These people with others in some rows."""
-        if is_everybody(rows, len(self)):
-            return other
-        order = np.arange(len(self))
-        order[rows] = len(self) + np.arange(len(rows))
-        return self.joined(other).select(order)
-
     def joined(self, other: Tracks) -> Tracks:
         """These people and others."""
+        if not len(other):
+            return self
         return Tracks(
             self.motion.joined(other.motion),
             *(
