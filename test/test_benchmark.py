@@ -106,6 +106,7 @@ def test_the_command_writes_figures_charts_and_the_machine(tmp_path, monkeypatch
     assert done.exit_code == 0, done.output
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["machine"]["cpu"] in done.output
+    assert "memory, MB" in done.output
     assert report["machine"]["cores"] >= 1
     assert [row["people"] for row in report["stages"]] == [1]
     assert [row["times"] for row in report["load"]] == [2]

@@ -86,7 +86,7 @@ def benchmark(
         if held_frames:
             with err.status(f"{held_frames} frames", spinner="line"):
                 found["held"] = measuring.held(networks, SIZES[0], held_frames)
-            out.print(_table("what the process holds", found["held"]))
+            out.print(_held_table(found["held"]))
     outputs.describe(REPORT, found)
     _draw(found, latencies, outputs)
     listed(outputs.keep())
@@ -164,6 +164,19 @@ def _load_table(rows: list[dict[str, Any]]) -> Table:
         for row in rows
     )
     return _table("latency before a camera at times what the engine can do", flat)
+
+
+def _held_table(rows: list[dict[str, Any]]) -> Table:
+    flat = (
+        {
+            "frames": row["frames"],
+            "memory, MB": row["memory_mb"],
+            "threads": row["threads"],
+            "handles": row["handles"],
+        }
+        for row in rows
+    )
+    return _table("what the process holds", flat)
 
 
 def _table(title: str, rows: Iterable[dict[str, Any]]) -> Table:

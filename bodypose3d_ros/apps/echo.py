@@ -34,7 +34,7 @@ class Echo:
 
     @property
     def rate(self) -> float:
-        """Messages a second."""
+        """Messages a second; 0 of a single one."""
         if len(self._arrivals) < 2:
             return 0.0
         return (len(self._arrivals) - 1) / (self._arrivals[-1] - self._arrivals[0])
@@ -69,7 +69,8 @@ class Echo:
         if self._silent_s > _LATE_S:
             return f"no poses on {self._topic} for {self._silent_s:.0f} s"
         count = len(self.poses.poses)
+        rate = f"{self.rate:.1f} Hz, " if self.rate else ""
         return (
             f"{count} {'person' if count == 1 else 'people'} in {self.poses.header.frame_id}, "
-            f"{self.rate:.1f} Hz, {np.median(self._ages):.1f} ms old"
+            f"{rate}{np.median(self._ages):.1f} ms old"
         )
