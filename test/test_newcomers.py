@@ -19,6 +19,7 @@ from bodypose3d_ros.perception.pose.second_look import (
     difference,
     look_alone,
     look_in_mirror,
+    without_slid,
 )
 from bodypose3d_ros.perception.search import Search, without
 from bodypose3d_ros.perception.tracking.tracker import Tracker
@@ -110,6 +111,18 @@ def test_the_less_sure_the_networks_are_the_less_he_may_move(frame):
     assert confirmed_by(Eyes(drift=5.6, score=0.55), frame) == 0
     assert confirmed_by(Eyes(score=0.49), frame) == 0
     assert confirmed_by(Eyes(score_in_mirror=0.49), frame) == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "score_in_mirror", "left"), [(5, 0.4, 1), (5, 0.6, 2), (150, 0.4, 2)]
+)
+def test_who_has_slid_onto_somebody_and_is_not_in_the_mirror_is_nobody(
+    frame, right, score_in_mirror, left
+):
+    """Bones 15 pixels about belong to somebody of 200 pixels; beside them nobody looks again."""
+    people = seen(np.array([BODY, BODY + (right, 0)]) + (200, 240))
+    kept = without_slid(Eyes(score_in_mirror=score_in_mirror), frame, people)
+    assert [body[0, 0] for body in kept.pixels] == [170, 170 + right][:left]
 
 
 def test_who_is_decided_on_is_not_looked_at_again(frame):

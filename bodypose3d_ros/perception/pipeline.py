@@ -18,6 +18,7 @@ from .lifting import lift
 from .lifting.flat import NO_DISTANCE, without_guesses
 from .pose import PoseModel, regions_of
 from .pose.duplicates import MIN_SCORE, certainty, distinct
+from .pose.second_look import without_slid
 from .search import Budget, Search
 from .tracking.tracker import Tracker
 
@@ -118,6 +119,8 @@ class Pipeline:
             keypoints = self.pose.estimate(frame, looked_at)
             followed = len(looked_at) if boxes is not None else len(following)
             keypoints = self._keep(keypoints, followed, followed + len(self._found))
+            if boxes is None:
+                keypoints = without_slid(self.pose, frame, keypoints)
         with self._stage("lift"):
             bodies = lift(keypoints, frame.camera, self.pose.shape, frame.floor, frame.depth)
         if self.tracker is not None:

@@ -93,10 +93,7 @@ def same_place(regions: Regions, others: Regions) -> NDArray[np.bool_]:
 
 
 def on_bodies(pixels: Array, size: Array, others: Array, others_size: Array) -> NDArray[np.bool_]:
-    """Whether people lie on the body of one of some others, whichever joint where.
-
-    A second skeleton on one person is often turned by half a turn, or another size: its joints are
-    nowhere near those of their names, but most are near the bones.
+    """Whether people lie on the body of one of some others: ``lies_on``.
 
     Args:
         pixels: (N, 34, 2) joints, NaN where unknown.
@@ -107,19 +104,41 @@ def on_bodies(pixels: Array, size: Array, others: Array, others_size: Array) -> 
     Returns:
         (N,)
     """
-    if not len(others):
-        return np.zeros(len(pixels), bool)
-    smaller = np.minimum(size[:, None], others_size)[..., None]
-    near = (_to_bones(pixels, others) < ON_BONE * smaller).sum(axis=2)
-    count = np.isfinite(pixels[..., 0]).sum(axis=1)[:, None]
-    return np.asarray((near >= MAX_ON_BONES * np.maximum(count, 1)).any(axis=1))
+    one, other = np.indices((len(pixels), len(others))).reshape(2, -1)
+    on = lies_on(pixels[one], size[one], others[other], others_size[other])
+    return np.asarray(on.reshape(len(pixels), len(others)).any(axis=1))
+
+
+def lies_on(pixels: Array, size: Array, others: Array, others_size: Array) -> NDArray[np.bool_]:
+    """(K,) whether people lie each on the body of another, whichever joint where.
+
+    A second skeleton on one person is often turned by half a turn, or another size: its joints are
+    nowhere near those of their names, but most are near the bones.
+
+    Args:
+        pixels: (K, 34, 2) joints, NaN where unknown.
+        size: (K,) pixels.
+        others: (K, 34, 2) joints of the others.
+        others_size: (K,) pixels.
+    """
+    reach = ON_BONE * np.minimum(size, others_size)[:, None]
+    most = MAX_ON_BONES * np.maximum(np.isfinite(pixels[..., 0]).sum(axis=1), 1)
+    # Whose joints are not even where the other is lie on none of his bones.
+    low, high = np.fmin.reduce(others, axis=1), np.fmax.reduce(others, axis=1)
+    beside = (pixels < (low - reach)[:, None]) | (pixels > (high + reach)[:, None])
+    on = np.asarray(np.isfinite(pixels[..., 0]) & ~beside.any(axis=2))
+    on = np.asarray(on.sum(axis=1) >= most)
+    if on.any():
+        near = _to_bones(pixels[on], others[on]) < reach[on]
+        on[on] = near.sum(axis=1) >= most[on]
+    return on
 
 
 def _to_bones(points: Array, bodies: Array) -> Array:
-    """(N, M, 34) pixels from each point (N, 34, 2) to the nearest bone of each body (M, 34, 2)."""
-    start, end = bodies[None, :, None, LIMBS[:, 0]], bodies[None, :, None, LIMBS[:, 1]]
+    """(K, 34) pixels from each point (K, 34, 2) to the nearest bone of its body (K, 34, 2)."""
+    start, end = bodies[:, None, LIMBS[:, 0]], bodies[:, None, LIMBS[:, 1]]
     along = end - start
-    offset = points[:, None, :, None] - start
+    offset = points[:, :, None] - start
     share = (offset * along).sum(axis=-1) / np.maximum((along**2).sum(axis=-1), 1e-9)
     apart = np.linalg.norm(offset - share.clip(0, 1)[..., None] * along, axis=-1)
     return np.asarray(np.where(np.isfinite(apart), apart, np.inf).min(axis=-1))

@@ -19,7 +19,7 @@ from ...body.skeleton import LIMB_JOINTS, MIRRORED
 from ..detection import Detector
 from ..lifting.median import median
 from . import PoseModel, regions_of
-from .duplicates import MIN_SCORE, same_place, size_of
+from .duplicates import MIN_SCORE, lies_on, same_place, size_of
 
 Array = NDArray[np.float64]
 
@@ -59,6 +59,27 @@ def look_in_mirror(pose: PoseModel, frame: Frame, regions: Regions) -> Keypoints
         following=regions,
         world=None if seen.world is None else (seen.world * (-1, 1, 1))[:, MIRRORED],
     )
+
+
+def without_slid(pose: PoseModel, frame: Frame, people: Keypoints) -> Keypoints:
+    """Those of the people, the surest first, who have not slid onto who hides them.
+
+    Who is followed behind somebody else is still found there when nothing of him is to be seen: on
+    that one's arm at last, where he stays. The mirror does not show him.
+
+    Raises:
+        EngineError: A network could not be run.
+    """
+    this, surer = np.tril_indices(len(people), -1)
+    pixels, size = people.pixels, size_of(people)
+    on = lies_on(pixels[this], size[this], pixels[surer], size[surer])
+    lying = np.isin(np.arange(len(people)), this[on])
+    if not lying.any():
+        return people
+    mirrored = look_in_mirror(pose, frame, select(people.following, lying))
+    left = ~lying
+    left[lying] = mirrored.score >= MIN_SCORE
+    return select(people, left)
 
 
 def look_alone(detector: Detector, image: Image, regions: Regions) -> Array:
