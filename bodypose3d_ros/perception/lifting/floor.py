@@ -16,6 +16,7 @@ _SOLES: tuple[tuple[str, float], ...] = (("ankle", 0.10), ("heel", 0.04), ("big_
 """How high over the floor the joints of a standing foot are, metres: the project's films."""
 _FEET = np.array([[INDEX[f"{side}_{n}"] for n, _ in _SOLES] for side in ("left", "right")])
 _HEIGHTS = np.array([height for _, height in _SOLES])
+_MEAN_HEIGHT = float(_HEIGHTS.mean())
 _SOLE_SIGMA = 0.025
 """Metres: shoes, how high ankles, heels and toes of different people are, and how far the foot that
 is taken for standing is lifted: 2 cm on average of who goes about in the project's films."""
@@ -53,18 +54,19 @@ def floor_evidence(
     drop = -(feet @ floor.up)
     weight = np.where(np.isfinite(drop), confidence[:, _FEET], 0)
     usable = (weight > 0.3) & (drop > _LEAST_DROP * floor.height)
-    count = np.maximum(usable.sum(axis=2), 1)
+    seen = usable.sum(axis=2)
+    count = np.maximum(seen, 1)
     scale = np.where(usable, (floor.height - _HEIGHTS) / np.where(usable, drop, 1), 0)
     foot = np.where(usable[..., None], feet, 0).sum(axis=2) / count[..., None]
     pelvis = joints[:, None, INDEX["pelvis"]]
     nearer, slant = _balance(foot, pelvis, floor.up, shape.along[_FEET].mean())
     by_foot = scale.sum(axis=2) / count / (1 - nearer)
-    by_foot[usable.sum(axis=2) < least] = np.inf
+    by_foot[seen < least] = np.inf
     standing = np.arange(len(feet)), by_foot.argmin(axis=1)
     size = by_foot[standing]
     size = np.where((size > SMALLEST) & (size < LARGEST), size, np.nan)
     # d log s = d height / drop, and a turn w of "up" lifts what is at p: d up . p = w . (up x p).
-    fall = np.maximum(floor.height - _HEIGHTS.mean(), 1e-3)
+    fall = np.maximum(floor.height - _MEAN_HEIGHT, 1e-3)
     noise = shape.across[_FEET].mean() / np.sqrt(count[standing]) / fall
     x, y, z = floor.up
     turned = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])  # up x p

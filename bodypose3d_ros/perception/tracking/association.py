@@ -170,7 +170,8 @@ def _mahalanobis(motion: Motion, seen: Bodies) -> Array:
 
 def _moved(before: Array, now: Array) -> Array:
     """(T, N) mean distance of joints in the image, in heights of the person; inf without any."""
-    distance = np.hypot(*np.moveaxis(now - before[:, None], -1, 0))
+    apart = now - before[:, None]
+    distance = np.sqrt(np.einsum("tnjx,tnjx->tnj", apart, apart))
     common = np.isfinite(distance)
     count = common.sum(axis=2)
     mean = np.where(common, distance, 0).sum(axis=2) / np.maximum(count, 1)

@@ -39,8 +39,7 @@ def recognised(tracks: Tracks, bodies: Bodies, now: Now, coast_time: float) -> a
 
 def _named(tracks: NDArray[np.uint32], people: NDArray[np.uint32]) -> association.Pairs:
     """(M, 2) the track and the person of each id that both have; 0 is nobody's."""
-    rows, columns = np.nonzero((tracks[:, None] == people[None]) & (people[None] > 0))
-    return np.stack([rows, columns], 1)
+    return np.argwhere((tracks[:, None] == people) & (people > 0))
 
 
 def _others(count: int, taken: Rows) -> Rows:

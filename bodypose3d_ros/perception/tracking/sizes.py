@@ -96,7 +96,7 @@ class Sizes:
         log_size, sigma = self._answer(told)
         fresh = told.there & np.isfinite(history[:, 0, 1:, VALUE])
         if (standing := fresh[:, _FLOOR]).any():
-            now = np.array([1, told.odd[standing].mean(), told.asked[standing].mean()])
+            now = np.stack([standing, told.odd, told.asked])[:, standing].mean(axis=1)
             self._judged = self._judged + min(1.0, seconds / SETTLED) * now
         fresh[:, _FLOOR] &= ~told.odd
         if seconds > 0 and fresh.any():
@@ -130,10 +130,8 @@ class Sizes:
         row = 3 + KINDS * person
         # What nobody has told of yet has no variance: now its bias is known.
         cell = row[:, None] + np.arange(KINDS)
-        known = self._covariance[cell, cell]
-        self._covariance[cell, cell] = np.where(
-            known == 0, np.nan_to_num(evidence[..., BIAS]) ** 2, known
-        )
+        told = (self._covariance[cell, cell] == 0) & np.isfinite(evidence[..., BIAS])
+        self._covariance[cell[told], cell[told]] = evidence[told, BIAS] ** 2
         return row
 
     def _told(self, row: NDArray[np.intp], evidence: Array, counts: NDArray[np.intp]) -> _Told:
@@ -152,7 +150,7 @@ class Sizes:
         whole = (
             own[:, _FLOOR]
             + further[:, _FLOOR, BIAS] ** 2
-            + np.einsum("ni,ij,nj->n", tilted, turns, tilted)
+            + (tilted @ turns * tilted).sum(axis=1)
         )
         expected = whole + pose + evidence[:, 0, BIAS] ** 2
         own[:, _FLOOR] += (size.doubt(asked, expected) - 1) * whole

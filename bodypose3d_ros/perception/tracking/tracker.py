@@ -197,7 +197,7 @@ class Tracker:
             newcomers = Tracks.begin(select(bodies, new), ids[new], evidence[new], now)
             order = np.argsort(np.argsort(new, kind="stable"))
             seen = seen.joined(newcomers).select(order)
-        self._tracks = seen.joined(tracks.select(unseen))
+        self._tracks = seen.joined(tracks.select(unseen)) if unseen.any() else seen
 
     def _ids(self, rows: NDArray[np.intp], new: int) -> NDArray[np.uint32]:
         """(N,) who is in those rows, newcomers with ids of their own."""

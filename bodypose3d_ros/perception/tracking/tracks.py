@@ -113,8 +113,6 @@ class Tracks:
 
     def joined(self, other: Tracks) -> Tracks:
         """These people and others."""
-        if not len(other):
-            return self
         return Tracks(
             self.motion.joined(other.motion),
             *(
