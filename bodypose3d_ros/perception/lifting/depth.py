@@ -35,11 +35,14 @@ def _inside(name: str) -> float:
 
 DEEP: Array = np.array([_inside(name) for name in JOINTS])
 """(34,) metres by which a joint lies behind what is seen of it."""
-_TRUNK = [INDEX[n] for n in ("pelvis", "torso", "neck")] + [
-    INDEX[f"{side}_{n}"] for side in ("left", "right") for n in ("hip", "shoulder")
-]
+_TRUNK = np.array(
+    [INDEX[n] for n in ("pelvis", "torso", "neck")]
+    + [INDEX[f"{side}_{n}"] for side in ("left", "right") for n in ("hip", "shoulder")]
+)
 """The joints that no other carries."""
-_CORE = _TRUNK + [INDEX[f"{side}_{n}"] for side in ("left", "right") for n in ("knee", "ankle")]
+_CORE = np.array(
+    [*_TRUNK, *(INDEX[f"{side}_{n}"] for side in ("left", "right") for n in ("knee", "ankle"))]
+)
 """The eleven joints that tell the body's scale."""
 _ABOUT = 0.02
 """Metres: the breadth of a wrist, over which depths are looked at."""
@@ -143,7 +146,7 @@ def onto_depths(bodies: Bodies, seen: Array) -> Bodies:
     outer = ray[..., :, None] * ray[..., None, :]
     # The size is in every joint's covariance: what is told here is the rest.
     size = (bodies.size_sigma[:, None] * distance) ** 2
-    shape = (outer * bodies.covariance).sum(axis=(2, 3)) - size
+    shape = np.einsum("njxy,njxy->nj", outer, bodies.covariance) - size
     under = np.zeros_like(z)
     under[:, _TRUNK] = np.where(under_arms(bodies.joints, _TRUNK), _UNDER, 0)
     likelihood = _likelihood(z, seen, bodies.confidence, under)
@@ -191,8 +194,9 @@ def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Array
     A mixture: a joint's own skin, something before it, an arm with probability ``under`` (N, 34),
     or something beside it and behind it.
     """
-    skin = z - (np.moveaxis(seen, -1, 0) + DEEP)
-    behind = (skin[..., None] + _OFFSETS).astype(np.float32)  # (3, N, 34, O)
+    skin = np.moveaxis(z[..., None] - (seen + DEEP[:, None]), -1, 0)
+    # In this order in memory, too: adding up over the quantiles takes a third of the time then.
+    behind = (np.ascontiguousarray(skin)[..., None] + _OFFSETS).astype(np.float32)  # (3, N, 34, O)
     visible = (_SEEN[0] + (_SEEN[1] - _SEEN[0]) * confidence)[..., None].astype(np.float32)
     arm = under[..., None].astype(np.float32)
     # What weighs each part is the joint's alone: the quantiles are added up before.

@@ -7,7 +7,6 @@ before the trunk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -99,7 +98,7 @@ def _in_common(boxes: tuple[Array, Array], others: tuple[Array, Array]) -> Array
     return np.asarray(common / np.fmax(np.minimum(area[:, None], other_area), 1))
 
 
-def under_arms(joints: Array, which: Sequence[int]) -> NDArray[np.bool_]:
+def under_arms(joints: Array, which: NDArray[np.intp]) -> NDArray[np.bool_]:
     """(N, J) before which joints, as the camera sees them, people are drawn with an arm or a hand.
 
     Args:

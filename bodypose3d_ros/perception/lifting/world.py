@@ -85,10 +85,11 @@ def _translations(p: Array, xy: Array, weights: Array) -> Array:
         sums = (weights * robust)[:, None] @ terms
         total, sum_xy, sum_target = sums[..., :1] + _PULL, sums[..., 1:3], sums[..., 3:5]
         mean_xy, mean_target = sum_xy / total, sum_target / total
-        variance = sums[..., 5:6] - (sum_xy * mean_xy).sum(axis=2, keepdims=True)
-        covariance = sums[..., 6:7] - (sum_target * mean_xy).sum(axis=2, keepdims=True)
+        variance = sums[..., 5:6] - sum_xy @ mean_xy.swapaxes(1, 2)
+        covariance = sums[..., 6:7] - sum_target @ mean_xy.swapaxes(1, 2)
         z = -covariance / (variance + _PULL)
         across = mean_target + mean_xy * z
-        squared = ((across - xy * z - target) ** 2).sum(axis=2)
+        off = across - xy * z - target
+        squared = np.einsum("njx,njx->nj", off, off)
         robust = (_TOLERANCE**2 / (_TOLERANCE**2 + squared)) ** 2
     return np.concatenate([across, z], axis=2)[:, 0]

@@ -148,9 +148,7 @@ class Sizes:
         tilted = further[:, _FLOOR, TILT]
         asked = further[:, _FLOOR, VALUE] - tilted @ turn - evidence[:, 0, VALUE]
         whole = (
-            own[:, _FLOOR]
-            + further[:, _FLOOR, BIAS] ** 2
-            + (tilted @ turns * tilted).sum(axis=1)
+            own[:, _FLOOR] + further[:, _FLOOR, BIAS] ** 2 + (tilted @ turns * tilted).sum(axis=1)
         )
         expected = whole + pose + evidence[:, 0, BIAS] ** 2
         own[:, _FLOOR] += (size.doubt(asked, expected) - 1) * whole
