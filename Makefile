@@ -42,8 +42,9 @@ film: setup
 peer: setup
 	$(PYTHON) -m venv .venv-peer
 	.venv-peer/bin/python -m pip install --quiet mediapipe==0.10.21 'numpy<2' --editable .
-	.venv-peer/bin/python -m benchmarks.mediapipe_peer
+	.venv-peer/bin/bodypose3d models fetch blazepose
 	.venv-peer/bin/bodypose3d models fetch blazepose-int8
+	.venv-peer/bin/python -m benchmarks.mediapipe_peer
 	.venv-peer/bin/python -m benchmarks.mediapipe_speed --model blazepose blazepose-int8
 
 # The wheel is the server and what runs Python in it, whose numpy is below 2; none of what it wants
