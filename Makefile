@@ -59,6 +59,7 @@ fuzz: setup
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q test/test_fuzz.py
 
 soak: setup
+	$(BIN)/bodypose3d models fetch blazepose
 	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 # An environment of its own: what audits is no dependency.
