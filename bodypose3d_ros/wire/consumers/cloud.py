@@ -72,7 +72,7 @@ def point_cloud(make: Make, poses: Poses, xyz: NDArray[np.float32]) -> Ready:
 def points(bodies: Bodies, spacing: float = SPACING) -> NDArray[np.float32]:
     """(P, 3) metres: everybody limb by limb, each one's axis, and its skin in each direction.
 
-    Thousands of points: of single precision, as clouds have them, they take half the time.
+    Of single precision, as clouds have them.
     """
     limbs = capsules(bodies.joints, bodies.covariance)
     a, b = limbs.ends[:, 0], limbs.ends[:, 1]
