@@ -64,15 +64,15 @@ def test_pictures_of_any_size_are_looked_at(tmp_path, size):
 
 
 def test_one_bad_file_is_reported_and_the_others_are_done(tmp_path, picture):
-    gone = tmp_path / "gone.png"  # looked for before anything is done
+    gone = tmp_path / "gone.png"
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     answer = run("estimate", bad, picture, gone, "--hfov", 60, "--out", tmp_path / "out", "--quiet")
     assert answer.exit_code == 3
     lines = [line for line in answer.output.splitlines() if line]
     assert len(lines) == 2
-    assert "gone.png" in lines[0]
-    assert "bad.png" in lines[1]
+    assert "bad.png" in lines[0]
+    assert "gone.png" in lines[1]
     assert len((tmp_path / "out" / "poses.jsonl").read_text().splitlines()) == 1
     assert (tmp_path / "out" / "overlay_room.png").exists()
     assert len(json.loads((tmp_path / "out" / "summary.json").read_text())["failures"]) == 2
@@ -101,6 +101,7 @@ def test_a_folder_is_everything_in_it(tmp_path, picture):
         (["estimate", "{picture}", "--camera", "gone.yaml"], 3, "gone.yaml: cannot be read"),
         (["estimate", "{empty}", "--hfov", "60"], 3, "no pictures, films or recordings"),
         (["estimate", "{picture}", "--hfov", "60", "--model", "yolo"], 4, "no model 'yolo'"),
+        (["estimate", "{words}", "--hfov", "60", "--model", "yolo"], 3, "is not a picture"),
         (["estimate", "{picture}", "--hfov", "60", "--model", "bodypose3dnet-accuracy"], 4,
          "bodypose3d models fetch bodypose3dnet-accuracy"),
         (["models", "fetch", "yolo"], 4, "no model 'yolo'"),
@@ -109,7 +110,9 @@ def test_a_folder_is_everything_in_it(tmp_path, picture):
 def test_exit_codes_and_what_to_do(tmp_path, picture, arguments, code, says, monkeypatch):
     empty = tmp_path / "empty"
     empty.mkdir()
-    filled = [a.format(picture=picture, empty=empty) for a in arguments]
+    words = tmp_path / "notes.txt"
+    words.write_text("these are words")
+    filled = [a.format(picture=picture, empty=empty, words=words) for a in arguments]
     if filled[0] == "estimate":
         filled += ["--out", str(tmp_path / "out")]
     answer = run(*filled)

@@ -19,6 +19,7 @@ GREY = np.full((6, 8), 77, np.uint8)
 def test_picture_files_become_bgr(tmp_path, array):
     path = tmp_path / "picture.png"
     cv2.imwrite(str(path), array)
+    pictures.check(path)
     expected = BGR if array.ndim == 3 else np.dstack([GREY] * 3)
     assert_allclose(pictures.read(path), expected, atol=1)
 
@@ -90,3 +91,14 @@ def test_a_heic_picture_is_told_how_to_become_one_that_can_be_read(tmp_path):
     path.write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(100))
     with pytest.raises(InputError, match=r"IMG_1\.heic: is a HEIC picture.*heif-convert"):
         pictures.read(path)
+
+
+def test_what_is_no_picture_is_seen_by_how_it_begins(tmp_path):
+    """Of ten thousand pictures nobody reads all before the first is looked at."""
+    for name, content in [("half.png", jpeg()[:200]), ("\u5b57 \xfc.dat", jpeg())]:
+        (tmp_path / name).write_bytes(content)
+        pictures.check(tmp_path / name)
+    for name, content in [("notes.txt", b"these are words"), ("empty.png", b"")]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            pictures.check(tmp_path / name)

@@ -149,15 +149,16 @@ class Summary:
 
 def file_names(paths: Sequence[Path], labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """The names of all files that a run writes, and of each source's overlay among them."""
-    overlays: list[str] = []
+    overlays: dict[str, None] = {}
     stems = [PurePath(label).stem for label in labels]
+    times = Counter(stems)
     for path, label, stem in zip(paths, labels, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else label.replace("/", "_")
+        name = stem if times[stem] == 1 else label.replace("/", "_")
         wanted = f"overlay_{name}" if len(paths) > 1 else "overlay"
         suffix = ".mp4" if is_sequence(path) else ".png"
         tries = (fitting(wanted, end + suffix) for end in chain([""], map("_{}".format, count(2))))
-        overlays.append(next(name for name in tries if name not in overlays))
-    return [_POSES, _RECORDING, SUMMARY, *overlays], overlays
+        overlays[next(name for name in tries if name not in overlays)] = None
+    return [_POSES, _RECORDING, SUMMARY, *overlays], list(overlays)
 
 
 class Estimation:

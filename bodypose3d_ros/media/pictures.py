@@ -39,6 +39,17 @@ def read(path: Path) -> Image:
     return decode(content, str(path))
 
 
+def check(path: Path) -> None:
+    """Find out before long work, by how it begins, whether a file is a picture.
+
+    Raises:
+        InputError: It cannot be read or is not a picture.
+    """
+    with opencv_name(path, path.suffix) as name:
+        if not cv2.haveImageReader(name):
+            read(path)  # says why not
+
+
 def count(path: Path) -> int:
     """How many pictures a file holds: pages of a TIFF, frames of an animation."""
     with opencv_name(path, path.suffix) as name:

@@ -148,8 +148,12 @@ def labels(paths: list[Path]) -> list[str]:
             if not names[index] and ends[each[-length:]] == 1:
                 names[index] = printable("/".join(each[-length:]))
     # The same path can be handed in twice, and two unprintable names may look the same.
-    times = [names[:index].count(name) for index, name in enumerate(names)]
-    return [f"{name} ({n + 1})" if n else name for name, n in zip(names, times, strict=True)]
+    times: Counter[str] = Counter()
+    for index, name in enumerate(names):
+        times[name] += 1
+        if times[name] > 1:
+            names[index] = f"{name} ({times[name]})"
+    return names
 
 
 def open_source(
@@ -211,6 +215,7 @@ def _open(path: Path, cameras: CameraChoice, topics: Topics, index: int, name: s
     if suffix in video.SUFFIXES:
         film = video.Video(path)
         return Source(path, True, film.count, film.rate, partial(_video, film, cameras, name))
+    pictures.check(path)
     return Source(path, False, 1, 1.0, partial(_picture, path, cameras, index, name))
 
 
