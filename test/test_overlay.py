@@ -69,6 +69,21 @@ def test_labels_of_people_in_one_place_lie_beside_each_other(height):
     assert black(crowd) == sum(map(black, each)) > 3000
 
 
+@pytest.mark.parametrize(("others", "height"), [((0.0, -0.2, 3.0), 0.0), ((9.0, 0.0, 3.0), -0.55)])
+def test_labels_cover_no_heads(others, height):
+    """Neither of who stands behind, nor one's own, where it is at the image's upper edge."""
+    joints = np.stack([standing(others), standing((0.0, height, 3.0))])
+    bodies = replace(row(2), joints=joints, pixels=CAMERA.project(joints))
+    covered = (overlay.draw(GREY, bodies, CAMERA) == 0).all(axis=2)
+    head = [INDEX[name] for name in ("nose", "left_ear", "right_ear")]
+    for person in range(2):
+        (left, top), (right, bottom) = (
+            end(bodies.pixels[person, head], axis=0).astype(int) for end in (np.min, np.max)
+        )
+        assert not covered[max(top, 0) : bottom, max(left, 0) : right].any()
+    assert covered.sum() > 1500
+
+
 @pytest.mark.parametrize("ground", [0, 60, 250])
 def test_the_less_sure_the_nearer_to_the_picture_on_any_ground(ground):
     """Drawn darker instead, a limb that nobody is sure of would stand out of snow."""

@@ -19,6 +19,8 @@ _ANTI_ALIASED = cv2.LINE_AA
 _DARK, _EDGE = (25, 25, 25), 3  # the edge of a limb, pixels on both sides together
 _INNER = np.isin(np.arange(len(SIDES)), LIMBS[:, 0])  # joints from which limbs go on
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_HEAD = [INDEX[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
+_HEAD_SIZE = 1.5  # of how far these lie apart at most, with hair and chin
 
 _Box = tuple[int, int, int, int]
 """x and y of the top left corner, width and height, in pixels."""
@@ -44,7 +46,7 @@ def draw(image: Image, bodies: Bodies, camera: Camera | None = None) -> Image:
     for person in np.flatnonzero(known(pixels).any(axis=1)).tolist():
         thickness = 1 if predicted[person] else width
         _draw_skeleton(canvas, pixels[person], bodies.confidence[person], thickness)
-    boxes: list[_Box] = []
+    boxes = [_around_head(head[known(head)]) for head in pixels[:, _HEAD] if known(head).any()]
     for person in range(len(bodies)):  # labels last, so that no limb crosses them
         _draw_label(canvas, pixels[person], _label(bodies, person), boxes)
     return canvas
@@ -100,8 +102,16 @@ def _around(
     return np.array([left, top]), canvas[top:bottom, left:right]
 
 
+def _around_head(points: NDArray[np.float64]) -> _Box:
+    """Where no label is to lie: a square over those of a head's points (n, 2) that are known."""
+    size = _HEAD_SIZE * np.ptp(points, axis=0).max()
+    corner = (points.min(axis=0) + points.max(axis=0) - size) / 2
+    x, y, side = np.clip([*corner, size], -1e6, 1e6).round().astype(int).tolist()
+    return x, y, side, side
+
+
 def _draw_label(canvas: Image, pixels: NDArray[np.float64], text: str, boxes: list[_Box]) -> None:
-    """Write a text above a person's pixels (34, 2), clear of other labels' boxes; add its own."""
+    """Write a text above a person's pixels (34, 2), clear of all boxes, and add its own to them."""
     points = pixels[known(pixels)]
     if not len(points):
         return
