@@ -6,7 +6,8 @@
 A film plays as a camera; node and bridge run in processes of their own, and all that the bridge
 says is read, but for the images that people are cut out of: who reads those has the bridge take
 every image. A line a minute, and one of all of them: the bridge's share of one core, the node's,
-the one in the other, and the bridge's memory.
+the one in the other, the bridge's memory, and how many bodies of ``humans`` came, whose topics
+are what memory grows by.
 """
 
 from __future__ import annotations
@@ -53,12 +54,12 @@ def main() -> None:
         rclpy.init()
         readers = Readers(nothing=options.unread)
         readers.read(SETTLED_S)
-        begin = Taken.by(bridge, node)
+        begin = Taken.by(bridge, node, readers.bodies)
         end = begin.at + 60 * options.minutes
         before = begin
         while (left := end - time.monotonic()) > 0:
             readers.read(min(left, LINE_S))
-            now = Taken.by(bridge, node)
+            now = Taken.by(bridge, node, readers.bodies)
             report(before, now)
             before = now
         print("in all: ", end="")
@@ -71,6 +72,8 @@ class Readers(Node):
 
     def __init__(self, nothing: bool) -> None:
         super().__init__("readers")
+        self.bodies = 0
+        """How many have come."""
         self._nothing = nothing
         self._read: dict[str, Subscription] = {}
 
@@ -91,6 +94,7 @@ class Readers(Node):
         for name in self._read.keys() - kinds.keys():
             self.destroy_subscription(self._read.pop(name))  # with the person
         for name in kinds.keys() - self._read.keys():
+            self.bodies += name.endswith("/velocity")
             kind = get_message(kinds[name])
             self._read[name] = self.create_subscription(kind, name, lambda _: None, 10, raw=True)
 
@@ -106,11 +110,14 @@ class Taken:
     node: float
     memory: int
     """Bytes that the bridge holds."""
+    bodies: int
+    """That have come, while somebody reads."""
 
     @classmethod
-    def by(cls, bridge: psutil.Process, node: psutil.Process) -> Taken:
+    def by(cls, bridge: psutil.Process, node: psutil.Process, bodies: int) -> Taken:
         """Up to now."""
-        return cls(time.monotonic(), taken(bridge), taken(node), bridge.memory_info().rss)
+        memory = bridge.memory_info().rss
+        return cls(time.monotonic(), taken(bridge), taken(node), memory, bodies)
 
 
 def report(before: Taken, now: Taken) -> None:
@@ -119,7 +126,8 @@ def report(before: Taken, now: Taken) -> None:
     own, its = now.bridge - before.bridge, now.node - before.node
     print(
         f"bridge {own / passed:.1%} of a core, node {its / passed:.1%}: {own / its:.1%} of it; "
-        f"{before.memory / 2**20:.1f} to {now.memory / 2**20:.1f} MiB",
+        f"{before.memory / 2**20:.1f} to {now.memory / 2**20:.1f} MiB, "
+        f"{now.bodies - before.bodies} bodies came",
         flush=True,
     )
 
