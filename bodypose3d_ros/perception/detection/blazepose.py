@@ -33,6 +33,8 @@ _UNLIKELY = -1000.0
 """A logit of nobody."""
 _STRIDES = ((8, 2), (16, 2), (32, 6))
 """Pixels a cell, anchors a cell."""
+_LONGEST_ROW = 16
+"""Squares that lie side by side at most: with 640 of them an image of 640x1 pixels takes 13 GB."""
 
 
 class BlazePoseDetector:
@@ -133,11 +135,13 @@ def tiles(width: int, height: int) -> NDArray[np.int64]:
 
     The whole image, squares of the short side at half overlap, and two rows of four squares of
     0.6 of it: on photographs with up to five people each is the most prominent one in some tile.
+    Of images longer than ``_LONGEST_ROW`` times their short side the squares are oblongs.
     """
     short, long = min(width, height), max(width, height)
-    count = max(2, int(np.ceil((long - short) / (short / 2))) + 1)
-    offsets = np.linspace(0, long - short, count).astype(int)
-    squares = [(o, 0, short, short) if width >= height else (0, o, short, short) for o in offsets]
+    side = max(short, -(-long // _LONGEST_ROW))
+    count = max(2, int(np.ceil((long - side) / (side / 2))) + 1)
+    offsets = np.linspace(0, long - side, count).astype(int)
+    squares = [(o, 0, side, short) if width >= height else (0, o, short, side) for o in offsets]
     small = max(int(short * 0.6), 1)
     columns = np.linspace(0, width - small, 4).astype(int)
     rows = [(x, y, small, small) for y in (0, height - small) for x in columns]
