@@ -359,7 +359,7 @@ def test_estimate_drops_a_frame_of_nonsense_counts_it_and_says_so(tmp_path, monk
          "--out", str(tmp_path / "out")],
     )  # fmt: skip
     assert answer.exit_code == 0, answer.output
-    assert "1 frames were dropped" in answer.output
+    assert "dropped frames: 1" in answer.output
     assert "people.png at 0.000 s: the network gave NaN or infinity in pose25d" in caplog.text
     assert (tmp_path / "out" / "poses.jsonl").read_text() == ""
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["dropped_frames"] == 1

@@ -292,22 +292,39 @@ def test_a_run_that_fails_leaves_its_parts_and_the_earlier_result(tmp_path, pict
     assert {name: after[name] for name in before} == before
 
 
-def test_a_film_is_told_of_by_its_damaged_frames(tmp_path):
-    film = tmp_path / "film.avi"
+def damaged(film, number):
+    """A film of five frames, one of which holds nothing; where the frames begin in the file."""
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     noise = np.random.default_rng(0).integers(0, 255, (5, 48, 64, 3), np.uint8)
     for image in noise:
         writer.write(image)
     writer.release()
     content = bytearray(film.read_bytes())
-    third = [at for at in range(len(content)) if content[at : at + 2] == b"\xff\xd8"][2]
-    content[third : third + 700] = bytes(700)
+    starts = [at for at in range(len(content)) if content[at : at + 2] == b"\xff\xd8"]
+    content[starts[number] : starts[number] + 700] = bytes(700)
     film.write_bytes(content)
+    return starts
+
+
+def test_a_film_is_told_of_by_its_damaged_frames(tmp_path):
+    film = tmp_path / "film.avi"
+    damaged(film, 2)
     answer = run("estimate", film, "--hfov", 60, "--out", tmp_path / "out")
     assert answer.exit_code == 0, answer.output
-    assert "1 frames could not be read" in answer.output.replace("\n", " ")
+    assert "unreadable frames: 1" in answer.output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["frames"], summary["unreadable_frames"]) == (4, 1)
+
+
+def test_a_film_is_told_of_by_what_it_lacks_at_its_end_too(tmp_path, caplog):
+    """One that was cut off has a damaged frame or two before, of which alone it was told."""
+    film = tmp_path / "film.avi"
+    starts = damaged(film, 1)
+    film.write_bytes(film.read_bytes()[: starts[3]])
+    answer = run("estimate", film, "--hfov", 60, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    assert "film.avi: a frame after 0.000 s is damaged" in caplog.text
+    assert "film.avi: 2 frames could not be used; the last: the film ends at 0.300 s" in caplog.text
 
 
 def test_pictures_behind_the_first_of_a_file_are_told_of(tmp_path, caplog):

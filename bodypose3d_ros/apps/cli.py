@@ -249,9 +249,9 @@ def _report(estimation: Estimation, engine: str, written: list[Path]) -> None:
             soft_wrap=True,
         )
     if summary.dropped:
-        out.print(f"[yellow]{summary.dropped} frames were dropped: see above.[/yellow]")
+        out.print(f"[yellow]dropped frames: {summary.dropped}, see above.[/yellow]")
     if summary.unreadable:
-        out.print(f"[yellow]{summary.unreadable} frames could not be read: see above.[/yellow]")
+        out.print(f"[yellow]unreadable frames: {summary.unreadable}, see above.[/yellow]")
     listed(written)
 
 

@@ -202,22 +202,23 @@ class Estimation:
         """
         self.pipeline.reset()
         self._replaced.clear()
-        unreadable = 0
+        unreadable, problem = 0, ""
         with _overlay_writer(self._outputs.part(overlay_name), source) as draw_into:
             for item, waited in _timed(source.items()):
                 if self._stopped:
                     break
                 if item.problem:
-                    unreadable += 1
+                    unreadable, problem = unreadable + 1, item.problem
                     if unreadable == 1:
-                        _log.warning("%s: %s", source.path, item.problem)
+                        _log.warning("%s: %s", source.path, problem)
                 elif item.frame is not None:
                     self._frame(item, waited, draw_into, on_frame)
                 elif item.recorded is not None:
                     self._pass_on(item.recorded)
         self.summary.unreadable += unreadable
         if unreadable > 1:
-            _log.warning("%s: %d frames could not be used", source.path, unreadable)
+            what = "%s: %d frames could not be used; the last: %s"
+            _log.warning(what, source.path, unreadable, problem)
         if self._replaced:
             _log.info(
                 "%s: people are found anew; what it holds of them already is left out: %s",

@@ -279,7 +279,7 @@ def _placed(
 
     ``stamp`` tells it from the image's number, those that cannot be used counted, and the image.
     """
-    lost = 0
+    lost, problem = 0, ""
     for number, item in enumerate(items):
         if item.frame is not None:
             yield replace(
@@ -290,11 +290,11 @@ def _placed(
                 place=camera.place,
             )
         elif item.problem:
-            lost += 1
+            lost, problem = lost + 1, item.problem
             if lost == 1:
-                _log.warning("%s: %s", path, item.problem)
+                _log.warning("%s: %s", path, problem)
     if lost > 1:
-        _log.warning("%s: %d frames could not be used", path, lost)
+        _log.warning("%s: %d frames could not be used; the last: %s", path, lost, problem)
 
 
 def _named(feed: Feed) -> Iterator[tuple[str, Frame]]:
