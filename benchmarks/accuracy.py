@@ -1,9 +1,10 @@
 """Accuracy on every frame of the project's films, as the README's tables have it.
 
-python -m benchmarks.accuracy [--live] [--table] [--untracked] [--cost] [FILM ...]
+python -m benchmarks.accuracy [--live] [--table] [--untracked] [--smooth] [--cost] [FILM ...]
 
 A part of every image is searched for newcomers; with ``--live`` of one now and then, as the node
-does by default that has processor time to spare.
+does by default that has processor time to spare. With ``--smooth`` what comes after tells, too, as
+`estimate --smooth` has it.
 
 ``--table`` gives each film with what a robot may know besides the picture: nothing, the floor, a
 floor whose tilt is wrong by half a degree, by one and by three either way, a depth image, a noisy
@@ -28,6 +29,7 @@ from bodypose3d_ros.perception.lifting import lift
 from bodypose3d_ros.perception.networks import Networks, load_networks
 from bodypose3d_ros.perception.pose import regions_of
 from bodypose3d_ros.perception.search import Budget
+from bodypose3d_ros.perception.tracking.smoothing import Smoother
 from bodypose3d_ros.perception.tracking.tracker import Tracker
 
 _LIFTS = 200
@@ -50,27 +52,35 @@ def frames_with(shown: film.Film, source: str) -> Iterator[Frame]:
 
 
 def accuracy_of(
-    networks: Networks, name: str, source: str, tracked: bool = True, live: bool = False
+    networks: Networks,
+    name: str,
+    source: str,
+    *,
+    tracked: bool = True,
+    live: bool = False,
+    smooth: bool = False,
 ) -> Accuracy:
     """One film through a pipeline of its own."""
     shown = film.load(name)
     pipeline = networks.pipeline(Tracker() if tracked else None)
     budget = Budget(share=np.inf) if live else None
-    estimates = {}
+    estimates, smoother = {}, Smoother[int]()
     for number, frame in enumerate(frames_with(shown, source)):
         estimates[number] = pipeline.estimate(frame)
         pipeline.search(frame, budget)
-    return measure(shown, estimates)
+        if smooth:
+            estimates.update(smoother.add(number, estimates[number], pipeline.step))
+    return measure(shown, {**estimates, **dict(smoother.rest())})
 
 
-def summary(networks: Networks, names: list[str], tracked: bool, live: bool) -> None:
+def summary(networks: Networks, names: list[str], **how: bool) -> None:
     """A row a film."""
     print("| film | found | invented | in the image | pelvis on pelvis | pelvis, absolute | "
           "in the 95 % ellipsoid | velocity, limbs / pelvis | in its 95 % ellipsoid, "
           "error squared | lag | ids changed |")  # fmt: skip
     print("| --- " * 11 + "|")
     for name in names:
-        accuracy = accuracy_of(networks, name, "nothing", tracked, live)
+        accuracy = accuracy_of(networks, name, "nothing", **how)
         figures = accuracy.to_json()
         limbs, speeds = figures["limb_joints"], figures["velocity_mps"]
         print(
@@ -88,7 +98,7 @@ def promise(speeds: dict[str, float | None]) -> str:
     return "unknown" if covered is None else f"{100 * covered:.0f} %, {squared}"
 
 
-def table(networks: Networks, names: list[str]) -> None:
+def table(networks: Networks, names: list[str], **how: bool) -> None:
     """Absolute errors of pelvis and limb joints by what is known, and the ellipsoids' promise."""
     print("| film | known besides | pelvis | limb joints | 95 % of them under | "
           "in the 95 % ellipsoid | error squared, of its expectation |")  # fmt: skip
@@ -97,7 +107,7 @@ def table(networks: Networks, names: list[str]) -> None:
     for name in names:
         known = [s for s in SOURCES if "depth" not in s or not film.load(name).in_rig]
         for source in known:
-            accuracy = accuracy_of(networks, name, source)
+            accuracy = accuracy_of(networks, name, source, **how)
             root = np.linalg.norm(accuracy.roots[:, 1] - accuracy.roots[:, 0], axis=1)
             joints = np.linalg.norm(accuracy.absolute, axis=2)[:, LIMB_JOINTS]
             figures = accuracy.to_json()
@@ -142,15 +152,18 @@ def main() -> None:
     """Print what was asked for."""
     options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
     names = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    how = {
+        "tracked": "--untracked" not in options,
+        "live": "--live" in options,
+        "smooth": "--smooth" in options,
+    }
     with load_networks() as networks:
         if "--table" in options:
-            table(networks, names or film.names())
+            table(networks, names or film.names(), **how)
         elif "--cost" in options:
             cost(networks, (names or film.names())[0])
         else:
-            summary(
-                networks, names or film.names(), "--untracked" not in options, "--live" in options
-            )
+            summary(networks, names or film.names(), **how)
 
 
 if __name__ == "__main__":

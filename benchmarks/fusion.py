@@ -33,6 +33,7 @@ from bodypose3d_ros.media.rig import RigCamera
 from bodypose3d_ros.perception.lifting import anatomical
 from bodypose3d_ros.perception.lifting.shape_model import BLAZEPOSE_FULL
 from bodypose3d_ros.perception.networks import Networks, Options, load_networks
+from bodypose3d_ros.perception.tracking.smoothing import Smoother
 
 Array = NDArray[np.float64]
 Truth = Mapping[int, Array]
@@ -60,6 +61,8 @@ class Errors:
     """(34,) squared Mahalanobis distances of the truth."""
     astray: list[Array] = field(default_factory=list)
     """The same of its velocity."""
+    faster: list[Array] = field(default_factory=list)
+    """(34, 3) metres a second, estimate less truth."""
     ids: dict[int, int] = field(default_factory=dict)
 
     def add(self, bodies: Bodies, truth: Array, velocity: Array) -> None:
@@ -80,6 +83,7 @@ class Errors:
             self.turned.append(error @ Rotation.from_quat(pelvis).as_matrix())
             self.surprise.append(mahalanobis(error, bodies.covariance[body]))
             faster = bodies.velocity[body] - velocity[there[person]]
+            self.faster.append(faster)
             self.astray.append(mahalanobis(faster, bodies.velocity_covariance[body]))
             track = int(bodies.track_id[body])
             self.switches += self.ids.get(int(there[person]), track) != track
@@ -93,6 +97,7 @@ class Errors:
         there = known(turned)[..., None]
         mean = np.where(there, turned, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         rest = np.linalg.norm(turned - mean, axis=2) * 1000
+        faster = np.linalg.norm(np.array(self.faster), axis=2)
         return " | ".join(
             (
                 f"{np.nanmean(limbs):.0f}, {np.nanmedian(limbs):.0f}, "
@@ -104,6 +109,7 @@ class Errors:
                 str(self.switches),
                 _promise(self.surprise),
                 _promise(self.astray),
+                f"{np.nanmean(faster[:, LIMB_JOINTS]):.2f}, {np.nanmean(faster[:, _PELVIS]):.2f}",
             )
         )
 
@@ -118,21 +124,31 @@ def _promise(distances: list[Array]) -> str:
 HEADER = (
     "| cameras | joints: mean, median, 95 % mm | without offsets | root, without offset mm | "
     "people found | nobody's | ids changed | inside 95 %, squared error | velocities: the same | "
-    "fusing, ms |"
+    "off by, limbs and pelvis, m/s | fusing, ms |"
 )
 
 
 def measure(
-    networks: Networks, feeds: Sequence[Feed], truth: Truth, floor_frame: str = ""
+    networks: Networks,
+    feeds: Sequence[Feed],
+    truth: Truth,
+    floor_frame: str = "",
+    *,
+    smooth: bool = False,
 ) -> tuple[Errors, float]:
     """The errors at every moment whose truth is known, and a moment's milliseconds of fusing."""
-    errors, moments, velocity = Errors(), 0, _velocities(truth)
-    fusion = CameraFusion(networks, feeds, floor_frame=floor_frame)
+    errors, velocity = Errors(), _velocities(truth)
+    fusion, smoother = CameraFusion(networks, feeds, floor_frame=floor_frame), Smoother[int]()
+    people: dict[int, Bodies] = {}
     for stamp, _, bodies in fused(feeds, fusion):
-        moments += 1
+        people[stamp] = bodies
+        if smooth:
+            people.update(smoother.add(stamp, bodies, fusion.step))
+    people.update(smoother.rest())
+    for stamp, bodies in people.items():
         if stamp in truth:
             errors.add(bodies, truth[stamp], velocity[stamp])
-    return errors, fusion.seconds / max(moments, 1) * 1000
+    return errors, fusion.seconds / max(len(people), 1) * 1000
 
 
 def _velocities(truth: Truth) -> Truth:
@@ -182,6 +198,7 @@ def main() -> None:
     parser.add_argument("films", nargs="*", type=Path)
     parser.add_argument("--keypoints", action="store_true")
     parser.add_argument("--all-only", action="store_true", help="no cameras left out")
+    parser.add_argument("--smooth", action="store_true", help="what comes after tells, too")
     parser.add_argument("--floor", action="store_true", help="people stand on the fixed frame's 0")
     parser.add_argument("--model", default=Options.model, help="the pose network")
     options = parser.parse_args()
@@ -193,7 +210,8 @@ def main() -> None:
     if not options.all_only:
         sizes += [size for size in (len(feeds) - 1, 2, 1) if 0 < size < len(feeds)]
     with load_networks(Options(model=options.model)) as networks:
-        print_rows(networks, feeds, truths, sizes, "world" if options.floor else "")
+        floor_frame = "world" if options.floor else ""
+        print_rows(networks, feeds, truths, sizes, floor_frame, smooth=options.smooth)
 
 
 def print_rows(
@@ -202,6 +220,8 @@ def print_rows(
     truths: dict[str, Truth],
     sizes: Sequence[int],
     floor_frame: str,
+    *,
+    smooth: bool = False,
 ) -> None:
     print(HEADER)
     print("| --- " * HEADER.count(" | ") + "| --- |")
@@ -209,7 +229,7 @@ def print_rows(
         for chosen in itertools.combinations(feeds, size):
             names = [feed.camera.name for feed in chosen]
             truth = {stamp: at for name in names for stamp, at in truths[name].items()}
-            errors, milliseconds = measure(networks, chosen, truth, floor_frame)
+            errors, milliseconds = measure(networks, chosen, truth, floor_frame, smooth=smooth)
             print(f"| {', '.join(names)} | {errors.row()} | {milliseconds:.1f} |", flush=True)
 
 

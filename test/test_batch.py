@@ -245,7 +245,7 @@ def test_a_dead_workers_source_is_repeated_and_one_that_kills_is_given_up(
 def test_a_long_source_is_measured_in_parts_by_several_and_tracked_as_one(tmp_path):
     """Two parts of 15 images, the first done by an earlier run: stamps and ids as undivided."""
     clip(tmp_path / "f.mp4", "one_person", 30)
-    wanted = work.Wanted(CameraChoice(hfov=60), longest=15)
+    wanted = work.Wanted(CameraChoice(hfov=60), longest=15, smooth=True)
     (task,) = work.plan([tmp_path / "f.mp4"], tmp_path / "out", wanted)
     first, second = work.jobs_of(task, wanted)
     assert first.part.end == second.part.first == 15
@@ -255,12 +255,15 @@ def test_a_long_source_is_measured_in_parts_by_several_and_tracked_as_one(tmp_pa
     with fleet.workers(fleet.Machines(workers=2), wanted, [task]) as hands:
         ((_, figures),) = fleet.estimated(hands, [task], wanted)
     assert (figures["frames"], figures["failures"]) == (30, [])
-    assert {"network", "track"} <= figures["milliseconds"].keys()
+    assert {"network", "track", "smooth"} <= figures["milliseconds"].keys()
+    assert figures["smoothed"]
     assert not list(task.outputs.folder.glob(".*"))
-    run("estimate", tmp_path / "f.mp4", "--hfov", 60, "--out", tmp_path / "whole", "--quiet")
+    whole = tmp_path / "whole"
+    run("estimate", tmp_path / "f.mp4", "--hfov", 60, "--smooth", "--out", whole, "--quiet")
+    assert json.loads((whole / "summary.json").read_text())["smoothed"]
     ours, theirs = (
         [json.loads(line) for line in (folder / "poses.jsonl").read_text().splitlines()]
-        for folder in (task.outputs.folder, tmp_path / "whole")
+        for folder in (task.outputs.folder, whole)
     )
     assert [line["stamp"] for line in ours] == [line["stamp"] for line in theirs]
     ids = [[[each["track_id"] for each in line["people"]] for line in of] for of in (ours, theirs)]

@@ -107,6 +107,24 @@ def test_the_recording_has_people_and_cameras_in_one_tree(fused):
     assert static == [f"{name}_optical_frame" for name in NAMES]
 
 
+def test_smoothed_the_last_moment_is_as_before_and_the_others_know_what_came_after(rig, fused):
+    out = rig / "smoothed"
+    given = ["fuse", str(rig / "rig.yaml"), *films(rig), "--smooth", "--out", str(out)]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 0, done.output
+    assert json.loads((out / "summary.json").read_text())["smoothed"]
+    ours, theirs = (
+        [json.loads(line) for line in (each / "poses.jsonl").read_text().splitlines()]
+        for each in (out, fused)
+    )
+    assert [line["stamp"] for line in ours] == [line["stamp"] for line in theirs]
+    for name, same in (("joints", [False] * 5 + [True]), ("states", [True] * 6)):
+        told = [
+            [[person[name] for person in line["people"]] for line in of] for of in (ours, theirs)
+        ]
+        assert [a == b for a, b in zip(*told, strict=True)] == same
+
+
 def test_every_camera_has_an_overlay_and_the_summary_lists_all_files(fused):
     summary = json.loads((fused / "summary.json").read_text())
     assert summary["cameras"] == list(NAMES)

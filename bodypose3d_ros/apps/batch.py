@@ -29,6 +29,7 @@ from .options import (
     images_option,
     options_of,
     quiet_option,
+    smooth_option,
     source_options,
     topics_of,
 )
@@ -47,6 +48,7 @@ _MANIFEST_SECONDS = 2.0  # between two states of the manifest: a fleet's is mega
 @source_options
 @options_of(SETTINGS.values())
 @images_option
+@smooth_option
 @click.option(
     "--out",
     "folder",
@@ -144,6 +146,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         Scene(floor_of(options)),
         Options().changed(options),
         options["keep_images"],
+        options["smooth"],
         options["longest"],
         _choices(options),
     )

@@ -44,6 +44,7 @@ from .options import (
     options_of,
     out_option,
     quiet_option,
+    smooth_option,
     source_options,
     topics_of,
 )
@@ -122,6 +123,7 @@ main.add_command(benchmark)
 )
 @options_of(SETTINGS.values())
 @images_option
+@smooth_option
 @out_option
 @quiet_option
 def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: Any) -> None:  # noqa: ANN401
@@ -152,7 +154,9 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
     with load_networks(chosen) as networks, unfinished_is_said(outputs):
         tracker = Tracker()
         pipeline = networks.pipeline(tracker, max_people=chosen.max_people)
-        estimation = Estimation(pipeline, outputs, keep_images=options["keep_images"])
+        estimation = Estimation(
+            pipeline, outputs, keep_images=options["keep_images"], smooth=options["smooth"]
+        )
         estimation.summary.failures += failures
         with contextlib.closing(estimation), asked_by_signals(estimation.stop):
             _estimate_all(estimation, opened, overlays, quiet)

@@ -36,6 +36,8 @@ from ..media.recording import IMAGE_TYPES, Item, RecordingWriter
 from ..media.sources import Source, is_sequence
 from ..media.storage import Recorded
 from ..media.video import VideoWriter
+from ..perception.tracking.smoothing import Smoother
+from ..perception.tracking.tracks import Step
 from ..wire import images
 from ..wire.markers_cdr import MARKERS_TYPE, markers
 from ..wire.messages import Message, Messages
@@ -72,6 +74,10 @@ class Estimator(Protocol):
     def ended(self) -> tuple[int, ...]:
         """Ids of the tracks that ended with the last frame."""
 
+    @property
+    def step(self) -> Step | None:
+        """What the last frame made of everybody who is tracked."""
+
     def __call__(self, frame: Frame) -> Bodies:
         """Everybody in a frame."""
 
@@ -90,6 +96,8 @@ class Summary:
     metres_from: Counter[str] = field(default_factory=Counter)
     """What the metres of how many person-frames rest on most, by the names of ``SCALE_NAMES``."""
     assumed_hfov: float | None = None
+    smoothed: bool = False
+    """Whether positions and velocities are told by what came after, too."""
     dropped: int = 0
     """Frames without an answer, since a network gave none that is a number."""
     unreadable: int = 0
@@ -133,6 +141,7 @@ class Summary:
             "tracks": len(self.tracks),
             "metres_from": self.metres_from,
             "assumed_hfov_degrees": self.assumed_hfov,
+            "smoothed": self.smoothed,
             "dropped_frames": self.dropped,
             "unreadable_frames": self.unreadable,
             "failures": self.failures,
@@ -161,22 +170,42 @@ def file_names(paths: Sequence[Path], labels: Sequence[str]) -> tuple[list[str],
     return [_POSES, _RECORDING, SUMMARY, *overlays], list(overlays)
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What is needed of a frame when its people are written, perhaps a second or two later."""
+
+    frame: Frame
+    """Without image and depth."""
+    log_time: int
+    ended: tuple[int, ...]
+    milliseconds: dict[str, float]
+
+
 class Estimation:
     """Runs sources through a pipeline and writes what comes out into a folder."""
 
-    def __init__(self, pipeline: Estimator, outputs: Outputs, *, keep_images: bool = False) -> None:
+    def __init__(
+        self,
+        pipeline: Estimator,
+        outputs: Outputs,
+        *,
+        keep_images: bool = False,
+        smooth: bool = False,
+    ) -> None:
         """Begin the files.
 
         Args:
             pipeline: What estimates.
             outputs: Where to write what ``file_names`` names.
             keep_images: Whether the recording also holds the images.
+            smooth: Whether people are told by what comes after, too; overlays never are.
 
         Raises:
             WriteError: The folder cannot be written to.
         """
         self.pipeline = pipeline
-        self.summary = Summary()
+        self.summary = Summary(smoothed=smooth)
+        self._smoother: Smoother[_Answer] | None = Smoother() if smooth else None
         self._start = time.perf_counter()
         self._outputs = outputs
         self._keep_images = keep_images
@@ -203,7 +232,10 @@ class Estimation:
         self.pipeline.reset()
         self._replaced.clear()
         unreadable, problem = 0, ""
-        with _overlay_writer(self._outputs.part(overlay_name), source) as draw_into:
+        with (
+            self._all_written(on_frame),
+            _overlay_writer(self._outputs.part(overlay_name), source) as draw_into,
+        ):
             for item, waited in _timed(source.items()):
                 if self._stopped:
                     break
@@ -256,45 +288,59 @@ class Estimation:
     ) -> None:
         frame = cast("Frame", item.frame)
         try:
-            bodies = self._one_frame(frame, item.recorded, read_ms, draw_into)
+            bodies = self.pipeline(frame)
         except OutputError as error:
             self.summary.dropped += 1
             _log.warning("%s at %.3f s: %s", frame.source, frame.stamp / 1e9, error)
             return
-        on_frame(frame, bodies)
-
-    def _one_frame(
-        self,
-        frame: Frame,
-        recorded: Recorded | None,
-        read_ms: float,
-        draw_into: Callable[[Image], None],
-    ) -> Bodies:
-        bodies = self.pipeline(frame)
         milliseconds = {"read": read_ms, **self.pipeline.milliseconds}
-        log_time = recorded.log_time if recorded else frame.stamp
+        log_time = item.recorded.log_time if item.recorded else frame.stamp
+        with _stage(milliseconds, "overlay"):
+            draw_into(overlay.draw(frame.image, bodies, frame.camera))
+        with _stage(milliseconds, "files"):
+            if item.recorded is None:
+                self._tell_what_is_up(frame)
+            if self._keep_images:
+                self._keep_image(frame, item.recorded, log_time)
+        bare = replace(frame, image=np.zeros((0, 0, 3), np.uint8), depth=None)
+        answer = _Answer(bare, log_time, self.pipeline.ended, milliseconds)
+        if self._smoother is None:
+            self._write(answer, bodies, on_frame)
+            return
+        with _stage(milliseconds, "smooth"):
+            told = self._smoother.add(answer, bodies, self.pipeline.step)
+        for earlier, smoothed in told:
+            self._write(earlier, smoothed, on_frame)
+
+    @contextmanager
+    def _all_written(self, on_frame: OnFrame) -> Iterator[None]:
+        """Whoever is still to be smoothed at a source's end is written, however it ends."""
+        try:
+            yield
+        finally:
+            for answer, bodies in [] if self._smoother is None else self._smoother.rest():
+                self._write(answer, bodies, on_frame)
+
+    def _write(self, answer: _Answer, bodies: Bodies, on_frame: OnFrame) -> None:
+        """Everybody in one frame, into every file."""
+        frame, log_time, milliseconds = answer.frame, answer.log_time, answer.milliseconds
         with _stage(milliseconds, "messages"):
             size = (frame.camera.width, frame.camera.height)
             poses = PoseCdr(bodies, frame.stamp, frame.frame_id, size).array()
             tf = joint_frames(bodies, frame.stamp, frame.frame_id)
-            shown = markers(bodies, frame.stamp, frame.frame_id, self.pipeline.ended)
+            shown = markers(bodies, frame.stamp, frame.frame_id, answer.ended)
         with _stage(milliseconds, "files"):
-            if recorded is None:
-                self._tell_what_is_up(frame)
-            self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, log_time, poses))
-            self._recording.write_cdr(
-                Recorded(f"{NAMESPACE}/markers", MARKERS_TYPE, log_time, shown)
-            )
-            self._recording.write_cdr(Recorded("/tf", TF_TYPE, log_time, tf))
+            for topic, kind, cdr in (
+                (f"{NAMESPACE}/poses", ARRAY_TYPE, poses),
+                (f"{NAMESPACE}/markers", MARKERS_TYPE, shown),
+                ("/tf", TF_TYPE, tf),
+            ):
+                self._recording.write_cdr(Recorded(topic, kind, log_time, cdr))
             with writing(self._outputs.part(_POSES)):
                 self._lines.write(json.dumps(line(frame, bodies)) + "\n")
                 self._lines.flush()
-            if self._keep_images:
-                self._keep_image(frame, recorded, log_time)
-        with _stage(milliseconds, "overlay"):
-            draw_into(overlay.draw(frame.image, bodies, frame.camera))
         self.summary.add(frame, bodies, milliseconds)
-        return bodies
+        on_frame(frame, bodies)
 
     def _tell_what_is_up(self, frame: Frame) -> None:
         """How the camera stands, once, for viewers: in its optical frame people would lie.
@@ -420,7 +466,7 @@ def _timed(items: Iterator[Any]) -> Iterator[tuple[Any, float]]:
 def _stage(milliseconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    milliseconds[name] = (time.perf_counter() - start) * 1000
+    milliseconds[name] = milliseconds.get(name, 0) + (time.perf_counter() - start) * 1000
 
 
 @contextmanager

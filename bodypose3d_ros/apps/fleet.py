@@ -104,10 +104,10 @@ class Worker:
         estimator: Estimator = (
             Joined(job.parts, task.parts, Tracker()) if job.parts else self._pipeline(Tracker())
         )
-        keep_images = self._wanted.keep_images
+        wanted = {"keep_images": self._wanted.keep_images, "smooth": self._wanted.smooth}
         with (
             closing(PoseTable(outputs.part(TABLE))) as table,
-            closing(Estimation(estimator, outputs, keep_images=keep_images)) as estimation,
+            closing(Estimation(estimator, outputs, **wanted)) as estimation,
         ):
             try:
                 estimation.run(self._opened(task), task.overlay, table.add)

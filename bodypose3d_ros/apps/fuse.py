@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ from ..perception.fusion.fit import Fit
 from ..perception.fusion.fusion import Fusion, View
 from ..perception.networks import Networks
 from ..perception.pipeline import MAX_PEOPLE
+from ..perception.tracking.smoothing import Smoother
 from ..perception.tracking.tracker import Tracker
+from ..perception.tracking.tracks import Step
 from ..wire.markers_cdr import MARKERS_TYPE, marker_ids, markers
 from ..wire.messages import Messages
 from ..wire.pose_cdr import ARRAY_TYPE, PoseCdr
@@ -106,6 +108,11 @@ class CameraFusion:
         return bodies
 
     @property
+    def step(self) -> Step | None:
+        """What the last moment made of everybody, for who smooths."""
+        return self.fusion.tracker.step
+
+    @property
     def degrees_off(self) -> dict[str, float | None]:
         """By how much each camera would have to be turned to fit at the end; None: nobody knows."""
         off = self._fit.degrees_off
@@ -124,11 +131,27 @@ def fused(feeds: Sequence[Feed], fusion: CameraFusion) -> Iterator[Instant]:
         yield stamp, frames, fusion(stamp, frames)
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """When people are to be written, and who saw whom."""
+
+    stamp: int
+    seen_by: Mapping[int, tuple[str, ...]]
+
+
 class FusedFiles:
     """Writes fused people: poses.jsonl, poses.mcap and an overlay for each camera."""
 
-    def __init__(self, fixed_frame: str, feeds: Sequence[Feed], outputs: Outputs) -> None:
+    def __init__(
+        self, fixed_frame: str, feeds: Sequence[Feed], outputs: Outputs, *, smooth: bool = False
+    ) -> None:
         """Begin the files.
+
+        Args:
+            fixed_frame: Its name.
+            feeds: The cameras.
+            outputs: Where to write what ``file_names`` names.
+            smooth: Whether people are told by what comes after, too; overlays never are.
 
         Raises:
             WriteError: The folder cannot be written to.
@@ -137,6 +160,7 @@ class FusedFiles:
         self._tracks: set[int] = set()
         self._shown: set[int] = set()
         """Of whom there are markers."""
+        self._smoother: Smoother[_Moment] | None = Smoother() if smooth else None
         self._fixed_frame = fixed_frame
         self._outputs = outputs
         self._types = ros_types()
@@ -165,16 +189,25 @@ class FusedFiles:
         fusion: Fusion,
     ) -> None:
         """Add one moment."""
-        self._write_line(stamp, bodies, fusion)
         if not self._told_of_cameras:
             self._tell_of_cameras(stamp)
+        for name, frame in frames.items():
+            self._overlays[name].write(overlay.draw(frame.image, in_view(bodies, frame)))
+        moment = _Moment(stamp, fusion.seen_by)
+        if self._smoother is None:
+            self._write(moment, bodies)
+            return
+        for earlier, smoothed in self._smoother.add(moment, bodies, fusion.tracker.step):
+            self._write(earlier, smoothed)
+
+    def _write(self, moment: _Moment, bodies: Bodies) -> None:
+        stamp = moment.stamp
+        self._write_line(moment, bodies)
         poses = PoseCdr(bodies, stamp, self._fixed_frame, (0, 0)).array()
         self._recording.write_cdr(Recorded(f"{NAMESPACE}/poses", ARRAY_TYPE, stamp, poses))
         self._write_markers(stamp, bodies)
         tf = joint_frames(bodies, stamp, self._fixed_frame)
         self._recording.write_cdr(Recorded("/tf", TF_TYPE, stamp, tf))
-        for name, frame in frames.items():
-            self._overlays[name].write(overlay.draw(frame.image, in_view(bodies, frame)))
         self.counted["moments"] += 1
         self.counted["person_moments"] += len(bodies)
         self._tracks.update(bodies.track_id.tolist())
@@ -190,20 +223,23 @@ class FusedFiles:
         Raises:
             WriteError: One cannot be written to its end.
         """
-        self._files.close()
+        with self._files:
+            for moment, bodies in [] if self._smoother is None else self._smoother.rest():
+                self._write(moment, bodies)
         content = {
             **self.counted,
             "tracks": self.people,
             "fixed_frame": self._fixed_frame,
+            "smoothed": self._smoother is not None,
             **summary,
         }
         self._outputs.describe(SUMMARY, content)
 
-    def _write_line(self, stamp: int, bodies: Bodies, fusion: Fusion) -> None:
-        seen_by = [fusion.seen_by.get(int(track), ()) for track in bodies.track_id]
+    def _write_line(self, moment: _Moment, bodies: Bodies) -> None:
+        seen_by = [moment.seen_by.get(int(track), ()) for track in bodies.track_id]
         seen = known(bodies.joints) & (bodies.state != STATE_COASTING)[:, None]
         line = {
-            "stamp": stamp / 1e9,
+            "stamp": moment.stamp / 1e9,
             "frame_id": self._fixed_frame,
             "source": "+".join(camera.name for camera in self._cameras),
             "size": [0, 0],

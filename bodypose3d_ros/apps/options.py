@@ -65,6 +65,11 @@ quiet_option: Callable[[Any], Any] = click.option(
 images_option: Callable[[Any], Any] = click.option(
     "--images", "keep_images", is_flag=True, help="Put the images into poses.mcap, too."
 )
+smooth_option: Callable[[Any], Any] = click.option(
+    "--smooth",
+    is_flag=True,
+    help="Positions and velocities by what comes after, too, not only by what came before.",
+)
 times_options: Callable[[Any], Any] = together(
     click.option(
         "--times",

@@ -27,6 +27,7 @@ from ..media.sources import Source
 from ..perception.lifting.flat import without_guesses
 from ..perception.pipeline import Pipeline
 from ..perception.tracking.tracker import Tracker
+from ..perception.tracking.tracks import Step
 
 WARM_UP = 30
 """Images before a part on which people are found who are followed into it."""
@@ -128,6 +129,11 @@ class Joined:
     def ended(self) -> tuple[int, ...]:
         """Ids of the tracks that ended with the last frame."""
         return self.tracker.ended
+
+    @property
+    def step(self) -> Step | None:
+        """What the last frame made of everybody."""
+        return self.tracker.step
 
     def reset(self) -> None:
         """Begin again."""

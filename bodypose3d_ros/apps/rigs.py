@@ -22,6 +22,7 @@ from .options import (
     options_of,
     out_option,
     quiet_option,
+    smooth_option,
     times_options,
     together,
 )
@@ -50,6 +51,7 @@ CAMERA_INFO_TOPIC = DECLARATIONS["camera_info_topic"].default
 @times_options
 @click.option("--floor", is_flag=True, help="People stand on z = 0 of the fixed frame.")
 @options_of(SETTINGS.values())
+@smooth_option
 @out_option
 @quiet_option
 def fuse(
@@ -58,6 +60,7 @@ def fuse(
     times: tuple[Path, ...],
     film_rate: float | None,
     floor: bool,
+    smooth: bool,
     folder: Path,
     quiet: bool,
     **options: Any,  # noqa: ANN401 - click's
@@ -84,7 +87,7 @@ def fuse(
             max_people=chosen.max_people,
             floor_frame=cell.fixed_frame if floor else "",
         )
-        files = FusedFiles(cell.fixed_frame, feeds, outputs)
+        files = FusedFiles(cell.fixed_frame, feeds, outputs, smooth=smooth)
         try:
             with counted(quiet=quiet) as shown:
                 task = shown.add_task("images", total=sum(feed.count for feed in feeds) or None)

@@ -44,6 +44,7 @@ class Wanted:
     scene: Scene = field(default_factory=Scene)
     networks: Options = field(default_factory=Options)
     keep_images: bool = False
+    smooth: bool = False
     longest: int = 0
     """The most images of a source that one worker takes in one go; 0: all of them."""
     choices: Mapping[str, Any] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from .pose.duplicates import MIN_SCORE, certainty, distinct
 from .pose.second_look import without_slid
 from .search import Budget, Search
 from .tracking.tracker import Tracker
+from .tracking.tracks import Step
 
 MAX_PEOPLE = 8
 
@@ -157,6 +158,11 @@ class Pipeline:
     def ended(self) -> tuple[int, ...]:
         """Ids of the tracks that ended with the last frame."""
         return () if self.tracker is None else self.tracker.ended
+
+    @property
+    def step(self) -> Step | None:
+        """What the last frame made of everybody who is tracked, for who smooths."""
+        return None if self.tracker is None else self.tracker.step
 
     def reset(self) -> None:
         """Forget everybody: the next frame has nothing to do with the last one."""

@@ -185,8 +185,7 @@ def predict(motion: Motion, seconds: float, unseen: NDArray[np.bool_]) -> Motion
         seconds: How much later.
         unseen: (T, 34) joints that nobody sees: they may have started since.
     """
-    decay = np.exp(-seconds / PERSISTENCE)
-    step = _step(seconds, decay)
+    step = transition(seconds)
     mean = motion.mean @ step.T
     covariance = step @ motion.covariance @ step.T
     restless = _restlessness(motion)
@@ -194,16 +193,16 @@ def predict(motion: Motion, seconds: float, unseen: NDArray[np.bool_]) -> Motion
     # Each axis is accelerated on its own: a view of the diagonals of the 3x3 blocks.
     axes = np.einsum("tjxaya->tjxya", covariance.reshape(*density.shape, 3, 3, 3, 3))
     axes[..., :2, :2, :] += (density[..., None, None] * _accelerated(seconds))[..., None]
-    covariance[..., 6:, 6:] += (1 - decay**2) * WOBBLE * motion.measured
+    covariance[..., 6:, 6:] += (1 - step[-1, -1] ** 2) * WOBBLE * motion.measured
     return replace(motion, mean=mean, covariance=covariance)
 
 
-def _step(seconds: float, decay: float) -> Array:
-    """(9, 9) transition of position, velocity and wobble: x + v t, v, and the wobble's decay."""
+def transition(seconds: float) -> Array:
+    """(9, 9) of position, velocity and wobble after a time: x + v t, v, and the wobble's decay."""
     step = np.eye(9)
     axis = np.arange(3)
     step[axis, 3 + axis] = seconds
-    step[6 + axis, 6 + axis] = decay
+    step[6 + axis, 6 + axis] = np.exp(-seconds / PERSISTENCE)
     return step
 
 

@@ -24,11 +24,11 @@ from ...body.skeleton import known
 from ..lifting import size
 from ..lifting.occlusion import before_others, hidden
 from . import association
-from .filter import forget, predict, settle, update
+from .filter import Motion, forget, predict, settle, update
 from .recognition import MOMENT, recognised
 from .sizes import Sizes
 from .symmetric import without
-from .tracks import STRAIGHT_ON, Tracks, middle
+from .tracks import STRAIGHT_ON, Step, Tracks, middle
 from .viewpoint import STEADY, Now, by_size, scaled, size_covariance, varying_covariance
 
 Array = NDArray[np.float64]
@@ -40,6 +40,7 @@ REMEMBER_TIME = 5.0
 CLOCK_JUMP = 1.0
 """Seconds: older than the newest image by more, an image begins another time."""
 _SWAPPED_AT_MOST = 1.0  # seconds, after which the network is believed
+_NOBODY = np.zeros(0, np.uint32), Motion.nobody()
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +79,10 @@ class Tracker:
         self._center = np.zeros(3)
         self._shown: frozenset[int] = frozenset()
         self._next_id = 1
+        self._now: Now | None = None
+        """Of the last update; None if that came late."""
+        self._expected = _NOBODY
+        """Who was seen again in it, and as what they were expected."""
 
     def update(self, bodies: Bodies, stamp: int, place: Array | None = None) -> Bodies:
         """Everybody who is known of now.
@@ -93,7 +98,8 @@ class Tracker:
             coasting, without.
         """
         self.ended = ()
-        now = self._now(stamp, np.zeros(3) if place is None else place[:3, 3])
+        self._now = None
+        now = self._at(stamp, np.zeros(3) if place is None else place[:3, 3])
         if place is not None:
             bodies = transform(bodies, place)
         late = 0 if self._stamp is None else self._stamp - stamp
@@ -105,7 +111,8 @@ class Tracker:
             self.late += 1
             return self._as_measured(bodies, now)
         self._predict(stamp)
-        self._center = now.center
+        self._now, self._center = now, now.center
+        self._expected = _NOBODY
         rows = self._rows(recognised(self._tracks, bodies, now, self.coast_time), len(bodies))
         self._take_in(bodies, rows, now)
         return self._published(len(bodies), now)
@@ -115,7 +122,7 @@ class Tracker:
         self.ended = tuple(sorted(self._shown))
         self._shown = frozenset()
         self._tracks, self._sizes = Tracks.nobody(), Sizes()
-        self._stamp = None
+        self._stamp = self._now = None
 
     def forget_floor(self) -> None:
         """The floor is told otherwise now: what people told of it, and it of them, is past."""
@@ -150,9 +157,21 @@ class Tracker:
         away = tracks.select(tracks.seen != self._stamp)
         return away.expected(0 if self._stamp is None else self._stamp)
 
+    @property
+    def step(self) -> Step | None:
+        """What the last update made of everybody, for ``smoothing``; None if it came late."""
+        if self._now is None:
+            return None
+        tracks, (followed, before) = self._tracks, self._expected
+        mean, covariance = tracks.motion.mean.copy(), tracks.motion.covariance.copy()
+        row, again = np.nonzero(tracks.track_id[:, None] == followed)
+        mean[row], covariance[row] = before.mean[again], before.covariance[again]
+        expected = replace(tracks.motion, mean=mean, covariance=covariance)
+        return Step(self._now, tracks.track_id, tracks.size_sigma, expected, tracks.motion)
+
     # -- steps of an update -----------------------------------------------------------------
 
-    def _now(self, stamp: int, center: Array) -> Now:
+    def _at(self, stamp: int, center: Array) -> Now:
         seconds = 0.0 if self._stamp is None else (stamp - self._stamp) / 1e9
         drift = (center - self._center) / seconds if seconds > 0 else np.zeros(3)
         return Now(stamp, center, drift)
@@ -241,6 +260,7 @@ class Tracker:
         motion = forget(tracks.motion, association.joints_of(believed))
         bodies = association.exchanged(bodies, swap)
         there = known(bodies.joints)
+        self._expected = tracks.track_id, motion
         motion = update(motion, bodies.joints, varying_covariance(bodies, now))
         # Of who is hidden a network sees the ones before, too: he seems to stop, or to turn.
         clear = hidden(bodies, now.center) < association.IN_THE_WAY

@@ -131,6 +131,19 @@ class Tracks:
         return np.asarray(self.anchor + seconds[:, None] * self.heading)
 
 
+@dataclass(frozen=True)
+class Step:
+    """What an image made of what was known of T people: what ``smoothing`` needs of it."""
+
+    now: Now
+    track_id: NDArray[np.uint32]
+    size_sigma: Array
+    expected: Motion
+    """At its time, before it was looked at: NaN joints not known then; newcomers as they came."""
+    motion: Motion
+    """After it was looked at."""
+
+
 def middle(joints: Array) -> Array:
     """(N, 3) the pelvis, or the mean of what is known where it is not."""
     pelvis = joints[:, INDEX["pelvis"]]
