@@ -206,9 +206,9 @@ def test_what_stands_before_some_joints_is_nearer_and_does_not_make_a_person_sma
     """Half of the core joints hidden by 0.4 m: their median would lie between the two."""
     truth = standing((0, 0, 3))
     seen = depths_at(truth[None], depth_of(truth))
-    assert seen.shape == (1, 34, 3)
+    assert seen.shape == (3, 1, 34)
     hidden = [INDEX[f"left_{name}"] for name in ("hip", "shoulder", "knee", "ankle")]
-    seen[0, [*hidden, INDEX["torso"], INDEX["neck"]]] -= 0.4
+    seen[:, 0, [*hidden, INDEX["torso"], INDEX["neck"]]] -= 0.4
     assert np.exp(depth_evidence(truth[None], seen)[0, 0]) == pytest.approx(1.0, abs=0.02)
 
 
@@ -218,6 +218,17 @@ def test_a_hole_is_unknown_and_nobody_has_depths_behind_the_camera():
     depth.values[:] = np.nan
     assert np.isnan(depth_evidence(*seen_at(truth, depth))).all()
     assert np.isnan(depths_at(-truth[None], depth_of(truth))).all()
+
+
+def test_what_lies_beside_the_image_is_unknown():
+    """A row's last pixel is no neighbour of the next row's first."""
+    depth = DepthImage(np.full((480, 640), 3.0, np.float32), CAMERA)
+    corner = np.array([640 / CAMERA.matrix[0, 0] / 2, 0, 1])
+    joints = np.zeros((1, 34, 3)) + 3 * corner
+    joints[0, 0] *= (1.1, 1, 1)
+    seen = depths_at(joints, depth)
+    assert np.isnan(seen[:, 0, 0]).all()
+    assert_allclose(seen[:, 0, 1:], 3.0)
 
 
 # -- joints on their own depths ------------------------------------------------------------------
@@ -309,6 +320,17 @@ def test_depths_that_differ_about_a_joint_make_it_less_sure():
     assert along[1] > along[0] + 0.03**2
 
 
+def test_a_joint_behind_the_camera_stays_where_it_is():
+    truth = standing((0, 0, 3))
+    depth = depth_of(truth)
+    before = placed(truth)
+    before.joints[0, KNEE] *= -1
+    after = onto_depths(before, depths_at(before.joints, depth))
+    assert_allclose(after.joints[0, KNEE], before.joints[0, KNEE])
+    assert_allclose(after.covariance[0, KNEE], before.covariance[0, KNEE])
+    assert np.isfinite(after.covariance).all()
+
+
 @pytest.mark.parametrize("sure", [0.0, 0.6])
 def test_a_joint_is_behind_what_is_seen_far_before_it(sure):
     """The knee is 0.4 m behind what is seen, as shape and hip say: it is hidden."""
@@ -337,8 +359,8 @@ def test_the_trunk_is_not_drawn_to_the_skin_of_an_arm_before_it(forearm_before_i
         truth[[INDEX["left_wrist"], INDEX["left_index_knuckle"]]] = 0, 0, 2.75
     before = placed(truth)
     pelvis = INDEX["pelvis"]
-    seen = np.full((1, 34, 3), np.nan)
-    seen[0, pelvis] = truth[pelvis, 2] - DEEP[pelvis] - 0.10
+    seen = np.full((3, 1, 34), np.nan)
+    seen[:, 0, pelvis] = truth[pelvis, 2] - DEEP[pelvis] - 0.10
     nearer = truth[pelvis, 2] - onto_depths(before, seen).joints[0, pelvis, 2]
     if forearm_before_it:
         assert abs(nearer) < 0.03
@@ -371,7 +393,7 @@ def test_a_median_is_one_of_the_values_that_are_known(values, lower, upper):
 
 def test_quantiles_are_values_that_are_known():
     rows = np.array([[5.0, 1.0, np.nan, 3.0, 2.0, 4.0], [np.nan] * 6])
-    assert_allclose(quantiles(rows, (0, 0.5, 0.7, 1)), [[1, 3, 3, 5], [np.nan] * 4])
+    assert_allclose(quantiles(rows, (0, 0.5, 0.7, 1)), np.transpose([[1, 3, 3, 5], [np.nan] * 4]))
     assert_allclose(quantiles(np.arange(11.0), (0.7,)), [7])
     assert_allclose(quantiles(np.array([np.nan, 5.0]), (0, 0.5, 1)), [5, 5, 5])
 

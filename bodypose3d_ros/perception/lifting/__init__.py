@@ -79,10 +79,12 @@ def lift(
     if seen is not None:
         evidence[:, SCALE_DEPTH] = depth_evidence(joints, seen)
     log_size, sigma, source = size.fuse(evidence)
+    joints = joints * np.exp(log_size)[:, None, None]
+    there = known(joints)
     bodies = Bodies(
-        joints=joints * np.exp(log_size)[:, None, None],
+        joints=joints,
         pixels=keypoints.pixels,
-        confidence=np.where(known(joints), keypoints.confidence, 0),
+        confidence=np.where(there, keypoints.confidence, 0),
         score=keypoints.score,
         scale_source=np.where(source == SCALE_LIMBS, scale_source, source).astype(np.uint8),
         log_size=log_size,
@@ -92,7 +94,7 @@ def lift(
     bodies = among_each_other(replace(bodies, covariance=covariances(bodies, camera, shape)))
     if seen is not None:
         bodies = onto_depths(bodies, seen)
-    return select(bodies, np.isfinite(joints).any(axis=(1, 2)))
+    return select(bodies, there.any(axis=1))
 
 
 def anatomical(joints: Array, shape: ShapeModel) -> Array:

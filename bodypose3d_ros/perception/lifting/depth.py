@@ -21,6 +21,7 @@ from .occlusion import under_arms
 from .size import BIAS, COLUMNS, LARGEST, NOISE, SMALLEST, VALUE
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 _SURFACE = {
     "pelvis": 0.145, "torso": 0.145, "hip": 0.130, "neck": 0.105, "shoulder": 0.075,
@@ -46,7 +47,7 @@ _CORE = np.array(
 """The eleven joints that tell the body's scale."""
 _ABOUT = 0.02
 """Metres: the breadth of a wrist, over which depths are looked at."""
-_GRID = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 2)
+_GRID = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1])).reshape(2, 1, 1, 9)
 _MAD = 1.4826
 """From a median absolute deviation to a standard deviation."""
 _LEAST = 4
@@ -77,20 +78,18 @@ _UNEXPLAINED = 1e-5
 _AMONG = (0.15, 0.5, 0.85)
 """The quantiles of the depths about a joint that count, each as much: of a thin limb's some are the
 background's."""
-_OFFSETS = np.arange(-15, 16) * 0.04
-"""Metres along z from where the shape has a joint at which it is looked for."""
+_OFFSETS = (np.arange(-15, 16) * 0.04)[:, None, None]
+"""(O, 1, 1) metres along z from where the shape has a joint at which it is looked for."""
 _COARSE = 0.04**2 / 12
 """Square metres by which a joint may lie between two of them."""
-_MOMENTS = np.stack([np.ones_like(_OFFSETS), _OFFSETS, _OFFSETS**2], axis=1)
-
-
+_MOMENTS = _OFFSETS[:, 0] ** np.arange(3)
 _NARROW = np.float32(-0.5 / _OWN_SIGMA**2)
 _HEIGHT = np.float32((1 - _MISSED) / (_OWN_SIGMA * np.sqrt(2 * np.pi)))
 
 
 def _outwards() -> list[NDArray[np.intp]]:
-    """Joints in the order in which they carry each other, those of the trunk left out."""
-    steps, carried = [], set(_TRUNK)
+    """Joints in the order in which they carry each other, those of the trunk first."""
+    steps, carried = [_TRUNK], set(_TRUNK)
     while len(carried) < JOINT_COUNT:
         step = [j for j in range(JOINT_COUNT) if j not in carried and PARENTS[j] in carried]
         steps.append(np.array(step))
@@ -106,21 +105,21 @@ def depth_evidence(joints: Array, seen: Array) -> Array:
 
     Args:
         joints: (N, 34, 3) metres in the optical frame, of the network's size.
-        seen: (N, 34, 3) what ``depths_at`` saw there.
+        seen: (3, N, 34) what ``depths_at`` saw there.
 
     Returns:
         (N, 3) logarithm of the size, its noise and its bias; NaN where too few joints are seen.
     """
-    found = seen[:, _CORE, 1] + DEEP[_CORE]
+    found = seen[1][:, _CORE] + DEEP[_CORE]
     expected = joints[:, _CORE, 2]
     ratio = np.log(found / np.where(expected > 0, expected, np.nan))
     count = np.isfinite(ratio).sum(axis=1)
-    size = quantiles(ratio, [_UNHIDDEN])[:, 0]
+    (size, _), (_, middle) = quantiles(np.stack([ratio, found]), [_UNHIDDEN, 0.5])
     spread = _MAD * median(np.abs(ratio - size[:, None]))
     noise = spread * np.sqrt(np.pi / 2 / np.maximum(count, 1))
     evidence = np.zeros((len(joints), COLUMNS))
     evidence[:, VALUE], evidence[:, NOISE] = size, noise
-    evidence[:, BIAS] = _SCALE_BIAS / median(found)
+    evidence[:, BIAS] = _SCALE_BIAS / middle
     # Of no person's size is what stands before somebody, or behind.
     possible = (size > np.log(SMALLEST)) & (size < np.log(LARGEST))
     evidence[~(possible & (count >= _LEAST))] = np.nan
@@ -136,82 +135,84 @@ def onto_depths(bodies: Bodies, seen: Array) -> Bodies:
     Args:
         bodies: Who is seen, in the optical frame; nobody is moved of whose size the depth image
             has said nothing.
-        seen: (N, 34, 3) what ``depths_at`` saw at their joints.
+        seen: (3, N, 34) what ``depths_at`` saw at their joints.
     """
     measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, VALUE])
-    z = bodies.joints[..., 2]
-    distance = np.linalg.norm(bodies.joints, axis=2)
-    slant = distance / np.where(z > 0, z, np.nan)
-    ray = bodies.joints / np.where(distance > 0, distance, 1)[..., None]
+    z = np.where(bodies.joints[..., 2] > 0, bodies.joints[..., 2], np.nan)
+    ray = bodies.joints / z[..., None]
     outer = ray[..., :, None] * ray[..., None, :]
+    # Of a covariance C along the ray r, which is 1 along z, z's variance is r . C r / |r|^4.
+    along = np.einsum("njxy,njxy->nj", outer, bodies.covariance)
+    along /= np.einsum("njxx->nj", outer) ** 2
     # The size is in every joint's covariance: what is told here is the rest.
-    size = (bodies.size_sigma[:, None] * distance) ** 2
-    shape = np.einsum("njxy,njxy->nj", outer, bodies.covariance) - size
-    under = np.zeros_like(z)
-    under[:, _TRUNK] = np.where(under_arms(bodies.joints, _TRUNK), _UNDER, 0)
+    shape = along - (bodies.size_sigma[:, None] * z) ** 2
+    under = np.zeros(z.shape)
+    under[:, _TRUNK] = _UNDER * under_arms(bodies.joints, _TRUNK)
     likelihood = _likelihood(z, seen, bodies.confidence, under)
-    shift, variance = _shifts(shape / slant**2, likelihood)
+    shift, variance = _shifts(shape, likelihood)
     moved = measured[:, None] & np.isfinite(shift)
-    along = np.where(moved, variance * slant**2 - shape, 0)
+    joints = bodies.joints + shift[..., None] * ray
+    covariance = bodies.covariance + (variance - shape)[..., None, None] * outer
     return replace(
         bodies,
-        joints=bodies.joints * (1 + np.where(moved, shift / z, 0))[..., None],
-        covariance=bodies.covariance + along[..., None, None] * outer,
+        joints=np.where(moved[..., None], joints, bodies.joints),
+        covariance=np.where(moved[..., None, None], covariance, bodies.covariance),
     )
 
 
-def _shifts(shape: Array, likelihood: Array) -> tuple[Array, Array]:
+def _shifts(shape: Array, likelihood: Floats) -> tuple[Array, Array]:
     """(N, 34) metres along z by which joints are not where the shape has them, and the variance.
 
     Args:
         shape: (N, 34) square metres along z by which the shape errs.
-        likelihood: (N, 34, O) of what is seen if a joint is at each of ``_OFFSETS``.
+        likelihood: (O, N, 34) of what is seen if a joint is at each of ``_OFFSETS``.
     """
-    shift, variance = np.zeros_like(shape), shape.copy()
-    shift[:, _TRUNK], variance[:, _TRUNK] = _mean(0.0, shape[:, _TRUNK], likelihood[:, _TRUNK])
+    bend = np.maximum(shape - shape[:, PARENTS], _BEND**2)
+    bend[:, _TRUNK] = shape[:, _TRUNK]
+    shift, variance = np.zeros((2, *shape.shape))
     for step in _STEPS:
-        carrier = PARENTS[step]
-        bend = np.maximum(shape[:, step] - shape[:, carrier], _BEND**2)
+        carrier = PARENTS[step]  # of the trunk none, yet: nothing is known of where they are
         shift[:, step], variance[:, step] = _mean(
-            shift[:, carrier], bend + variance[:, carrier], likelihood[:, step]
+            shift.take(carrier, axis=1),
+            variance.take(carrier, axis=1) + bend.take(step, axis=1),
+            likelihood.take(step, axis=2),
         )
     return shift, variance
 
 
-def _mean(expected: Array | float, variance: Array, likelihood: Array) -> tuple[Array, Array]:
+def _mean(expected: Array, variance: Array, likelihood: Floats) -> tuple[Array, Array]:
     """Mean and variance (N, J) of offsets that were expected so, given what is seen."""
-    off = _OFFSETS - np.asarray(expected)[..., None]
-    weight = np.exp(-0.5 * off**2 / variance[..., None]) * likelihood
-    total, first, second = np.moveaxis(weight @ _MOMENTS, -1, 0)
-    total = np.maximum(total, 1e-300)
-    mean = first / total
-    return mean, second / total - mean**2 + _COARSE
+    off = _OFFSETS - expected
+    weight = np.exp(off * off * (-0.5 / variance)) * likelihood
+    moments = np.einsum("om,onj->mnj", _MOMENTS, weight)
+    mean, square = moments[1:] / moments[0]
+    return mean, square - mean**2 + _COARSE
 
 
-def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Array:
-    """(N, 34, O) of what is seen if joints at depths z (N, 34) are off by ``_OFFSETS``.
+def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Floats:
+    """(O, N, 34) of what is seen if joints at depths z (N, 34) are off by ``_OFFSETS``.
 
     A mixture: a joint's own skin, something before it, an arm with probability ``under`` (N, 34),
     or something beside it and behind it.
     """
-    skin = np.moveaxis(z[..., None] - (seen + DEEP[:, None]), -1, 0)
-    # In this order in memory, too: adding up over the quantiles takes a third of the time then.
-    behind = (np.ascontiguousarray(skin)[..., None] + _OFFSETS).astype(np.float32)  # (3, N, 34, O)
-    visible = (_SEEN[0] + (_SEEN[1] - _SEEN[0]) * confidence)[..., None].astype(np.float32)
-    arm = under[..., None].astype(np.float32)
+    # Where nothing is seen, infinitely far behind the joint: as likely wherever that is.
+    skin = z - (np.where(np.isnan(seen), np.inf, seen) + DEEP)
+    behind = (skin[:, None] + _OFFSETS).astype(np.float32)  # (3, O, N, 34)
+    visible = (_SEEN[0] + (_SEEN[1] - _SEEN[0]) * confidence).astype(np.float32)
+    arm = under.astype(np.float32)
+    own = 1 - arm
     # What weighs each part is the joint's alone: the quantiles are added up before.
-    mixture = (1 - arm) * visible * _HEIGHT * np.exp(behind * behind * _NARROW).sum(axis=0)
-    mixture += (1 - arm) * (1 - visible) / np.float32(_ROOM) * _count(behind > _BEHIND)
+    mixture = own * visible * _HEIGHT * np.exp(behind * behind * _NARROW).sum(axis=0)
+    mixture += own * (1 - visible) / np.float32(_ROOM) * _count(behind > _BEHIND)
     under_arm = (behind > 0) & (behind < _ROOM_UNDER)
     mixture += arm / np.float32(_ROOM_UNDER) * _count(under_arm)
     mixture += np.float32(_MISSED / _BACKGROUND) * _count(behind < -_BESIDE)
-    unknown = np.isnan(seen[..., :1])
-    return np.asarray(np.where(unknown, 1, mixture + _UNEXPLAINED), np.float64)
+    return np.asarray(mixture + _UNEXPLAINED, np.float32)
 
 
-def _count(quantiles: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(N, 34, O) how many of the quantiles (3, N, 34, O) are such."""
-    return np.asarray(quantiles.sum(axis=0, dtype=np.float32))
+def _count(quantiles: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(O, N, 34) how many of the quantiles (3, O, N, 34) are such."""
+    return np.asarray(quantiles.sum(axis=0, dtype=np.uint8))
 
 
 def depths_at(joints: Array, depth: DepthImage) -> Array:
@@ -222,17 +223,14 @@ def depths_at(joints: Array, depth: DepthImage) -> Array:
         depth: Registered to the image.
 
     Returns:
-        (N, 34, 3) metres along z, the quantiles ``_AMONG`` of what is seen at a joint and at eight
+        (3, N, 34) metres along z, the quantiles ``_AMONG`` of what is seen at a joint and at eight
         places ``_ABOUT`` metres from it, at least a pixel; NaN where that is unknown.
     """
-    pixels = depth.camera.project(joints)
+    pixels = depth.camera.project(joints).transpose(2, 0, 1)
     focal = depth.camera.matrix[0, 0]
     reach = np.maximum(1, _ABOUT * focal / np.maximum(joints[..., 2], 1e-3))
-    places = pixels[..., None, :] + reach[..., None, None] * _GRID
-    places = np.where(np.isnan(places), -1, places)
-    column, row = np.rint(places).astype(np.intp).reshape(-1, 2).T
+    column, row = np.rint(pixels[..., None] + reach[..., None] * _GRID)
     height, width = depth.values.shape
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    found = np.full(len(column), np.nan)
-    found[inside] = depth.values[row[inside], column[inside]]
-    return quantiles(found.reshape(-1, JOINT_COUNT, len(_GRID)), _AMONG)
+    place = np.where(inside, row * width + column, 0).astype(np.intp)
+    return quantiles(np.where(inside, depth.values.take(place), np.nan), _AMONG)

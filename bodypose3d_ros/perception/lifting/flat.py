@@ -99,5 +99,5 @@ def _facing(rays: Array, up: Array) -> Array:
 def _full_length(found: Array) -> Array:
     """(N,) the quantile of each row's known values, NaN for a row of too few."""
     count = np.isfinite(found).sum(axis=1)
-    value = quantiles(found, [_FULL_LENGTH])[:, 0]
+    (value,) = quantiles(found, [_FULL_LENGTH])
     return np.asarray(np.where((count >= _LEAST) & (value > 0), value, np.nan))

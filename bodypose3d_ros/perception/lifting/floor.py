@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,31 +54,32 @@ def floor_evidence(
     """
     feet = joints[:, _FEET]  # (N, 2, 3, 3)
     drop = -(feet @ floor.up)
-    weight = np.where(np.isfinite(drop), confidence[:, _FEET], 0)
-    usable = (weight > 0.3) & (drop > _LEAST_DROP * floor.height)
+    usable = (confidence[:, _FEET] > 0.3) & (drop > _LEAST_DROP * floor.height)
     seen = usable.sum(axis=2)
     count = np.maximum(seen, 1)
-    scale = np.where(usable, (floor.height - _HEIGHTS) / np.where(usable, drop, 1), 0)
+    scale = (floor.height - _HEIGHTS) / np.where(usable, drop, np.inf)
     foot = np.where(usable[..., None], feet, 0).sum(axis=2) / count[..., None]
     pelvis = joints[:, None, INDEX["pelvis"]]
-    nearer, slant = _balance(foot, pelvis, floor.up, shape.along[_FEET].mean())
+    across, along = shape.of_feet
+    nearer, slant = _balance(foot, pelvis, floor.up, along)
     by_foot = scale.sum(axis=2) / count / (1 - nearer)
     by_foot[seen < least] = np.inf
     standing = np.arange(len(feet)), by_foot.argmin(axis=1)
     size = by_foot[standing]
     size = np.where((size > SMALLEST) & (size < LARGEST), size, np.nan)
     # d log s = d height / drop, and a turn w of "up" lifts what is at p: d up . p = w . (up x p).
-    fall = np.maximum(floor.height - _MEAN_HEIGHT, 1e-3)
-    noise = shape.across[_FEET].mean() / np.sqrt(count[standing]) / fall
+    fall = max(floor.height - _MEAN_HEIGHT, 1e-3)
+    noise = across / np.sqrt(count[standing]) / fall
     x, y, z = floor.up
     turned = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])  # up x p
     tilt = floor.tilt_sigma / fall * size[:, None] * (foot[standing] @ turned.T)
     evidence = np.empty((len(feet), COLUMNS))
     evidence[:, VALUE], evidence[:, NOISE] = np.log(size), noise
     evidence[:, POSE] = slant[standing]
-    evidence[:, BIAS] = np.hypot(floor.height_sigma, _SOLE_SIGMA) / fall
+    evidence[:, BIAS] = math.hypot(floor.height_sigma, _SOLE_SIGMA) / fall
     evidence[:, TILT] = tilt
-    return np.where(np.isfinite(size)[:, None], evidence, np.nan)
+    evidence[np.isnan(size)] = np.nan
+    return evidence
 
 
 def _balance(foot: Array, pelvis: Array, up: Array, along: float) -> tuple[Array, Array]:

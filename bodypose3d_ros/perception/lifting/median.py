@@ -19,23 +19,22 @@ def median(values: Array, *, upper: bool = False) -> Array:
     """
     count = np.isfinite(values).sum(axis=-1)
     middle = (count if upper else np.maximum(count - 1, 0)) // 2
-    return _in_order(values, np.minimum(middle, values.shape[-1] - 1)[..., None])[..., 0]
+    return _in_order(values, middle)
 
 
 def quantiles(values: Array, shares: Sequence[float]) -> Array:
-    """(..., S) of values (..., K) those that so many lie below, themselves values; NaN of none.
+    """(S, ...) of values (..., K) those that so many lie below, themselves values; NaN of none.
 
     Args:
         values: NaN where unknown.
         shares: (S,) from 0, the least, to 1, the greatest; between two values the lower one.
     """
     last = np.maximum(np.isfinite(values).sum(axis=-1) - 1, 0)
-    at = (last[..., None] * np.array(shares) + 1e-9).astype(np.intp)
-    return _in_order(values, at)
+    at = np.multiply.outer(shares, last) + 1e-9
+    return _in_order(values, at.astype(np.intp))
 
 
 def _in_order(values: Array, at: NDArray[np.intp]) -> Array:
-    """(..., S) those of values (..., K) at places (..., S), from the least; NaN is last."""
-    rows = np.sort(values, axis=-1).reshape(-1, values.shape[-1])
-    chosen = rows[np.arange(len(rows))[:, None], at.reshape(-1, at.shape[-1])]
-    return np.asarray(chosen.reshape(at.shape))
+    """(S, ...) or (...,) those of values (..., K) at places, from the least; NaN is last."""
+    rows = np.arange(0, values.size, values.shape[-1]).reshape(values.shape[:-1])
+    return np.asarray(np.sort(values, axis=-1).take(rows + at))

@@ -32,8 +32,8 @@ _ARMS = np.array(
         for side in ("left", "right")
         for bone in (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index_knuckle"))
     ]
-)
-"""(6, 2) the ends of the bones of arms and hands."""
+).T
+"""(2, 6) the ends of the bones of arms and hands."""
 _ARM = 0.07
 """Metres from such a bone within which, as the camera sees it, the arm hides what is behind it: of
 an arm's breadth, and what keypoints err. ``depth`` says how often it does."""
@@ -105,17 +105,17 @@ def under_arms(joints: Array, which: NDArray[np.intp]) -> NDArray[np.bool_]:
         joints: (N, 34, 3) metres in the optical frame, NaN where unknown.
         which: J joints; an arm does not hide the shoulder that it hangs from, its first end.
     """
-    z = joints[..., 2:]
-    rays = joints[..., :2] / np.where(z > 0, z, np.nan)
-    first, last = _ARMS.T
-    bone = (rays[:, last] - rays[:, first])[:, None]
-    to = rays[:, which, None] - rays[:, None, first]
-    along = (to * bone).sum(axis=3) / np.maximum((bone**2).sum(axis=3), _TINY)
-    along = np.clip(along, 0, 1)
-    across = to - along[..., None] * bone
-    away = np.hypot(across[..., 0], across[..., 1]) * z[:, which]
-    depth = z[:, None, first, 0] + along * (z[:, last] - z[:, first])[:, None, :, 0]
-    return np.asarray(((away < _ARM) & (depth < z[:, which])).any(axis=2))
+    z = np.where(joints[..., 2] > 0, joints[..., 2], np.nan)
+    image = (joints[..., :2] / z[..., None]).view(np.complex128)[..., 0]  # x + iy
+    first, last = _ARMS
+    bone = (image[:, last] - image[:, first])[:, None]
+    to = image[:, which, None] - image[:, None, first]
+    along = (to * bone.conj()).real / np.maximum(np.abs(bone) ** 2, _TINY)
+    along = along.clip(0, 1)
+    own = z[:, which, None]
+    away = np.abs(to - along * bone) * own
+    depth = z[:, None, first] + along * (z[:, last] - z[:, first])[:, None]
+    return np.asarray(((away < _ARM) & (depth < own)).any(axis=2))
 
 
 def _behind(bodies: Bodies, center: Array) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ and which is kept apart (``Bodies.size_sigma``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def _by_side(**left: tuple[float, float, float]) -> Array:
 
 
 _HEAD = np.array([name.endswith(("nose", "eye", "ear")) for name in JOINTS])
+_FOOT = np.array([name.endswith(("ankle", "heel", "big_toe")) for name in JOINTS])
 LEAST_HEIGHT = 0.3
 """Metres: nobody is smaller."""
 STATURE_SIGMA = 0.025
@@ -71,6 +73,11 @@ class ShapeModel:
     """Both grow by the factor exp(doubt (1 - confidence)) for a joint that is not sure."""
     pixel: float = 1.0
     """Pixels: least standard deviation in the image, however large the person is in it."""
+
+    @cached_property
+    def of_feet(self) -> tuple[float, float]:
+        """Metres: ``across`` and ``along`` of ankles, heels and big toes, on average."""
+        return float(self.across[_FOOT].mean()), float(self.along[_FOOT].mean())
 
     def of_height(self, metres: float) -> ShapeModel:
         """The same network among people who are so tall; 0: nobody says how tall.
@@ -159,5 +166,5 @@ FLAT = ShapeModel(
 films nobody sits, bends or reaches towards the camera. Across the ray as BlazePose. The size of who
 is guessed at is 0.94 to 1.04 of ``size_factor``, 3 to 6 % about it there; twice that is stated."""
 
-TRUNK = [INDEX["pelvis"], INDEX["left_hip"], INDEX["right_hip"]]
+TRUNK = np.array([INDEX["pelvis"], INDEX["left_hip"], INDEX["right_hip"]])
 """The joints that ``raise_hips`` moves."""
