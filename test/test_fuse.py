@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +133,19 @@ def test_every_camera_has_an_overlay_and_the_summary_lists_all_files(fused):
     for name in NAMES:
         assert f"overlay_{name}.mp4" in summary["files"]
         assert Video(fused / f"overlay_{name}.mp4").count == FRAMES
+
+
+def test_a_film_that_ends_before_the_others_shows_in_what_is_counted(rig):
+    front, left = films(rig)
+    short, out = rig / "short.mp4", rig / "short"
+    with VideoWriter(short, 15) as film:
+        for _, (_, image) in zip(range(2), Video(Path(left)).frames(), strict=False):
+            film.write(image)
+    given = [str(rig / "rig.yaml"), front, str(short)]
+    done = CliRunner().invoke(main, ["fuse", *given, "--out", str(out)])
+    assert "images: cell_front 6, cell_left 2" in done.output
+    counts = json.loads((out / "summary.json").read_text())["images"]
+    assert counts == {"cell_front": 6, "cell_left": 2}
 
 
 @pytest.fixture

@@ -157,6 +157,8 @@ class FusedFiles:
             WriteError: The folder cannot be written to.
         """
         self.counted: Counter[str] = Counter()
+        self.images = {feed.camera.name: 0 for feed in feeds}
+        """How many of each camera."""
         self._tracks: set[int] = set()
         self._shown: set[int] = set()
         """Of whom there are markers."""
@@ -193,6 +195,7 @@ class FusedFiles:
             self._tell_of_cameras(stamp)
         for name, frame in frames.items():
             self._overlays[name].write(overlay.draw(frame.image, in_view(bodies, frame)))
+            self.images[name] += 1
         moment = _Moment(stamp, fusion.seen_by)
         if self._smoother is None:
             self._write(moment, bodies)
@@ -228,6 +231,7 @@ class FusedFiles:
                 self._write(moment, bodies)
         content = {
             **self.counted,
+            "images": self.images,
             "tracks": self.people,
             "fixed_frame": self._fixed_frame,
             "smoothed": self._smoother is not None,

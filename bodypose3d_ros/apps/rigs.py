@@ -106,9 +106,10 @@ def fuse(
     if fusion.misplaced:
         _log.warning("%s", misplaced(fusion.misplaced))
     if not quiet:
+        images = ", ".join(f"{name} {count}" for name, count in files.images.items())
         click.echo(
             f"moments: {files.counted['moments']}, people: {files.people}, seen "
-            f"{files.counted['person_moments']} times, by {len(feeds)} cameras"
+            f"{files.counted['person_moments']} times; images: {images}"
         )
         listed(written)
 
