@@ -398,6 +398,20 @@ def test_a_floor_on_which_nobodys_metres_rest_is_told(tmp_path, picture, monkeyp
     answer = run("estimate", picture, *floor, "--out", tmp_path / "out")
     assert answer.exit_code == 0, answer.output
     assert ("Nobody's metres rest on the floor" in answer.output) == said
+
+
+@pytest.mark.parametrize(("source", "said"), [(SCALE_LIMBS, True), (SCALE_DEPTH, False)])
+def test_depths_on_which_nobodys_metres_rest_are_told(tmp_path, picture, monkeypatch, source, said):
+    """A wrong --depth-scale, say: people would be giants, and nothing else shows it."""
+    somebody = replace(people((0, 0, 3)), scale_source=np.array([source], np.uint8))
+    monkeypatch.setattr(Pipeline, "__call__", lambda self, frame: somebody)
+    depths = tmp_path / "depths"
+    depths.mkdir()
+    cv2.imwrite(str(depths / "0.png"), np.full((480, 640), 3000, np.uint16))
+    depth = ["--hfov", 60, "--depth", depths, "--depth-scale", 1]
+    answer = run("estimate", picture, *depth, "--out", tmp_path / "out")
+    assert answer.exit_code == 0, answer.output
+    assert ("Nobody's metres rest on the depth images" in answer.output) == said
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["metres_from"] == {SCALE_NAMES[source]: 1}
 

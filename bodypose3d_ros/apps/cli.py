@@ -58,6 +58,13 @@ if TYPE_CHECKING:
     from .estimate import Estimation
 
 
+_NO_DEPTH = (
+    "Nobody's metres rest on the depth images: they are empty where people are, or say distances "
+    "at which nobody would be of a likely size. Are they registered to the images, and is "
+    "--depth-scale right?"
+)
+
+
 class _Group(click.Group):
     """Turns this package's errors into one line and an exit code that scripts can use."""
 
@@ -173,6 +180,9 @@ def estimate(sources: tuple[Path, ...], folder: Path, quiet: bool, **options: An
             )
         elif scene.floor is not None and len(opened) == 1:
             _tell_of_floor(tracker, scene.floor, options["camera_pitch"])
+        has_depth = scene.depths is not None or topics.depth is not None
+        if has_depth and summary.people and "depth" not in summary.metres_from:
+            out.print(f"[yellow]{_NO_DEPTH}[/yellow]", soft_wrap=True)
     if summary.failures:
         sys.exit(InputError.exit_code)
 
