@@ -169,7 +169,7 @@ def test_silence_is_noticed_at_once_however_long_sending_the_last_poses_took(hos
 
 def test_while_poses_come_it_need_not_be_asked(host, clock):
     bridge = Bridge(host, make(), Settings(outputs=("people",)))
-    assert bridge.next_look() is None
+    assert bridge.next_look() > 5.0  # to tell that none have ever come
     for n in range(3):
         bridge.poses(message(STAMP + n * PERIOD))
         assert bridge.next_look() > 0.5
@@ -204,6 +204,22 @@ def test_silence_is_said_once_and_diagnosed_until_poses_come_again(host, clock):
     bridge.poses(message(STAMP + 2 * SECOND))
     assert bridge.diagnose().level == OK
     assert len(host.sent["people"]) == 2
+
+
+@pytest.mark.parametrize("comes", [False, True])
+def test_poses_that_never_come_are_said_once(host, clock, comes):
+    """The topic may be misspelt, of which ROS says nothing; nodes may take long to start."""
+    bridge = Bridge(host, make(), Settings(outputs=("people",)))
+    looked = 0
+    while (seconds := bridge.next_look()) is not None and looked < 100:
+        clock.seconds += min(seconds, 1.0)
+        bridge.look()
+        if comes and looked == 3:
+            bridge.poses(message())
+        looked += 1
+    said = [text for level, text in host.texts if level == logging.WARNING]
+    assert len(said) == (not comes)
+    assert all("no poses have come for 5 s yet" in text for text in said)
 
 
 def test_everybody_appears_again_when_poses_come_back(host, clock):

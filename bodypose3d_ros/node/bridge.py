@@ -38,6 +38,9 @@ OUTPUTS = (
 _SOON_S = 0.01
 """Between two looks where something is waited for: each takes a millisecond of rclpy's."""
 
+_FIRST_S = 5.0
+"""Nodes that are started together take so long; before that nobody waits for poses."""
+
 _PICTURES_KEPT = 8
 """Images that wait for the people in them, for ``humans``."""
 
@@ -147,6 +150,8 @@ class Bridge:
         self._waiting: deque[tuple[float, Poses]] = deque()
         self._last_stamp: int | None = None
         self._sent = 0.0
+        self._awaited: float | None = time.monotonic() + _FIRST_S
+        """When it is told that no poses have ever come; None: some have, or it was told."""
         self._silent = True
         self._overdue = False
         self._problem = ""
@@ -178,6 +183,7 @@ class Bridge:
     def poses(self, cdr: bytes) -> None:
         """A ``Pose3DArray`` has come."""
         self._counts["poses received"] += 1
+        self._awaited = None
         try:
             poses = read(cdr)
         except InputError as error:
@@ -197,6 +203,8 @@ class Bridge:
         To be called when ``next_look`` says so.
         """
         now = time.monotonic()
+        if self._awaited is not None and now > self._awaited:
+            self._tell_of_none()
         while self._waiting:
             since, poses = self._waiting[0]
             try:
@@ -223,10 +231,8 @@ class Bridge:
         """
         if self._waiting or self._overdue:
             return _SOON_S
-        if self._silent:
-            return None
-        left = self._sent + self._settings.stale_after - time.monotonic()
-        return max(left, 0.0) + _SOON_S
+        end = self._awaited if self._silent else self._sent + self._settings.stale_after
+        return None if end is None else max(end - time.monotonic(), 0.0) + _SOON_S
 
     def _in_frame(self, poses: Poses) -> Poses:
         target = self._settings.frame
@@ -260,6 +266,14 @@ class Bridge:
                 self._host.send(topic, message)
             for prefix in output.ended:
                 self._host.retire(prefix)
+
+    def _tell_of_none(self) -> None:
+        self._awaited = None
+        self._host.log(
+            logging.WARNING,
+            f"no poses have come for {_FIRST_S:g} s yet: does the node run, and are they read from "
+            "its topic?",
+        )
 
     def _say(self, text: str) -> None:
         if text != self._problem:

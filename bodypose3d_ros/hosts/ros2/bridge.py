@@ -69,7 +69,7 @@ class RosBridge(Node):  # type: ignore[misc]  # rclpy ships no types
         )
         self._cuts = "humans" in settings.outputs
         self._images: Subscription | None = None
-        self._due = math.inf
+        self._plan()
         self._updater = Updater(self)
         # Else the same nodes of several namespaces cannot be told apart.
         self._updater.node_name = self.get_fully_qualified_name().lstrip("/")
