@@ -21,7 +21,6 @@ from .occlusion import under_arms
 from .size import BIAS, COLUMNS, LARGEST, NOISE, SMALLEST, VALUE
 
 Array = NDArray[np.float64]
-Floats = NDArray[np.float32]
 
 _SURFACE = {
     "pelvis": 0.145, "torso": 0.145, "hip": 0.130, "neck": 0.105, "shoulder": 0.075,
@@ -110,8 +109,8 @@ def depth_evidence(joints: Array, seen: Array) -> Array:
     Returns:
         (N, 3) logarithm of the size, its noise and its bias; NaN where too few joints are seen.
     """
-    found = seen[1][:, _CORE] + DEEP[_CORE]
-    expected = joints[:, _CORE, 2]
+    found = (seen[1] + DEEP).take(_CORE, axis=1)
+    expected = joints[..., 2].take(_CORE, axis=1)
     ratio = np.log(found / np.where(expected > 0, expected, np.nan))
     count = np.isfinite(ratio).sum(axis=1)
     (size, _), (_, middle) = quantiles(np.stack([ratio, found]), [_UNHIDDEN, 0.5])
@@ -160,15 +159,15 @@ def onto_depths(bodies: Bodies, seen: Array) -> Bodies:
     )
 
 
-def _shifts(shape: Array, likelihood: Floats) -> tuple[Array, Array]:
+def _shifts(shape: Array, likelihood: Array) -> tuple[Array, Array]:
     """(N, 34) metres along z by which joints are not where the shape has them, and the variance.
 
     Args:
         shape: (N, 34) square metres along z by which the shape errs.
         likelihood: (O, N, 34) of what is seen if a joint is at each of ``_OFFSETS``.
     """
-    bend = np.maximum(shape - shape[:, PARENTS], _BEND**2)
-    bend[:, _TRUNK] = shape[:, _TRUNK]
+    bend = np.maximum(shape - shape.take(PARENTS, axis=1), _BEND**2)
+    bend[:, _TRUNK] = shape.take(_TRUNK, axis=1)
     shift, variance = np.zeros((2, *shape.shape))
     for step in _STEPS:
         carrier = PARENTS[step]  # of the trunk none, yet: nothing is known of where they are
@@ -180,7 +179,7 @@ def _shifts(shape: Array, likelihood: Floats) -> tuple[Array, Array]:
     return shift, variance
 
 
-def _mean(expected: Array, variance: Array, likelihood: Floats) -> tuple[Array, Array]:
+def _mean(expected: Array, variance: Array, likelihood: Array) -> tuple[Array, Array]:
     """Mean and variance (N, J) of offsets that were expected so, given what is seen."""
     off = _OFFSETS - expected
     weight = np.exp(off * off * (-0.5 / variance)) * likelihood
@@ -189,7 +188,7 @@ def _mean(expected: Array, variance: Array, likelihood: Floats) -> tuple[Array, 
     return mean, square - mean**2 + _COARSE
 
 
-def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Floats:
+def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Array:
     """(O, N, 34) of what is seen if joints at depths z (N, 34) are off by ``_OFFSETS``.
 
     A mixture: a joint's own skin, something before it, an arm with probability ``under`` (N, 34),
@@ -207,7 +206,7 @@ def _likelihood(z: Array, seen: Array, confidence: Array, under: Array) -> Float
     under_arm = (behind > 0) & (behind < _ROOM_UNDER)
     mixture += arm / np.float32(_ROOM_UNDER) * _count(under_arm)
     mixture += np.float32(_MISSED / _BACKGROUND) * _count(behind < -_BESIDE)
-    return np.asarray(mixture + _UNEXPLAINED, np.float32)
+    return np.asarray(mixture + np.float32(_UNEXPLAINED), np.float64)
 
 
 def _count(quantiles: NDArray[np.bool_]) -> NDArray[np.uint8]:

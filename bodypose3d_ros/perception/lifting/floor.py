@@ -52,9 +52,9 @@ def floor_evidence(
         (N, 3) logarithm of the size, its noise and its bias (the tilt and height of the camera,
         shoes, the shape's slant); NaN for who does not show a foot that stands on the floor.
     """
-    feet = joints[:, _FEET]  # (N, 2, 3, 3)
+    feet = joints.take(_FEET, axis=1)  # (N, 2, 3, 3)
     drop = -(feet @ floor.up)
-    usable = (confidence[:, _FEET] > 0.3) & (drop > _LEAST_DROP * floor.height)
+    usable = (confidence.take(_FEET, axis=1) > 0.3) & (drop > _LEAST_DROP * floor.height)
     seen = usable.sum(axis=2)
     count = np.maximum(seen, 1)
     scale = (floor.height - _HEIGHTS) / np.where(usable, drop, np.inf)
@@ -96,9 +96,9 @@ def _balance(foot: Array, pelvis: Array, up: Array, along: float) -> tuple[Array
         up: (3,) unit vector.
         along: Metres: standard deviation of how far away the shape has feet.
     """
-    distance = np.maximum(np.linalg.norm(foot, axis=2), 1e-3)
+    distance = np.sqrt(np.maximum((foot**2).sum(axis=2), 1e-6))
     level = pelvis - (pelvis @ up)[..., None] * up
-    reach = np.maximum(np.linalg.norm(level, axis=2), 1e-3)
+    reach = np.sqrt(np.maximum((level**2).sum(axis=2), 1e-6))
     ahead = (foot * level).sum(axis=2) / reach
     behind = ahead - reach
     # What is drawn wrong along a steep ray is mostly height, of which balance knows nothing.

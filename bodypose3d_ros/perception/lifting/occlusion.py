@@ -108,13 +108,15 @@ def under_arms(joints: Array, which: NDArray[np.intp]) -> NDArray[np.bool_]:
     z = np.where(joints[..., 2] > 0, joints[..., 2], np.nan)
     image = (joints[..., :2] / z[..., None]).view(np.complex128)[..., 0]  # x + iy
     first, last = _ARMS
-    bone = (image[:, last] - image[:, first])[:, None]
-    to = image[:, which, None] - image[:, None, first]
+    start = image.take(first, axis=1)[:, None]
+    bone = image.take(last, axis=1)[:, None] - start
+    to = image.take(which, axis=1)[..., None] - start
     along = (to * bone.conj()).real / np.maximum(np.abs(bone) ** 2, _TINY)
     along = along.clip(0, 1)
-    own = z[:, which, None]
+    own = z.take(which, axis=1)[..., None]
     away = np.abs(to - along * bone) * own
-    depth = z[:, None, first] + along * (z[:, last] - z[:, first])[:, None]
+    near = z.take(first, axis=1)[:, None]
+    depth = near + along * (z.take(last, axis=1)[:, None] - near)
     return np.asarray(((away < _ARM) & (depth < own)).any(axis=2))
 
 
