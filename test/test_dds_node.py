@@ -369,6 +369,13 @@ def test_a_loop_goes_on_at_the_same_pace():
     assert np.diff(stamps).tolist() == [5 * 10**7] * 8
 
 
+def test_a_looped_picture_is_shown_once_a_second():
+    """It was sent a hundred times a second, all of one stamp."""
+    frame = Frame(picture(), Camera.from_hfov(64, 48, 60), 7 * 10**9)
+    looped = paced(lambda: iter([frame]), speed=1, loop=True)
+    assert [f.stamp / 1e9 for f in itertools.islice(looped, 4)] == [0, 1, 2, 3]
+
+
 def test_films_of_a_rig_show_the_same_moment_whenever_they_begin():
     """A film's time is the clock's, but for whole films."""
     for name in film.RIGS["cell"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -422,7 +423,8 @@ def film_to_bag(name: str, folder: Path) -> None:
     from ..media.film_recording import write
 
     write(name, folder)
-    out.print(f"{name} is in {folder}: play it with  ros2 bag play {folder}", soft_wrap=True)
+    play = shlex.join(["ros2", "bag", "play", str(folder)])
+    out.print(f"{name} is in {folder}: play it with  {play}", soft_wrap=True)
 
 
 @main.command()

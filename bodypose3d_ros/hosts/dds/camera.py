@@ -28,6 +28,7 @@ _QOS = QosProfile(depth=5)
 # A publisher learns of a subscription before that one learns of the publisher.
 _DISCOVERY_S = 0.3
 _TOO_LATE_NS = 20_000_000
+_STILL_NS = 1_000_000_000  # a single picture, looped, is shown once a second
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,13 @@ def paced(frames: Callable[[], Iterator[Frame]], *, speed: float, loop: bool) ->
         speed: 2 is twice as fast.
         loop: Begin again at the end.
     """
-    begin = last = interval = 0
+    begin, last, interval = 0, 0, round(_STILL_NS / speed)
     while True:
         first = None
         for frame in frames():
             first = frame.stamp if first is None else first
             stamp = begin + round((frame.stamp - first) / speed)
-            interval, last = stamp - last, stamp
+            interval, last = stamp - last or interval, stamp
             yield replace(frame, stamp=stamp)
         if not loop:
             return
