@@ -42,8 +42,9 @@ def test_joints_lie_behind_their_skin_by_their_name_or_a_centimetre():
 
 
 def test_limbs_are_carried_outwards_each_joint_once_after_what_carries_it():
-    steps = depth._outwards()
+    trunk, *steps = depth._outwards()
     carried = set(depth._TRUNK)
+    assert set(trunk.tolist()) == carried
     for step in steps:
         assert not carried & set(step.tolist())
         assert {PARENTS[joint] for joint in step} <= carried
