@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from .tracks import Track
 Array = NDArray[np.float64]
 
 PRIOR_SIGMA, STATURE_SIGMA, KNOWN_SIGMA = 0.05, 0.03, 0.01
-"""Standard deviations of the scale: people of unknown size, of known stature, a measured length."""
+"""Standard deviations of the scale: people of unknown size, of known stature, a measured length. A
+camera's height is above a floor that is known as well as up is."""
 PEOPLE = 0.5, 1.5
 """How small and how large people may be, of the mean: children of two years, and nobody."""
 _LIMBS = ("shoulder", "elbow"), ("elbow", "wrist"), ("ankle", "knee")
@@ -93,15 +94,17 @@ def scale_of(
         InputError: People would be no people of that size, or what is known cannot be seen.
     """
     by_size = lifted_scale(adjusted, tracks)
-    scale = _known_scale(adjusted, ground, names, known) or Scale(
-        by_size, "the size that people have on average", PRIOR_SIGMA
-    )
+    people = Scale(by_size, "the size that people have on average", PRIOR_SIGMA)
+    scale = _known_scale(adjusted, ground, names, known) or people
     larger, (least, most) = scale.metres / by_size, PEOPLE
     if larger < least or larger > most:  # not where views say nothing of size: NaN
         raise InputError(
             f"by {scale.source} people would be {larger:.1f} times as large as they are on "
             "average: is it right, and in metres?"
         )
+    if scale.sigma > people.sigma and np.isfinite(by_size):
+        why = f"up is known to {ground.degrees:.0f} degrees, too little for {scale.source}"
+        return replace(people, source=f"{people.source}, since {why}: let somebody walk about")
     return scale
 
 
@@ -119,13 +122,21 @@ def _known_scale(
         height = ground.height + float(positions[name] @ ground.up)
         if height <= 0:
             raise InputError(f"{name} would be below the floor: is its height above it right?")
-        return Scale(metres / height, f"the height of {name}", KNOWN_SIGMA)
+        tilted = np.radians(ground.degrees) * _level(adjusted.bodies, positions[name], ground.up)
+        sigma = float(np.hypot(KNOWN_SIGMA, tilted / height))
+        return Scale(metres / height, f"the height of {name}", sigma)
     if known.stature is not None:
         stature = stature_of(adjusted.bodies)
         if stature is None:
             raise InputError("too few arms and legs are seen to compare with the stature given")
         return Scale(known.stature / stature, "the stature given", STATURE_SIGMA)
     return None
+
+
+def _level(bodies: Array, position: Array, up: Array) -> float:
+    """How far a camera is, along the floor, from the middle of where people (B, 34, 3) are."""
+    way = np.nanmedian(bodies, axis=(0, 1)) - position
+    return float(np.linalg.norm(way - (way @ up) * up))
 
 
 def stature_of(bodies: Array) -> float | None:
