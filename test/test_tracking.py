@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bodypose3d_ros.body.people import STATE_COASTING, STATE_NEW, STATE_TRACKED, select, transform
+from bodypose3d_ros.body.people import (
+    SCALE_DEPTH,
+    STATE_COASTING,
+    STATE_NEW,
+    STATE_TRACKED,
+    select,
+    transform,
+)
 from bodypose3d_ros.body.skeleton import INDEX, MIRRORED
 from bodypose3d_ros.perception.lifting import size
 from bodypose3d_ros.perception.tracking.symmetric import inverse, without
@@ -508,3 +515,20 @@ def test_who_shows_no_pelvis_comes_back_to_the_middle_of_what_is_known():
         back = copy.deepcopy(tracker).update(again, gone)
         assert abs(again.joints[0, known].mean(axis=0) - middle)[0] == pytest.approx(away)
         assert (back.track_id.tolist() == [1]) == same
+
+
+def test_who_stands_where_a_depth_image_has_him_does_not_move_with_what_is_known_of_his_size():
+    """Sizes that depths tell of swing with the pose, by 3 % here, and 9 cm along the ray.
+
+    Joints are where their depths are, whatever the size.
+    """
+    tracker, still = Tracker(), people((0, 0, 3))
+    for n in range(30):
+        evidence = still.evidence.copy()
+        evidence[0, SCALE_DEPTH] = 0
+        evidence[0, SCALE_DEPTH, size.VALUE] = 0.03 * (-1) ** (n // 5)
+        evidence[0, SCALE_DEPTH, [size.NOISE, size.BIAS]] = 0.01
+        bodies = tracker.update(replace(still, evidence=evidence), n * SECOND // 15)
+        if n:
+            assert np.linalg.norm(bodies.velocity[0, PELVIS]) < 1e-6
+    assert_allclose(bodies.joints[0], still.joints[0], atol=1e-6)

@@ -336,11 +336,16 @@ def unfit(misfit: float) -> str:
 
 
 def _of_size(tracks: Tracks, bodies: Bodies, now: Now) -> Tracks:
-    """Tracks as far away as people are who are of these bodies' size."""
-    if np.array_equal(bodies.log_size, tracks.log_size):
+    """Tracks as far away as people are who are of these bodies' size.
+
+    Where a depth image tells how far away they are, now as before, that is not by their size.
+    """
+    measured = np.isfinite(bodies.evidence[:, SCALE_DEPTH, size.VALUE])
+    measured &= np.isfinite(tracks.evidence[:, 0, SCALE_DEPTH, size.VALUE])
+    grown = np.exp(np.where(measured, 0, bodies.log_size - tracks.log_size))
+    if (grown == 1).all():
         return tracks
     mean = tracks.motion.mean.copy()
-    grown = np.exp(bodies.log_size - tracks.log_size)
     mean[..., :3] = scaled(mean[..., :3], now.center, grown)
     return replace(tracks, motion=replace(tracks.motion, mean=mean))
 
